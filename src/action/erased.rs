@@ -1,0 +1,176 @@
+//! The seam as the engine sees it: every type of an action is JSON here.
+
+use super::cx::{decode, decode_known, encode};
+use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Intent, Known, Preview, ReadCx, RunScope, UndoCx};
+use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
+use futures::future::{BoxFuture, FutureExt};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// An effect that was intended, in JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DynEffect {
+    /// Its key.
+    pub key: EffectKey,
+    /// What takes it back.
+    pub undo: Value,
+    /// What is known of it.
+    pub known: Known<Value>,
+}
+
+/// A ticket, in JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedTicket {
+    /// The effect.
+    pub key: EffectKey,
+    /// What takes it back.
+    pub undo: Value,
+    /// What earlier attempts left behind.
+    pub known: Known<Value>,
+}
+
+/// The way from an action to the journal. The engine implements it.
+pub trait Effects: Send + Sync {
+    /// Makes undos durable, then answers with tickets in the same order.
+    fn intend(&self, intent: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>>;
+
+    /// Carries an effect out to its end, whatever becomes of the caller.
+    fn effect(
+        &self,
+        ticket: ErasedTicket,
+        future: BoxFuture<'static, Result<Value, EffectError>>,
+    ) -> BoxFuture<'static, Result<Value, ActionError>>;
+}
+
+/// What can be said of a use of an action before it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// How far it can be taken back.
+    pub reversibility: Reversibility,
+    /// What it writes.
+    pub targets: Vec<Target>,
+    /// The files that it reads.
+    pub sources: Vec<String>,
+    /// Mistakes in the parameters.
+    pub problems: Vec<String>,
+    /// An attempt whose end nobody knows may simply be repeated.
+    pub repeatable: bool,
+}
+
+/// An [`Action`] with its types erased.
+pub trait DynAction: Send + Sync {
+    /// The YAML key.
+    fn kind(&self) -> &'static str;
+    /// One sentence for people.
+    fn about(&self) -> &'static str;
+    /// Decodes parameters without using them, so that the plan's reader can point at what is wrong.
+    ///
+    /// # Errors
+    /// What the deserializer says.
+    fn decode(&self, from: &mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>;
+    /// The schema of its parameters.
+    fn params_schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+    /// The schema of its output.
+    fn output_schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+    /// Looks at rendered parameters.
+    ///
+    /// # Errors
+    /// When they do not decode.
+    fn prepare(&self, scope: &RunScope, params: &Value) -> Result<Prepared, ActionError>;
+    /// See [`Action::preview`].
+    fn preview(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Preview, ActionError>>;
+    /// See [`Action::perform`].
+    fn perform(&self, cx: ReadCx, effects: Arc<dyn Effects>, params: Value) -> BoxFuture<'_, Result<Value, ActionError>>;
+    /// See [`Action::settle`].
+    fn settle(&self, cx: ReadCx, params: Value, effect: DynEffect) -> BoxFuture<'_, Result<Settled<Value>, ActionError>>;
+    /// See [`Action::compensate`].
+    fn compensate(&self, cx: UndoCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<Vec<Mark>, ActionError>>;
+    /// See [`Action::evidence`].
+    fn evidence(&self, cx: ReadCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>>;
+}
+
+fn params<A: Action>(value: Value) -> Result<A::Params, ActionError> {
+    serde_json::from_value(value)
+        .map_err(|e| ActionError::permanent(format!("the parameters of `{}` do not fit once they are rendered", A::KIND)).because(&e))
+}
+
+fn begun<A: Action>(effect: DynEffect) -> Result<Begun<A>, ActionError> {
+    Ok(Begun { key: effect.key, undo: decode(effect.undo)?, known: decode_known(effect.known)? })
+}
+
+impl<A: Action> DynAction for A {
+    fn kind(&self) -> &'static str {
+        A::KIND
+    }
+
+    fn about(&self) -> &'static str {
+        A::ABOUT
+    }
+
+    fn decode(&self, from: &mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> {
+        erased_serde::deserialize::<A::Params>(from).map(drop)
+    }
+
+    fn params_schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<A::Params>()
+    }
+
+    fn output_schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<A::Output>()
+    }
+
+    fn prepare(&self, scope: &RunScope, value: &Value) -> Result<Prepared, ActionError> {
+        let params = params::<A>(value.clone())?;
+        Ok(Prepared {
+            reversibility: self.reversibility(&params),
+            targets: self.targets(scope, &params),
+            sources: self.sources(&params),
+            problems: self.problems(&params),
+            repeatable: self.repeatable(&params),
+        })
+    }
+
+    fn preview(&self, cx: ReadCx, value: Value) -> BoxFuture<'_, Result<Preview, ActionError>> {
+        async move { Action::preview(self, &cx, &params::<A>(value)?).await }.boxed()
+    }
+
+    fn perform(&self, cx: ReadCx, effects: Arc<dyn Effects>, value: Value) -> BoxFuture<'_, Result<Value, ActionError>> {
+        async move {
+            let params = params::<A>(value)?;
+            let output = Action::perform(self, &Cx::new(cx, effects), &params).await?;
+            encode(&output)
+        }
+        .boxed()
+    }
+
+    fn settle(&self, cx: ReadCx, value: Value, effect: DynEffect) -> BoxFuture<'_, Result<Settled<Value>, ActionError>> {
+        async move {
+            let settled = Action::settle(self, &cx, &params::<A>(value)?, &begun::<A>(effect)?).await?;
+            Ok(match settled {
+                Settled::NotDone => Settled::NotDone,
+                Settled::Done(after) => Settled::Done(encode(&after)?),
+                Settled::Other(why) => Settled::Other(why),
+                Settled::Unknown(why) => Settled::Unknown(why),
+            })
+        }
+        .boxed()
+    }
+
+    fn compensate(&self, cx: UndoCx, value: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<Vec<Mark>, ActionError>> {
+        async move {
+            let effects = effects.into_iter().map(begun::<A>).collect::<Result<Vec<_>, _>>()?;
+            Action::compensate(self, &cx, &params::<A>(value)?, effects).await
+        }
+        .boxed()
+    }
+
+    fn evidence(&self, cx: ReadCx, value: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>> {
+        async move {
+            let (Ok(params), Ok(effects)) = (params::<A>(value), effects.into_iter().map(begun::<A>).collect::<Result<Vec<_>, _>>()) else {
+                return Vec::new();
+            };
+            Action::evidence(self, &cx, &params, effects).await
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,136 @@
+//! The seam: what a kind of step must be able to do, and all that the engine knows of it. It knows no engine, no plan text and no cluster.
+
+mod cx;
+mod erased;
+mod error;
+mod registry;
+
+pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink, Ticket, UndoCx};
+pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
+pub use error::{ActionError, EffectError};
+pub use registry::Registry;
+
+use crate::record::{EffectKey, Mark, Reversibility, Settled, Target, UndoClass};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+
+/// Data that can go into a run's journal and come back.
+pub trait Stored: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Stored for T {}
+
+/// A kind of thing that a step can do. Built with the ports that it needs; the engine sees it as a [`DynAction`].
+///
+/// # Idempotence
+/// `perform` and `compensate` may be called again after they did all, half or nothing of their work, in this process or in a later one.
+pub trait Action: Sized + Send + Sync + 'static {
+    /// The YAML key.
+    const KIND: &'static str;
+    /// One sentence for people.
+    const ABOUT: &'static str;
+    /// What the plan says, with every template rendered.
+    type Params: Stored + JsonSchema;
+    /// The data from which one effect can be taken back; it is durable before the effect.
+    type Undo: Stored;
+    /// What one effect's write returned.
+    type After: Stored;
+    /// What later steps may refer to.
+    type Output: Stored + JsonSchema;
+
+    /// Says how far this use can be taken back.
+    fn reversibility(&self, params: &Self::Params) -> Reversibility;
+
+    /// Names what this use writes.
+    fn targets(&self, scope: &RunScope, params: &Self::Params) -> Vec<Target>;
+
+    /// Finds mistakes in parameters that their types allow. One message each.
+    fn problems(&self, _params: &Self::Params) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Names the files beside the plan that this use reads: paths, folders or globs. They are frozen when the run opens.
+    fn sources(&self, _params: &Self::Params) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// True when an attempt whose end nobody knows may simply be repeated.
+    fn repeatable(&self, _params: &Self::Params) -> bool {
+        false
+    }
+
+    /// Tells what `perform` would change, and changes nothing.
+    fn preview(&self, cx: &ReadCx, params: &Self::Params) -> impl Future<Output = Result<Preview, ActionError>> + Send;
+
+    /// Does it. Every effect goes through [`Cx::intend`] and [`Cx::effect`].
+    fn perform(&self, cx: &Cx<Self>, params: &Self::Params) -> impl Future<Output = Result<Self::Output, ActionError>> + Send;
+
+    /// Finds out whether an effect happened whose answer was lost.
+    fn settle(
+        &self,
+        cx: &ReadCx,
+        params: &Self::Params,
+        effect: &Begun<Self>,
+    ) -> impl Future<Output = Result<Settled<Self::After>, ActionError>> + Send;
+
+    /// Takes the effects back, in whatever order is right, and marks each.
+    fn compensate(
+        &self,
+        cx: &UndoCx,
+        params: &Self::Params,
+        effects: Vec<Begun<Self>>,
+    ) -> impl Future<Output = Result<Vec<Mark>, ActionError>> + Send;
+
+    /// Keeps what explains a failure. Never fails: what cannot be had is left out.
+    fn evidence(&self, _cx: &ReadCx, _params: &Self::Params, _effects: Vec<Begun<Self>>) -> impl Future<Output = Vec<Evidence>> + Send {
+        async { Vec::new() }
+    }
+}
+
+/// What an action would change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Preview {
+    /// The changes, in the order in which they would be made.
+    pub changes: Vec<Change>,
+    /// What speaks against doing it: a refusal by the server, a missing right.
+    pub refusals: Vec<String>,
+    /// What is worth knowing besides.
+    pub notes: Vec<String>,
+}
+
+/// One change that an action would make.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Change {
+    /// What is changed.
+    pub target: Target,
+    /// `create`, `change`, `delete`, `run`.
+    pub verb: String,
+    /// Lines of a diff, or words.
+    pub lines: Vec<String>,
+}
+
+/// Something that was looked at when a step failed.
+#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Evidence {
+    /// What it is: `pod/web-blue-7d9f status`, `events`, `last log lines of web`.
+    pub title: String,
+    /// The text.
+    pub text: String,
+}
+
+/// Makes an effect's key from what it does and to what.
+pub fn key(verb: &str, target: &Target) -> EffectKey {
+    EffectKey(format!("{verb}:{}", target.0))
+}
+
+/// How urgently effects are undone, said when they are intended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// Their class; unchanged when none.
+    pub class: Option<UndoClass>,
+    /// One of them cannot be taken back after all.
+    pub irreversible: bool,
+}

@@ -1,0 +1,8 @@
+//! bowline runs deployment plans written in YAML, and takes back what it did when one cannot finish.
+
+pub mod action;
+pub mod event;
+pub mod ids;
+pub mod journal;
+pub mod ports;
+pub mod record;

@@ -1,0 +1,37 @@
+//! The only way to the outside: time, chance, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
+
+mod clock;
+mod files;
+mod http;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+mod processes;
+mod random;
+
+pub use clock::{Clock, SystemClock};
+pub use files::{FileError, Files, SystemFiles, Writing};
+pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError};
+pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, Stream, SystemProcesses};
+pub use random::{Random, SystemRandom};
+
+use std::sync::Arc;
+
+/// Everything outside that the program can reach.
+#[derive(Clone)]
+pub struct Ports {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// Programs on this machine.
+    pub processes: Arc<dyn Processes>,
+    /// Files on this machine.
+    pub files: Arc<dyn Files>,
+    /// HTTP servers.
+    pub http: Arc<dyn Http>,
+    /// Kubernetes API servers.
+    #[cfg(feature = "kubernetes")]
+    pub kubernetes: Arc<dyn Kubernetes>,
+}

@@ -1,0 +1,32 @@
+//! The vocabulary of what can happen to a run. Stored for ever: it only grows, and it knows no journal, no engine and no cluster.
+
+mod graph;
+mod what;
+
+pub use graph::{Graph, GuardSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
+pub use what::{
+    AttemptResult, BlobRef, CancelLevel, Cause, EffectKey, Failure, Holder, Mark, MarkKind, Mode, Outcome, Scope, Settled, SkipReason,
+    UndoResult, What,
+};
+
+use crate::ids::Moment;
+use serde::{Deserialize, Serialize};
+
+/// The version that this program writes into every record.
+pub const VERSION: u16 = 1;
+
+/// One entry of a run's journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Record {
+    /// The version of the vocabulary in which the record was written.
+    pub v: u16,
+    /// Its place in the run, from 0, without gaps.
+    pub seq: u64,
+    /// The wall clock of the writer.
+    pub at: Moment,
+    /// Which writer: counts the processes that have held the run, from 1.
+    pub epoch: u64,
+    /// What happened.
+    pub what: What,
+}

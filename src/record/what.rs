@@ -1,0 +1,415 @@
+//! What a record can say.
+
+use super::graph::{Graph, Target, UndoClass};
+use crate::ids::{Moment, PlanName, RunId, StepId};
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// The run exists. Always the first record.
+    #[serde(rename_all = "kebab-case")]
+    RunOpened {
+        /// The run.
+        run: RunId,
+        /// Its plan.
+        plan: PlanName,
+        /// The environment that was chosen.
+        environment: Option<String>,
+        /// The graph, fixed for the run's whole life.
+        graph: Box<Graph>,
+        /// Plan text, inputs and every referenced file: all that the run will ever read.
+        frozen: BlobRef,
+    },
+    /// A process took the run in hand.
+    #[serde(rename_all = "kebab-case")]
+    EpochOpened {
+        /// Who.
+        holder: Holder,
+        /// What it was asked to do.
+        mode: Mode,
+    },
+    /// A step will not run.
+    #[serde(rename_all = "kebab-case")]
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A try of a step begins. Its parameters are rendered and fixed.
+    #[serde(rename_all = "kebab-case")]
+    AttemptStarted {
+        /// The step.
+        step: StepId,
+        /// Counts from 1.
+        attempt: u32,
+        /// The rendered parameters, and those of the plan's own undo; none when rendering failed or there are none.
+        params: Option<BlobRef>,
+        /// What it may write.
+        targets: Vec<Target>,
+        /// Set by a pause: when it is over.
+        until: Option<Moment>,
+    },
+    /// Effects may now leave: what undoes them is durable with this record.
+    #[serde(rename_all = "kebab-case")]
+    EffectsIntended {
+        /// The step.
+        step: StepId,
+        /// The effects and what undoes each. A key that was intended before keeps its first undo.
+        effects: Vec<(EffectKey, BlobRef)>,
+        /// How urgently they are undone; unchanged when none.
+        class: Option<UndoClass>,
+        /// True when one of them can not be taken back after all.
+        irreversible: bool,
+    },
+    /// An effect is done and its answer is known.
+    #[serde(rename_all = "kebab-case")]
+    EffectDone {
+        /// The step.
+        step: StepId,
+        /// The effect.
+        key: EffectKey,
+        /// What the write returned.
+        after: BlobRef,
+    },
+    /// A doubt about an effect was resolved, as far as it can be.
+    #[serde(rename_all = "kebab-case")]
+    EffectSettled {
+        /// The step.
+        step: StepId,
+        /// The effect.
+        key: EffectKey,
+        /// The answer.
+        settled: Settled<BlobRef>,
+    },
+    /// A try of a step is over; none of its effects is in flight any more.
+    #[serde(rename_all = "kebab-case")]
+    AttemptEnded {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// How it ended.
+        result: AttemptResult,
+    },
+    /// An approval waits for a person.
+    #[serde(rename_all = "kebab-case")]
+    ApprovalAsked {
+        /// The step.
+        step: StepId,
+        /// What is asked.
+        message: String,
+    },
+    /// A person answered.
+    #[serde(rename_all = "kebab-case")]
+    ApprovalAnswered {
+        /// The step.
+        step: StepId,
+        /// Yes or no.
+        approved: bool,
+        /// Who, as far as the program can tell.
+        by: String,
+        /// Their words.
+        comment: Option<String>,
+    },
+    /// Somebody wants the run to stop.
+    #[serde(rename_all = "kebab-case")]
+    CancelRequested {
+        /// How.
+        level: CancelLevel,
+        /// Who or what.
+        by: String,
+    },
+    /// From here the run goes back.
+    #[serde(rename_all = "kebab-case")]
+    RollbackOpened {
+        /// How far.
+        scope: Scope,
+        /// Why.
+        cause: Cause,
+        /// When compensations stop being retried.
+        deadline: Moment,
+    },
+    /// A compensation begins.
+    #[serde(rename_all = "kebab-case")]
+    UndoStarted {
+        /// The step that is taken back.
+        step: StepId,
+        /// Counts from 1.
+        attempt: u32,
+    },
+    /// A compensation is over.
+    #[serde(rename_all = "kebab-case")]
+    UndoEnded {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// How it ended.
+        result: UndoResult,
+    },
+    /// What the outside looked like when a step failed.
+    #[serde(rename_all = "kebab-case")]
+    EvidenceKept {
+        /// The step.
+        step: StepId,
+        /// The evidence; none when it could not be had.
+        evidence: Option<BlobRef>,
+        /// Why it could not be had, or not all of it.
+        error: Option<String>,
+    },
+    /// What must hold after a rollback was looked at.
+    #[serde(rename_all = "kebab-case")]
+    RollbackVerified {
+        /// Why it does not hold; none when it does.
+        failure: Option<Failure>,
+    },
+    /// A person said how an effect that nobody can look up ended.
+    #[serde(rename_all = "kebab-case")]
+    DoubtAnswered {
+        /// The step.
+        step: StepId,
+        /// Done or not done.
+        done: bool,
+        /// Who.
+        by: String,
+    },
+    /// The run rests, open, until somebody says `resume`, `rollback` or `abandon`.
+    #[serde(rename_all = "kebab-case")]
+    RunHalted {
+        /// `Stuck` or `Halted`.
+        outcome: Outcome,
+        /// Why.
+        reason: String,
+    },
+    /// The run is over. Always the last record.
+    #[serde(rename_all = "kebab-case")]
+    RunClosed {
+        /// How it ended.
+        outcome: Outcome,
+        /// What is worth knowing besides.
+        notes: Vec<String>,
+    },
+}
+
+/// Points at sealed bytes in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BlobRef {
+    /// A keyed digest of the content, in hexadecimal: equal contents of one key have equal ids, and without the key it tells nothing.
+    pub id: String,
+    /// SHA-256 of the sealed bytes, in hexadecimal: lets anybody verify them.
+    pub sealed: String,
+    /// Bytes of the content.
+    pub size: u64,
+}
+
+/// Names one effect of a step, the same in every attempt: `apply:apps/Deployment/production/web`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectKey(pub String);
+
+/// The process that holds a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Holder {
+    /// Host name.
+    pub host: String,
+    /// Process id on that host.
+    pub pid: u32,
+    /// When that process started, as the host counts it: a reused pid is not the same process.
+    pub started: u64,
+    /// The boot of that host.
+    pub boot: String,
+    /// Login name.
+    pub user: String,
+}
+
+/// What a process was asked to do with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Run it.
+    Run,
+    /// Go on where it stopped, in the direction it had.
+    Resume,
+    /// Take it back.
+    Rollback,
+    /// Close it as it is.
+    Abandon,
+}
+
+/// Why a step did not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkipReason {
+    /// Its `when` is false.
+    Condition,
+    /// A step that it needs failed and the plan goes on without it.
+    Needs(StepId),
+}
+
+/// What is known of an effect whose answer got lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Settled<T> {
+    /// It did not happen and will not.
+    NotDone,
+    /// It happened.
+    Done(T),
+    /// Something else stands there now, which we did not write.
+    Other(String),
+    /// Nobody can tell.
+    Unknown(String),
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptResult {
+    /// It did what it should.
+    #[serde(rename_all = "kebab-case")]
+    Succeeded {
+        /// What later steps may refer to.
+        output: Option<BlobRef>,
+    },
+    /// It could not.
+    #[serde(rename_all = "kebab-case")]
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// When the next try begins; none when there is none.
+        retry_at: Option<Moment>,
+    },
+    /// Its time was over.
+    #[serde(rename_all = "kebab-case")]
+    TimedOut {
+        /// What it was waiting for.
+        failure: Failure,
+        /// When the next try begins; none when there is none.
+        retry_at: Option<Moment>,
+    },
+    /// The run was cancelled or another step failed.
+    Cancelled,
+    /// The process that ran it is gone.
+    Interrupted,
+}
+
+/// Why something failed, in words that can be stored and shown anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    /// One line.
+    pub message: String,
+    /// What caused it, outermost first.
+    pub causes: Vec<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Trying again may help.
+    pub retriable: bool,
+}
+
+impl Failure {
+    /// A failure that trying again does not mend.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), causes: Vec::new(), hint: None, retriable: false }
+    }
+}
+
+/// How hard a run is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelLevel {
+    /// Start nothing more, settle, roll back.
+    RollBack,
+    /// Stop as soon as possible; the run can be resumed.
+    Halt,
+}
+
+/// How far a rollback goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// To the start.
+    Everything,
+    /// Back to where this guard's steps began.
+    Guard(StepId),
+}
+
+/// Why a run goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cause {
+    /// The step that failed, when it was one.
+    pub step: Option<StepId>,
+    /// One line.
+    pub reason: String,
+}
+
+/// How a compensation ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoResult {
+    /// Every effect has its mark and none is residue.
+    #[serde(rename_all = "kebab-case")]
+    Undone {
+        /// One for each effect.
+        marks: Vec<Mark>,
+    },
+    /// It did not get through.
+    #[serde(rename_all = "kebab-case")]
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// What is known so far.
+        marks: Vec<Mark>,
+        /// When the next try begins; none when it gives up.
+        retry_at: Option<Moment>,
+    },
+    /// The process that ran it is gone, or was stopped.
+    Interrupted,
+}
+
+/// What became of one effect when it was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mark {
+    /// The effect.
+    pub key: EffectKey,
+    /// What became of it.
+    pub kind: MarkKind,
+    /// Details for people: which field, whose change.
+    pub notes: Vec<String>,
+}
+
+/// What became of one effect when it was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MarkKind {
+    /// There was nothing to take back.
+    Nothing,
+    /// It is as it was.
+    Restored,
+    /// Part of it is somebody else's by now and was left alone.
+    Kept,
+    /// A value that this run wrote is still there.
+    Residue,
+}
+
+/// How a run ended, or rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every step is done.
+    Succeeded,
+    /// Everything in scope is as it was.
+    RolledBack,
+    /// Something that this run wrote is still live and could not be taken back.
+    Stuck,
+    /// Stopped on purpose, or past the pivot; can be resumed.
+    Halted,
+    /// Closed as it was, by a person.
+    Abandoned,
+}
