@@ -6,3 +6,4 @@ pub mod ids;
 pub mod journal;
 pub mod ports;
 pub mod record;
+pub mod report;
