@@ -1,5 +1,10 @@
 //! WHAT did happen: durable, append-only, one writer. It knows records as bytes and people's locks; it decides nothing.
 
+mod digest;
+mod memory;
+
+pub use memory::{MemoryJournal, MemoryStore};
+
 use crate::record::{BlobRef, Record};
 use futures::future::BoxFuture;
 
