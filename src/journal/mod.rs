@@ -1,8 +1,15 @@
 //! WHAT did happen: durable, append-only, one writer. It knows records as bytes and people's locks; it decides nothing.
 
+mod chain;
 mod digest;
+mod frozen;
+mod key;
 mod memory;
+mod seal;
 
+pub use chain::{Damage, Verified};
+pub use frozen::{Frozen, FrozenFile};
+pub use key::SealingKey;
 pub use memory::{MemoryJournal, MemoryStore};
 
 use crate::record::{BlobRef, Record};
@@ -24,7 +31,7 @@ pub enum JournalError {
     #[error("this process no longer holds the run: {0}")]
     Superseded(String),
     /// The key does not open it.
-    #[error("the journal's key does not fit: {0}")]
+    #[error("the journal's key cannot be used: {0}")]
     Key(String),
 }
 
