@@ -203,6 +203,12 @@ impl Verifier {
         }
     }
 
+    /// Tells the first damage of the records alone.
+    pub(super) fn records_only(mut self, head: Head) -> Option<Damage> {
+        self.named.clear();
+        self.finish(Some(head)).damage.into_iter().next()
+    }
+
     /// Tells what was found, given what the store says about the run's end.
     pub(super) fn finish(mut self, head: Option<Head>) -> Verified {
         match head {
