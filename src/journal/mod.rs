@@ -3,10 +3,12 @@
 mod chain;
 mod database;
 mod digest;
+mod export;
 #[cfg(test)]
 mod fixture;
 mod frozen;
 mod hold;
+mod import;
 mod key;
 mod lock;
 mod memory;
@@ -20,8 +22,10 @@ mod tables;
 mod writer;
 
 pub use chain::{Damage, Verified};
+pub use export::ExportError;
 pub use frozen::{Frozen, FrozenFile};
 pub use hold::{Held, new_run_id};
+pub use import::{ImportError, verify_export};
 pub use key::SealingKey;
 pub use lock::Identity;
 pub use memory::{MemoryJournal, MemoryStore};
