@@ -144,7 +144,7 @@ impl StateFolder {
         let unclosed = select_unclosed(&self.reading(), identity)?;
         if let Some(stored) = unclosed {
             // The lock alone would not show a living holder whose lock file somebody took away.
-            let state = self.state(&stored)?;
+            let state = self.state_under_lock(&stored)?;
             return Err(match (state, held_by(&stored)) {
                 (RunState::Live, Some(by)) => Refused::Held(Box::new(by)),
                 (RunState::Elsewhere, Some(by)) => Refused::Elsewhere(Box::new(by)),
@@ -347,6 +347,7 @@ mod tests {
         ] {
             forge_holder(&folder, &run, change);
             assert_eq!(state(&folder, &run), RunState::Dead);
+            assert!(matches!(folder.open_run(&identity("web")), Err(Refused::Unfinished { state: RunState::Dead, .. })));
             drop(folder.hold(&run, Mode::Resume).unwrap());
         }
     }

@@ -1,6 +1,8 @@
 //! WHAT did happen: durable, append-only, one writer. It knows records as bytes and people's locks; it decides nothing.
 
 mod chain;
+#[cfg(test)]
+mod crash_tests;
 mod database;
 mod digest;
 mod export;
