@@ -1,118 +1,20 @@
-//! Taking a run in hand and letting go of it. It knows who may; what is done with the run is the engine's.
+//! Taking a run in hand. It knows who may; what is done with the run is the engine's.
 
-use super::chain::{Head, Verifier};
+use super::chain::Head;
 use super::database::cannot_write;
+use super::held::{Held, Taken};
 use super::lock::{Identity, IdentityLock, Life, holder_here, life};
 use super::refused::HeldBy;
-use super::requests::{Mailbox, Request};
 use super::runs::{RunState, check_key};
-use super::sqlite::SqliteJournal;
 use super::state::StateFolder;
 use super::tables::{Rest, StoredRun, blob_refs, each_record, open_epoch, put_holder, select_unclosed};
-use super::writer::{Desk, NewRun, Writer};
-use super::{JournalError, Refused, RunJournal};
+use super::verify::Verifier;
+use super::writer::{Desk, NewRun};
+use super::{JournalError, Refused};
 use crate::ids::{Moment, RunId};
 use crate::ports::{Clock, Random};
-use crate::record::{Holder, Mode, Record};
+use crate::record::{Holder, Mode};
 use rusqlite::TransactionBehavior;
-use std::sync::Arc;
-
-/// A run in this process's hands: nobody else of this machine works on its identity until this value goes.
-pub struct Held {
-    run: RunId,
-    identity: Identity,
-    epoch: u64,
-    holder: Holder,
-    journal: Arc<SqliteJournal>,
-    mailbox: Mailbox,
-    folder: StateFolder,
-    // The last field: it falls after the journal is closed.
-    _lock: IdentityLock,
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("run", &self.run).field("epoch", &self.epoch).finish_non_exhaustive()
-    }
-}
-
-impl Held {
-    /// The run.
-    pub fn run(&self) -> &RunId {
-        &self.run
-    }
-
-    /// Its plan and environment.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The epoch that its records carry from now on.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// This process, as `epoch-opened` names it.
-    pub fn holder(&self) -> &Holder {
-        &self.holder
-    }
-
-    /// Its writer. After [`Self::release`] it takes nothing more.
-    pub fn journal(&self) -> Arc<dyn RunJournal> {
-        Arc::clone(&self.journal) as Arc<dyn RunJournal>
-    }
-
-    /// Its durable records, oldest first; none of a new run.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub fn records(&self) -> Result<Vec<Record>, JournalError> {
-        match self.journal.desk.no.get() {
-            None => Ok(Vec::new()),
-            Some(_) => self.folder.records(&self.run).map_err(|refused| match refused {
-                Refused::Journal(error) => error,
-                other => JournalError::Read(other.to_string()),
-            }),
-        }
-    }
-
-    /// Waits for the next thing that another shell asks of the run. It counts as answered with the next record that becomes durable; until
-    /// then a later holder is asked again.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    ///
-    /// # Cancel safety
-    /// A request is either returned or still there.
-    pub async fn next_request(&self) -> Result<Request, JournalError> {
-        self.mailbox.next(&self.folder, &self.journal.desk).await
-    }
-
-    #[cfg(test)]
-    pub(super) fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
-    }
-
-    #[cfg(test)]
-    pub(super) fn desk(&self) -> &Desk {
-        &self.journal.desk
-    }
-
-    /// Stores what has gathered and lets go of the run. Dropping does the same and tells nobody of failures.
-    ///
-    /// # Errors
-    /// When not everything could be stored.
-    pub fn release(self) -> Result<(), JournalError> {
-        self.journal.close()
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // The engine may still hold the journal: it must be closed before the lock falls, not when the last clone goes.
-        let _ = self.journal.close();
-    }
-}
 
 /// A new run's id: the wall clock's second, and four random digits that keep runs of one second apart.
 ///
@@ -123,15 +25,6 @@ pub fn new_run_id(clock: &dyn Clock, random: &dyn Random) -> Result<RunId, Journ
     random.fill(&mut bytes).map_err(|e| JournalError::Write(e.to_string()))?;
     let id = format!("{}-{}", clock.now().0.strftime("%Y%m%d-%H%M%S"), super::digest::hex(&bytes));
     RunId::new(&id).map_err(|e| JournalError::Write(format!("the clock makes the run's id `{id}`: {e}")))
-}
-
-/// What is settled once nobody is in the way.
-struct Taken {
-    lock: IdentityLock,
-    run: RunId,
-    identity: Identity,
-    epoch: u64,
-    holder: Holder,
 }
 
 impl StateFolder {
@@ -162,7 +55,7 @@ impl StateFolder {
             since: outside.clock.now(),
         };
         let desk = Desk::new(Head::of_new(&run), Vec::new());
-        self.start(Taken { lock, run, identity: identity.clone(), epoch: 1, holder }, desk, Some(new))
+        Taken { lock, run, identity: identity.clone(), epoch: 1, holder }.start(self, desk, Some(new))
     }
 
     /// Takes a run that is not closed in hand, as its next epoch. `mode` says for what: only `abandon` may take a run from a machine that
@@ -188,7 +81,7 @@ impl StateFolder {
         self.take_over(&stored, epoch, &holder, now)?;
         let desk = Desk::new(stored.head, blob_refs(&self.reading(), stored.no)?);
         desk.no.get_or_init(|| stored.no);
-        self.start(Taken { lock, run: stored.run, identity: stored.identity, epoch, holder }, desk, None)
+        Taken { lock, run: stored.run, identity: stored.identity, epoch, holder }.start(self, desk, None)
     }
 
     fn take(&self, identity: &Identity) -> Result<IdentityLock, Refused> {
@@ -235,14 +128,6 @@ impl StateFolder {
         open_epoch(&transaction, stored.no, epoch, now)?;
         put_holder(&transaction, stored.no, holder, now)?;
         transaction.commit().map_err(cannot_write)
-    }
-
-    fn start(&self, taken: Taken, desk: Desk, new: Option<NewRun>) -> Result<Held, Refused> {
-        let Taken { lock, run, identity, epoch, holder } = taken;
-        let clock = Arc::clone(&self.outside().clock);
-        let writer = Writer { connection: self.writing()?, desk: Arc::new(desk), new, epoch, clock };
-        let journal = Arc::new(SqliteJournal::start(self, run.clone(), writer)?);
-        Ok(Held { run, identity, epoch, holder, journal, mailbox: Mailbox::default(), folder: self.clone(), _lock: lock })
     }
 
     fn holder(&self) -> Result<Holder, JournalError> {

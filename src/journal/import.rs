@@ -1,12 +1,13 @@
 //! Reads an export: checks all of it, and only then puts it into a state folder. It knows no key.
 
-use super::chain::{Damage, Head, Verified, Verifier};
+use super::chain::Head;
 use super::database::cannot_write;
 use super::digest::Digest;
 use super::export::{FORMAT, Header, Line};
 use super::lock::Identity;
 use super::state::StateFolder;
 use super::tables::{Rest, insert_blob, insert_record, insert_run, move_head, select_run, select_unclosed};
+use super::verify::{Damage, Verified, Verifier};
 use super::{JournalError, Refused};
 use crate::ids::RunId;
 use crate::record::{BlobRef, Record};

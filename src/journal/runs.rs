@@ -1,11 +1,9 @@
 //! Looks at the runs of a state folder: which there are, how they stand, what they recorded. It writes nothing.
 
-use super::chain::{Verified, Verifier};
-use super::database::cannot_read;
 use super::lock::{Identity, IdentityLock, Life, life};
 use super::seal;
 use super::state::StateFolder;
-use super::tables::{Rest, StoredRun, blob_bytes, each_blob, each_record, select_run, select_runs};
+use super::tables::{Rest, StoredRun, blob_bytes, each_record, select_run, select_runs};
 use super::{JournalError, Refused};
 use crate::ids::{Moment, PlanName, RunId};
 use crate::record::{BlobRef, Holder, Outcome, Record};
@@ -129,29 +127,6 @@ impl StateFolder {
         let stored = self.stored(run)?;
         check_key(&stored, self.key()?.check())?;
         Ok(RunReader { folder: self.clone(), no: stored.no })
-    }
-
-    /// Checks that a run's records and blobs are what was written, and all of it. It needs no key.
-    ///
-    /// # Errors
-    /// When there is no such run, or so much is damaged that the database cannot be read.
-    pub fn verify(&self, run: &RunId) -> Result<Verified, Refused> {
-        let mut connection = self.looking()?;
-        // One look at everything: a live run goes on meanwhile.
-        let look = connection.transaction().map_err(cannot_read)?;
-        let stored = select_run(&look, run)?.ok_or_else(|| Refused::Unknown(run.clone()))?;
-        let mut verifier = Verifier::new(run);
-        each_record(&look, stored.no, |seq, bytes, hash| {
-            verifier.record(seq, bytes, hash);
-            Ok(())
-        })?;
-        each_blob(&look, stored.no, |blob, bytes| {
-            verifier.blob(&blob, bytes);
-            Ok(())
-        })?;
-        verifier.identity(stored.identity.plan.as_str(), stored.identity.environment.as_deref());
-        verifier.rest(stored.rests.map(|rest| outcome_name(rest.outcome)), stored.rests.is_some_and(|rest| rest.closed));
-        Ok(verifier.finish(Some(stored.head)))
     }
 
     pub(super) fn stored(&self, run: &RunId) -> Result<StoredRun, Refused> {
