@@ -15,7 +15,7 @@ const V1: &[&str] = &[
     r#"{"v":1,"seq":3,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"attempt-started":{"step":"deploy","attempt":1,"params":{"id":"aa","sealed":"bb","size":12},"targets":["kube:apps/Deployment/n/web"],"until":null}}}"#,
     r#"{"v":1,"seq":3,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"attempt-started":{"step":"rest","attempt":1,"params":null,"targets":[],"until":"2026-11-21T03:43:00Z"}}}"#,
     r#"{"v":1,"seq":4,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"effects-intended":{"step":"deploy","effects":[["apply:apps/Deployment/n/web",{"id":"aa","sealed":"bb","size":12}]],"class":"ordinary","irreversible":false}}}"#,
-    r#"{"v":1,"seq":4,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"effects-intended":{"step":"deploy","effects":[],"class":{"traffic":{"needs_fit":["kube:apps/Deployment/n/web"]}},"irreversible":true}}}"#,
+    r#"{"v":1,"seq":4,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"effects-intended":{"step":"deploy","effects":[],"class":{"traffic":{"needs-fit":["kube:apps/Deployment/n/web"]}},"irreversible":true}}}"#,
     r#"{"v":1,"seq":5,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"effect-done":{"step":"deploy","key":"apply:x","after":{"id":"aa","sealed":"bb","size":12}}}}"#,
     r#"{"v":1,"seq":6,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"effect-settled":{"step":"deploy","key":"apply:x","settled":"not-done"}}}"#,
     r#"{"v":1,"seq":6,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"effect-settled":{"step":"deploy","key":"apply:x","settled":{"done":{"id":"aa","sealed":"bb","size":12}}}}}"#,
