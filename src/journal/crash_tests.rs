@@ -106,6 +106,27 @@ fn another_process_is_refused_by_name_until_it_dies() {
 }
 
 #[test]
+fn a_holder_in_a_pid_namespace_of_its_own_is_in_the_way() {
+    let place = tempfile::tempdir().unwrap();
+    let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let mut child = part(&unshare, "writes_for_ever", place.path()).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let Some(run) = hear(&mut said) else {
+        child.wait().unwrap();
+        return say("skipped: only root can make a PID namespace");
+    };
+    let folder = open(place.path());
+    let Err(Refused::Held(by)) = folder.open_run(&identity("web")) else { panic!("it lives") };
+    assert_eq!((by.run.as_str(), by.holder.pid), (run.as_str(), 1));
+    assert_eq!(folder.run(&by.run).unwrap().state, RunState::Live);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its end is the end of the pipe, not that of `unshare`.
+    while hear(&mut said).is_some() {}
+    assert_eq!(folder.hold(&by.run, Mode::Resume).unwrap().epoch(), 2);
+}
+
+#[test]
 #[ignore = "a part that `a_chain_of_steps_costs_one_sync_a_step` starts"]
 fn writes_a_chain() {
     let folder = folder_of_part();

@@ -40,7 +40,7 @@ impl StateFolder {
             let state = self.state_under_lock(&stored)?;
             return Err(match (state, held_by(&stored)) {
                 (RunState::Live, Some(by)) => Refused::Held(Box::new(by)),
-                (RunState::Elsewhere, Some(by)) => Refused::Elsewhere(Box::new(by)),
+                (RunState::Elsewhere, _) => elsewhere(&stored),
                 _ => Refused::Unfinished { run: stored.run, identity: identity.clone(), state },
             });
         }
@@ -105,7 +105,7 @@ impl StateFolder {
         let by = held_by(stored).map(Box::new);
         match (life(host, &here, &held.holder), by) {
             (Life::Living, Some(by)) => Err(Refused::Held(by)),
-            (Life::Elsewhere, Some(by)) if mode != Mode::Abandon => Err(Refused::Elsewhere(by)),
+            (Life::Elsewhere, _) if mode != Mode::Abandon => Err(elsewhere(stored)),
             _ => Ok(()),
         }
     }
@@ -136,6 +136,11 @@ impl StateFolder {
     }
 }
 
+/// Says that a run is held on a machine that cannot be seen from here.
+pub(super) fn elsewhere(stored: &StoredRun) -> Refused {
+    held_by(stored).map_or_else(|| Refused::Opening(stored.identity.clone()), |by| Refused::Elsewhere(Box::new(by)))
+}
+
 fn held_by(stored: &StoredRun) -> Option<HeldBy> {
     let held = stored.holder.as_ref()?;
     Some(HeldBy { run: stored.run.clone(), identity: stored.identity.clone(), holder: held.holder.clone(), since: held.since })
@@ -146,8 +151,8 @@ mod tests {
     use crate::ids::RunId;
     use crate::journal::fixture::{KEY, append, begin, identity, note, open, outside};
     use crate::journal::tables::put_holder;
-    use crate::journal::{Held, JournalError, Refused, RunFilter, RunState, StateFolder};
-    use crate::record::{Holder, Mode, Outcome, What};
+    use crate::journal::{Held, JournalError, Refused, Request, RunFilter, RunState, StateFolder};
+    use crate::record::{CancelLevel, Holder, Mode, Outcome, What};
 
     fn end(held: Held, seq: u64, what: What) -> RunId {
         let run = held.run().clone();
@@ -273,6 +278,8 @@ mod tests {
         run RUN is held by process 7 of eve on far, which cannot be seen from here, since THEN
         go on with it on far; if that machine is gone for good, `bowline abandon RUN`
         "#);
+        let cancel = Request::Cancel { level: CancelLevel::Halt, by: "bob".to_owned() };
+        assert!(matches!(folder.request(&run, &cancel), Err(Refused::Elsewhere(_))));
         assert!(folder.hold(&run, Mode::Abandon).is_ok());
     }
 

@@ -3,6 +3,8 @@
 mod chain;
 #[cfg(test)]
 mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
 mod database;
 mod digest;
 mod export;
