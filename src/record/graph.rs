@@ -134,6 +134,7 @@ pub enum UndoClass {
     #[default]
     Ordinary,
     /// At once; it waits only for the undo of steps that wrote one of these targets.
+    #[serde(rename_all = "kebab-case")]
     Traffic {
         /// What must be fit before traffic may return to it.
         needs_fit: Vec<Target>,
