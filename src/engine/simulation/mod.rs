@@ -153,7 +153,6 @@ impl Play {
                     if rests > 3 {
                         return (outcome, deaths, full);
                     }
-                    controls = self.settle_doubts();
                 }
             }
             if self.store.is_empty() {
@@ -162,6 +161,7 @@ impl Play {
             if let Some(outcome) = self.core().closed() {
                 return (outcome, deaths, full);
             }
+            controls = self.answers();
             mode = if self.dice.one_in(5) { Mode::Rollback } else { Mode::Resume };
         }
         (Outcome::Halted, deaths, full)
@@ -171,8 +171,14 @@ impl Play {
         Core::replay(&self.store.records()).unwrap_or_else(|illegal| panic!("seed {}: {illegal}\n{}", self.seed, self.picture()))
     }
 
-    fn settle_doubts(&self) -> Vec<Control> {
+    /// What people say when the run is taken up: about what is in doubt, and about what was asked before.
+    fn answers(&self) -> Vec<Control> {
         let core = self.core();
+        let asked = core.steps().filter(|(_, step)| step.status == super::core::Status::Asking);
+        let asked = asked.map(|(id, _)| {
+            let place = core.graph().steps.iter().position(|summary| summary.id == *id).expect("a step");
+            Control::Answer { step: id.clone(), approved: self.case.scripts[place].approves, by: "somebody".into(), comment: None }
+        });
         let doubtful = core.steps().filter(|(_, step)| step.status == super::core::Status::Doubtful);
         let answers = doubtful.map(|(id, step)| {
             let done = step.effects.keys().all(|key| self.world.stands(id.as_str(), &key.0));
@@ -181,7 +187,7 @@ impl Play {
             }
             Control::SettleDoubt { step: id.clone(), done, by: "somebody".into() }
         });
-        answers.collect()
+        answers.chain(asked).collect()
     }
 
     fn check(&self, outcome: Outcome) {
