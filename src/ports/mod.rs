@@ -9,7 +9,7 @@ mod processes;
 mod random;
 
 pub use clock::{Clock, SystemClock};
-pub use files::{FileError, Files, SystemFiles, Writing};
+pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError};
