@@ -1,0 +1,5 @@
+//! The kinds of action that this program has, one file each.
+
+pub mod redact;
+pub mod script;
+pub mod shell;
