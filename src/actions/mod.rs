@@ -1,5 +1,4 @@
 //! The kinds of action that this program has, one file each.
 
 pub mod redact;
-pub mod script;
 pub mod shell;

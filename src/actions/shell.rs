@@ -1,9 +1,8 @@
 //! `shell`: runs a program on this machine. It knows neither what the program does nor how to take it back.
 
 use super::redact::Redactor;
-use super::script::Script;
 use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Preview, Progress, ReadCx, RunScope, UndoCx};
-use crate::ports::{Exit, Line, ProcessError, ProcessSpec, Processes};
+use crate::ports::{Exit, Line, ProcessError, ProcessSpec, Processes, Script};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,8 @@ mod http;
 mod kubernetes;
 mod processes;
 mod random;
+mod script;
+mod tcp;
 
 pub use clock::{Clock, SystemClock};
 pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
@@ -15,6 +17,8 @@ pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError};
 pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
+pub use script::Script;
+pub use tcp::{NetworkTcp, Tcp, TcpError};
 
 use std::sync::Arc;
 
@@ -31,6 +35,8 @@ pub struct Ports {
     pub files: Arc<dyn Files>,
     /// HTTP servers.
     pub http: Arc<dyn Http>,
+    /// Servers of any other protocol.
+    pub tcp: Arc<dyn Tcp>,
     /// Kubernetes API servers.
     #[cfg(feature = "kubernetes")]
     pub kubernetes: Arc<dyn Kubernetes>,

@@ -1,4 +1,4 @@
-//! What a plan runs as a program: a text for the shell, or a list that no shell reads. It knows no process.
+//! A program as people write it: a text for the shell, or a list that no shell reads. It knows no plan.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, SeqAccess, Visitor};
