@@ -1,5 +1,7 @@
 //! The seam: what a kind of step must be able to do, and all that the engine knows of it. It knows no engine, no plan text and no cluster.
 
+#[doc(hidden)]
+pub mod conformance;
 mod cx;
 mod erased;
 mod error;
