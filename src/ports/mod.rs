@@ -12,7 +12,7 @@ pub use clock::{Clock, SystemClock};
 pub use files::{FileError, Files, SystemFiles, Writing};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError};
+pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
 pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
 
