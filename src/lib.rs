@@ -1,6 +1,8 @@
 //! bowline runs deployment plans written in YAML, and takes back what it did when one cannot finish.
 
 pub mod action;
+#[cfg(feature = "kubernetes")]
+pub mod cluster;
 pub mod event;
 pub mod ids;
 pub mod journal;
