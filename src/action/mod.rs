@@ -41,8 +41,8 @@ pub trait Action: Sized + Send + Sync + 'static {
     /// Says how far this use can be taken back.
     fn reversibility(&self, params: &Self::Params) -> Reversibility;
 
-    /// Names what this use writes.
-    fn targets(&self, scope: &RunScope, params: &Self::Params) -> Vec<Target>;
+    /// Names what this use writes. What its files hold may say so, too.
+    fn targets(&self, scope: &RunScope, frozen: &Frozen, params: &Self::Params) -> Vec<Target>;
 
     /// Finds mistakes in parameters that their types allow. One message each.
     fn problems(&self, _params: &Self::Params) -> Vec<String> {
