@@ -3,6 +3,7 @@
 pub mod action;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
+pub mod engine;
 pub mod event;
 pub mod ids;
 pub mod journal;

@@ -1,5 +1,35 @@
 //! WHAT did happen: durable, append-only, one writer. It knows records as bytes and people's locks; it decides nothing.
 
+mod chain;
+mod database;
+mod digest;
+#[cfg(test)]
+mod fixture;
+mod frozen;
+mod hold;
+mod key;
+mod lock;
+mod memory;
+mod refused;
+mod requests;
+mod runs;
+mod seal;
+mod sqlite;
+mod state;
+mod tables;
+mod writer;
+
+pub use chain::{Damage, Verified};
+pub use frozen::{Frozen, FrozenFile};
+pub use hold::{Held, new_run_id};
+pub use key::SealingKey;
+pub use lock::Identity;
+pub use memory::{MemoryJournal, MemoryStore};
+pub use refused::{HeldBy, Refused};
+pub use requests::{Request, RequestId};
+pub use runs::{RunFilter, RunReader, RunRow, RunState};
+pub use state::{Outside, StateFolder};
+
 use crate::record::{BlobRef, Record};
 use futures::future::BoxFuture;
 
@@ -19,7 +49,7 @@ pub enum JournalError {
     #[error("this process no longer holds the run: {0}")]
     Superseded(String),
     /// The key does not open it.
-    #[error("the journal's key does not fit: {0}")]
+    #[error("the journal's key cannot be used: {0}")]
     Key(String),
 }
 

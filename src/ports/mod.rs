@@ -1,7 +1,8 @@
-//! The only way to the outside: time, chance, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
+//! The only way to the outside: time, chance, this host, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
 
 mod clock;
 mod files;
+mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
@@ -10,6 +11,7 @@ mod random;
 
 pub use clock::{Clock, SystemClock};
 pub use files::{FileError, Files, SystemFiles, Writing};
+pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
@@ -29,6 +31,8 @@ pub struct Ports {
     pub processes: Arc<dyn Processes>,
     /// Files on this machine.
     pub files: Arc<dyn Files>,
+    /// This machine as others see it.
+    pub host: Arc<dyn Host>,
     /// HTTP servers.
     pub http: Arc<dyn Http>,
     /// Kubernetes API servers.

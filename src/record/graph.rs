@@ -17,6 +17,8 @@ pub struct Graph {
     pub concurrency: u32,
     /// Time that the implicit guard's rollback may take.
     pub budget: Period,
+    /// Something must be checked after the implicit guard's rollback.
+    pub verified: bool,
 }
 
 /// One step as the engine sees it.

@@ -1,0 +1,3 @@
+//! MAKING it happen: the pure core decides, the driver carries out. It knows no Kubernetes and no terminal.
+
+pub mod core;
