@@ -109,7 +109,7 @@ impl Driver {
             let failure = Failure::permanent(format!("this bowline does not know the action `{}`", rendered.kind));
             return self.fail_at_once(step, attempt, failure);
         };
-        let prepared = match action.prepare(&self.scope, &rendered.params) {
+        let prepared = match action.prepare(&self.scope, &self.frozen, &rendered.params) {
             Ok(prepared) => prepared,
             Err(error) => return self.fail_at_once(step, attempt, error.into_failure()),
         };

@@ -5,8 +5,8 @@ use super::core::{Core, Illegal};
 use super::hand::{Hand, Message};
 use super::ledger::Ledger;
 use super::program::{Outputs, Program};
-use super::redact::{Redactor, Secrets};
-use crate::action::{ActionError, Frozen, Progress, ReadCx, Registry, RunScope, Secret, Sink};
+use super::secrets::Secrets;
+use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink};
 use crate::event::{Event, Reporter};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
@@ -199,7 +199,7 @@ impl Driver {
     }
 
     pub(super) fn warn(&self, step: Option<StepId>, text: String) -> Result<(), EngineError> {
-        let text = self.ledger.redactor.text(text);
+        let text = self.ledger.redactor.clean(&text);
         self.sink.reporter.event(&Event::Warning { step, text });
         Ok(())
     }
@@ -286,7 +286,7 @@ pub(super) struct EventSink {
 impl Sink for EventSink {
     fn progress(&self, step: &StepId, progress: Progress) {
         let step = step.clone();
-        let text = |text| self.redactor.text(text);
+        let text = |text: String| self.redactor.clean(&text);
         let event = match progress {
             Progress::Doing(doing) => Event::Doing { step, text: text(doing) },
             Progress::Of { done, total, unit } => Event::Of { step, done, total, unit },

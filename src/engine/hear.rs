@@ -33,7 +33,7 @@ impl Driver {
             }
             Message::Undone { step, attempt, result } => self.undone(step, attempt, result),
             Message::Evidence { step, evidence, error } => {
-                let shown = |item: Evidence| Evidence { text: self.ledger.redactor.text(item.text), ..item };
+                let shown = |item: Evidence| Evidence { text: self.ledger.redactor.clean(&item.text), ..item };
                 let evidence: Vec<_> = evidence.into_iter().map(shown).collect();
                 let blob = match evidence.is_empty() {
                     true => None,
@@ -45,7 +45,7 @@ impl Driver {
             }
             Message::Verified { failure } => {
                 self.hand.verifying = false;
-                self.ledger.record(What::RollbackVerified { failure: failure.map(|failure| self.ledger.redactor.failure(failure)) })
+                self.ledger.record(What::RollbackVerified { failure: failure.map(|failure| self.ledger.redactor.failure(&failure)) })
             }
         }
     }
@@ -108,8 +108,8 @@ impl Driver {
         let what = match settled {
             Settled::Done(after) => What::EffectDone { step, key, after: self.ledger.seal(&after)? },
             Settled::NotDone => What::EffectSettled { step, key, settled: Settled::NotDone },
-            Settled::Other(why) => What::EffectSettled { step, key, settled: Settled::Other(self.ledger.redactor.text(why)) },
-            Settled::Unknown(why) => What::EffectSettled { step, key, settled: Settled::Unknown(self.ledger.redactor.text(why)) },
+            Settled::Other(why) => What::EffectSettled { step, key, settled: Settled::Other(self.ledger.redactor.clean(&why)) },
+            Settled::Unknown(why) => What::EffectSettled { step, key, settled: Settled::Unknown(self.ledger.redactor.clean(&why)) },
         };
         self.ledger.record(what)
     }

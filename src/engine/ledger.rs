@@ -2,7 +2,7 @@
 
 use super::EngineError;
 use super::core::Core;
-use super::redact::Redactor;
+use crate::action::Redactor;
 use crate::event::{Event, Reporter};
 use crate::journal::{JournalError, RunJournal};
 use crate::ports::Clock;
@@ -73,24 +73,24 @@ impl Ledger {
             What::AttemptEnded { step, attempt, result } => {
                 let result = match result {
                     AttemptResult::Failed { failure, retry_at } => {
-                        AttemptResult::Failed { failure: self.redactor.failure(failure), retry_at }
+                        AttemptResult::Failed { failure: self.redactor.failure(&failure), retry_at }
                     }
                     AttemptResult::TimedOut { failure, retry_at } => {
-                        AttemptResult::TimedOut { failure: self.redactor.failure(failure), retry_at }
+                        AttemptResult::TimedOut { failure: self.redactor.failure(&failure), retry_at }
                     }
                     other => other,
                 };
                 What::AttemptEnded { step, attempt, result }
             }
             What::UndoEnded { step, attempt, result: UndoResult::Failed { failure, marks, retry_at } } => {
-                let failure = self.redactor.failure(failure);
+                let failure = self.redactor.failure(&failure);
                 What::UndoEnded { step, attempt, result: UndoResult::Failed { failure, marks, retry_at } }
             }
             What::RollbackOpened { scope, cause, deadline } => {
-                let cause = Cause { reason: self.redactor.text(cause.reason), ..cause };
+                let cause = Cause { reason: self.redactor.clean(&cause.reason), ..cause };
                 What::RollbackOpened { scope, cause, deadline }
             }
-            What::ApprovalAsked { step, message } => What::ApprovalAsked { step, message: self.redactor.text(message) },
+            What::ApprovalAsked { step, message } => What::ApprovalAsked { step, message: self.redactor.clean(&message) },
             other => other,
         }
     }

@@ -9,15 +9,15 @@ mod hand;
 mod hear;
 mod ledger;
 mod program;
-mod redact;
 mod retreat;
+mod secrets;
 mod settle;
 #[cfg(test)]
 mod simulation;
 
 pub use drive::{Control, Ended, Opening, drive};
 pub use program::{Compensation, Outputs, Program, Rendered};
-pub use redact::{Redactor, Secrets};
+pub use secrets::Secrets;
 
 use crate::journal::JournalError;
 

@@ -1,6 +1,6 @@
 //! The outside of a simulated run: numbers that scripted steps write, and a clock that costs no time.
 
-use crate::action::{Action, ActionError, Begun, Cx, EffectError, Intent, Preview, ReadCx, RunScope, Secret, UndoCx};
+use crate::action::{Action, ActionError, Begun, Cx, EffectError, Frozen, Intent, Preview, ReadCx, RunScope, Secret, UndoCx};
 use crate::engine::core::simulation::case::Case;
 use crate::engine::{Compensation, Control, Outputs, Program, Rendered, Secrets};
 use crate::ids::{ActionKind, Moment, StepId};
@@ -138,7 +138,7 @@ impl Action for Script {
         if params.irreversible { Reversibility::Irreversible } else { Reversibility::Reversible }
     }
 
-    fn targets(&self, _: &RunScope, params: &Params) -> Vec<Target> {
+    fn targets(&self, _: &RunScope, _: &Frozen, params: &Params) -> Vec<Target> {
         params.targets.iter().cloned().map(Target).collect()
     }
 
