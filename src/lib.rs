@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod event;
+pub mod expr;
 pub mod ids;
 pub mod journal;
 pub mod ports;
