@@ -5,5 +5,6 @@ pub mod event;
 pub mod expr;
 pub mod ids;
 pub mod journal;
+pub mod plan;
 pub mod ports;
 pub mod record;
