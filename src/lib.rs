@@ -1,6 +1,7 @@
 //! bowline runs deployment plans written in YAML, and takes back what it did when one cannot finish.
 
 pub mod action;
+pub mod actions;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 pub mod engine;
