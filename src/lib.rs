@@ -2,6 +2,9 @@
 
 pub mod action;
 pub mod actions;
+#[cfg(feature = "kubernetes")]
+pub mod cluster;
+pub mod engine;
 pub mod event;
 pub mod ids;
 pub mod journal;

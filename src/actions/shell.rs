@@ -1,7 +1,6 @@
 //! `shell`: runs a program on this machine. It knows neither what the program does nor how to take it back.
 
-use super::redact::Redactor;
-use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Preview, Progress, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Frozen, Preview, Progress, ReadCx, Redactor, RunScope, UndoCx};
 use crate::ports::{Exit, Line, ProcessError, ProcessSpec, Processes, Script};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use schemars::JsonSchema;
@@ -123,7 +122,7 @@ impl Action for Shell {
         if params.read_only { Reversibility::ReadOnly } else { Reversibility::Irreversible }
     }
 
-    fn targets(&self, _scope: &RunScope, _params: &ShellParams) -> Vec<Target> {
+    fn targets(&self, _scope: &RunScope, _frozen: &Frozen, _params: &ShellParams) -> Vec<Target> {
         Vec::new()
     }
 

@@ -60,7 +60,7 @@ async fn is_as<W: World>(scene: &Scene<W>, expected: &str, what: &str) -> Result
 }
 
 fn reversibility<W: World>(world: &W) -> Result<Reversibility, String> {
-    let prepared = world.action().prepare(&world.scope(), &world.params());
+    let prepared = world.action().prepare(&world.scope(), &world.frozen(), &world.params());
     prepared.map(|prepared| prepared.reversibility).map_err(|error| error.to_string())
 }
 
@@ -125,7 +125,11 @@ async fn resume<S: Stage>(stage: &S, crash: Crash, clean: &Clean) -> Result<(), 
     let scene = scene(stage, Some(crash)).await;
     begin(&scene, Some(crash)).await?;
     let asked = scene.settle().await?;
-    let prepared = scene.world.action().prepare(&scene.world.scope(), &scene.world.params()).map_err(|error| error.to_string())?;
+    let prepared = scene
+        .world
+        .action()
+        .prepare(&scene.world.scope(), &scene.world.frozen(), &scene.world.params())
+        .map_err(|error| error.to_string())?;
     if asked && !prepared.repeatable {
         // A person is asked: what they answer is not the action's doing.
         return Ok(());

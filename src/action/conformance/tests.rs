@@ -1,7 +1,7 @@
 //! The kit itself: a right action passes, and every wrong one is found.
 
 use super::{Stage, World, faults};
-use crate::action::{Action, ActionError, Begun, Cx, DynAction, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Cx, DynAction, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Action for Shelve {
         if self.has(Flaw::CallsItselfReadOnly) { Reversibility::ReadOnly } else { Reversibility::Reversible }
     }
 
-    fn targets(&self, _scope: &RunScope, _params: &Vec<String>) -> Vec<Target> {
+    fn targets(&self, _scope: &RunScope, _frozen: &Frozen, _params: &Vec<String>) -> Vec<Target> {
         Vec::new()
     }
 

@@ -1,45 +1,62 @@
 //! Takes secrets out of text that people will see or a journal will keep. It knows values, not where they come from.
 
-use crate::action::Secret;
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use super::Secret;
+use crate::record::Failure;
+use data_encoding::{BASE64, BASE64URL};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What stands where a secret was.
 const MASK: &str = "[secret]";
 /// Shorter pieces of a secret, or encodings of one, would blacken innocent text and tell nothing.
 const SHORTEST_PIECE: usize = 4;
 
-/// Knows the forms in which secrets may turn up.
+/// Knows the forms in which secrets may turn up. Clones share what they know.
 #[derive(Clone, Default)]
-pub struct Redactor {
-    needles: Vec<String>,
-}
+pub struct Redactor(Arc<RwLock<Vec<String>>>);
 
 impl Redactor {
     /// Looks for these secrets: as they are, line by line, in base64 (also inside a longer text), JSON- and URL-escaped.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut needles: Vec<String> = secrets.into_iter().flat_map(|secret| forms(secret.expose())).collect();
+        let redactor = Self::default();
+        secrets.into_iter().for_each(|secret| redactor.learn(secret));
+        redactor
+    }
+
+    /// Looks for this one, too.
+    pub fn learn(&self, secret: &Secret) {
+        let mut needles = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        needles.extend(forms(secret.expose()));
         // The longest first: what is part of another must not break it apart.
         needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         needles.dedup();
-        Self { needles }
     }
 
     /// The text without them.
     pub fn clean(&self, text: &str) -> String {
+        let needles = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut clean = text.to_owned();
-        for needle in &self.needles {
+        for needle in needles.iter() {
             if clean.contains(needle.as_str()) {
                 clean = clean.replace(needle.as_str(), MASK);
             }
         }
         clean
     }
+
+    /// The failure without them.
+    pub fn failure(&self, failure: &Failure) -> Failure {
+        Failure {
+            message: self.clean(&failure.message),
+            causes: failure.causes.iter().map(|cause| self.clean(cause)).collect(),
+            hint: failure.hint.as_deref().map(|hint| self.clean(hint)),
+            retriable: failure.retriable,
+        }
+    }
 }
 
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Redactor({} forms)", self.needles.len())
+        f.write_str("Redactor")
     }
 }
 
@@ -55,10 +72,10 @@ fn forms(value: &str) -> Vec<String> {
 /// The characters that a value surely makes in base64, for each of the three places where it can begin in a group.
 fn base64_forms(value: &str) -> Vec<String> {
     let mut forms = Vec::new();
-    for engine in [STANDARD, URL_SAFE] {
+    for encoding in [BASE64, BASE64URL] {
         for offset in 0..3 {
             let bytes = [&vec![0; offset], value.as_bytes()].concat();
-            let text = engine.encode(&bytes);
+            let text = encoding.encode(&bytes);
             // A character holds six bits: those that share bits with a neighbour are not the value's alone.
             let (first, last) = ((offset * 8).div_ceil(6), bytes.len() * 8 / 6);
             forms.push(text[first..last].to_owned());
@@ -81,8 +98,7 @@ fn url(value: &str) -> String {
 mod tests {
     use super::Redactor;
     use crate::action::Secret;
-    use base64::Engine;
-    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use data_encoding::{BASE64, BASE64URL_NOPAD};
 
     const VALUE: &str = "s3cr\"t &/+value";
 
@@ -96,7 +112,9 @@ mod tests {
         assert_eq!(clean(&serde_json::json!({ "k": VALUE }).to_string()), r#"{"k":"[secret]"}"#);
         assert_eq!(clean("x=s3cr%22t%20%26%2F%2Bvalue&y=s3cr%22t+%26%2F%2Bvalue"), "x=[secret]&y=[secret]");
         for before in ["", "u", "us", "user:"] {
-            for encoded in [STANDARD.encode(format!("{before}{VALUE}")), URL_SAFE_NO_PAD.encode(format!("{before}{VALUE}"))] {
+            for encoded in
+                [BASE64.encode(format!("{before}{VALUE}").as_bytes()), BASE64URL_NOPAD.encode(format!("{before}{VALUE}").as_bytes())]
+            {
                 assert!(clean(&encoded).contains("[secret]"), "{encoded}");
             }
         }
