@@ -11,4 +11,5 @@ pub mod ids;
 pub mod journal;
 pub mod plan;
 pub mod ports;
+pub mod probe;
 pub mod record;
