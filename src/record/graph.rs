@@ -17,6 +17,8 @@ pub struct Graph {
     pub concurrency: u32,
     /// Time that the implicit guard's rollback may take.
     pub budget: Period,
+    /// Something must be checked after the implicit guard's rollback.
+    pub verified: bool,
 }
 
 /// One step as the engine sees it.
@@ -132,6 +134,7 @@ pub enum UndoClass {
     #[default]
     Ordinary,
     /// At once; it waits only for the undo of steps that wrote one of these targets.
+    #[serde(rename_all = "kebab-case")]
     Traffic {
         /// What must be fit before traffic may return to it.
         needs_fit: Vec<Target>,

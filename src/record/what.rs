@@ -194,6 +194,33 @@ pub enum What {
     },
 }
 
+impl What {
+    /// The word that stands for its kind where it is stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            What::RunOpened { .. } => "run-opened",
+            What::EpochOpened { .. } => "epoch-opened",
+            What::StepSkipped { .. } => "step-skipped",
+            What::AttemptStarted { .. } => "attempt-started",
+            What::EffectsIntended { .. } => "effects-intended",
+            What::EffectDone { .. } => "effect-done",
+            What::EffectSettled { .. } => "effect-settled",
+            What::AttemptEnded { .. } => "attempt-ended",
+            What::ApprovalAsked { .. } => "approval-asked",
+            What::ApprovalAnswered { .. } => "approval-answered",
+            What::CancelRequested { .. } => "cancel-requested",
+            What::RollbackOpened { .. } => "rollback-opened",
+            What::UndoStarted { .. } => "undo-started",
+            What::UndoEnded { .. } => "undo-ended",
+            What::EvidenceKept { .. } => "evidence-kept",
+            What::RollbackVerified { .. } => "rollback-verified",
+            What::DoubtAnswered { .. } => "doubt-answered",
+            What::RunHalted { .. } => "run-halted",
+            What::RunClosed { .. } => "run-closed",
+        }
+    }
+}
+
 /// Points at sealed bytes in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
