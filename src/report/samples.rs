@@ -43,7 +43,7 @@ pub fn guard(name: &str, guards: &[&str], budget: u64) -> GuardSummary {
 }
 
 pub fn graph(steps: Vec<StepSummary>, guards: Vec<GuardSummary>) -> Graph {
-    Graph { steps, guards, concurrency: 0, budget: seconds(600) }
+    Graph { steps, guards, concurrency: 0, budget: seconds(600), verified: false }
 }
 
 /// The plan of the design.
