@@ -146,7 +146,7 @@ impl<'n, 'l> NodeReader<'n, 'l> {
                     Err(Mistake::Other(format!("exactly one key belongs here, and {} came too", keys.join(", "))))
                 }
             },
-            _ => Err(Mistake::WrongType { wanted: "a word, or a mapping with one key,".to_owned() }),
+            _ => Err(Mistake::WrongType { wanted: "a word, or a mapping with one key".to_owned() }),
         }
     }
 }
