@@ -7,6 +7,8 @@ pub mod cluster;
 pub mod engine;
 pub mod event;
 pub mod expr;
+#[cfg(test)]
+mod house;
 pub mod ids;
 pub mod journal;
 pub mod plan;
