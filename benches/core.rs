@@ -40,7 +40,13 @@ fn graph(count: usize, shape: Shape) -> Graph {
         continue_on_error: false,
         idempotent: false,
     };
-    Graph { steps: (0..count).map(step).collect(), guards: Vec::new(), concurrency: 8, budget: Period(Duration::from_secs(600)), verified: false }
+    Graph {
+        steps: (0..count).map(step).collect(),
+        guards: Vec::new(),
+        concurrency: 8,
+        budget: Period(Duration::from_secs(600)),
+        verified: false,
+    }
 }
 
 struct Run {
@@ -69,7 +75,13 @@ impl Run {
                         moved = true;
                     }
                     Command::Start { step, attempt } => {
-                        self.record(What::AttemptStarted { step: step.clone(), attempt, params: Some(blob()), targets: Vec::new(), until: None });
+                        self.record(What::AttemptStarted {
+                            step: step.clone(),
+                            attempt,
+                            params: Some(blob()),
+                            targets: Vec::new(),
+                            until: None,
+                        });
                         let effects = vec![(EffectKey("run".into()), blob())];
                         self.record(What::EffectsIntended { step: step.clone(), effects, class: None, irreversible: false });
                         work.push_back((step, false));

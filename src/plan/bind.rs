@@ -3,7 +3,7 @@
 use super::model::{Does, Input, Plan, Undo, plain};
 use super::read::typed_text;
 use super::suggest::instead;
-use crate::action::{Prepared, Registry, RunScope};
+use crate::action::{Frozen, Prepared, Registry, RunScope};
 use crate::expr::{Template, Values};
 use crate::ids::{RunId, StepId};
 use miette::Diagnostic;
@@ -110,7 +110,7 @@ impl Plan {
         let values = self.values(bound, Some(&scope.run));
         let look = |kind: &str, template: &Template| {
             let params = template.render_known(&values).ok()?;
-            registry.get(kind)?.prepare(scope, &params).ok()
+            registry.get(kind)?.prepare(scope, &Frozen::default(), &params).ok()
         };
         let mut all = Vec::new();
         for step in &self.steps {

@@ -1,7 +1,7 @@
 //! Actions that do nothing, for the tests of this module.
 
 use super::{Plan, Problems, Source, check};
-use crate::action::{Action, ActionError, Begun, Cx, Preview, ReadCx, Registry, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, Registry, RunScope, UndoCx};
 use crate::ids::Period;
 use crate::record::{Mark, Reversibility, Settled, Target};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -26,7 +26,7 @@ macro_rules! fake {
                 said(params)
             }
 
-            fn targets(&self, _: &RunScope, params: &Self::Params) -> Vec<Target> {
+            fn targets(&self, _: &RunScope, _: &Frozen, params: &Self::Params) -> Vec<Target> {
                 let said: fn(&Self::Params) -> Vec<Target> = $targets;
                 said(params)
             }
@@ -138,10 +138,18 @@ pub(super) struct Free {}
 fake!(Apply, "apply", ApplyParams, BTreeMap<String, serde_json::Value>, |_| Reversibility::Reversible, |params| {
     params.manifests.iter().map(|file| Target(file.clone())).collect()
 }, |params| params.manifests.clone());
-fake!(Shell, "shell", ShellParams, Free, |params| match params.read_only {
-    true => Reversibility::ReadOnly,
-    false => Reversibility::Irreversible,
-}, |_| Vec::new(), |_| Vec::new());
+fake!(
+    Shell,
+    "shell",
+    ShellParams,
+    Free,
+    |params| match params.read_only {
+        true => Reversibility::ReadOnly,
+        false => Reversibility::Irreversible,
+    },
+    |_| Vec::new(),
+    |_| Vec::new()
+);
 fake!(Detect, "detect-colour", DetectParams, Colours, |_| Reversibility::ReadOnly, |_| Vec::new(), |_| Vec::new());
 fake!(Smoke, "smoke-test", SmokeParams, Free, |_| Reversibility::ReadOnly, |_| Vec::new(), |_| Vec::new());
 fake!(Wait, "wait-healthy", WaitParams, Free, |_| Reversibility::ReadOnly, |_| Vec::new(), |_| Vec::new());

@@ -48,7 +48,8 @@ pub(super) fn check_acyclic(graph: &Graph, needs: &Edges, dependents: &Edges) ->
         }
     }
     // Not tarjan_scc: it recurses, and a long chain would overflow the stack.
-    let circle = kosaraju_scc(&drawn).into_iter().find(|group| group.len() > 1 || group.iter().any(|node| drawn.contains_edge(*node, *node)));
+    let circle =
+        kosaraju_scc(&drawn).into_iter().find(|group| group.len() > 1 || group.iter().any(|node| drawn.contains_edge(*node, *node)));
     match circle {
         None => Ok(()),
         Some(mut group) => {

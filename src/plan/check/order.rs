@@ -107,7 +107,8 @@ impl Checker<'_, '_> {
             let members: HashSet<usize> = component.into_iter().map(NodeIndex::index).collect();
             let circle = shortest_circle(order, &members);
             let ids: Vec<String> = circle.iter().map(|&step| format!("`{}`", self.called(step))).collect();
-            let edges: Vec<_> = circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&from, &to)| self.edge_words(names, from, to)).collect();
+            let edges: Vec<_> =
+                circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&from, &to)| self.edge_words(names, from, to)).collect();
             let Some((first, rest)) = edges.split_first() else { continue };
             let message = format!("these steps wait for each other: {}", ids.join(", "));
             let problem = self.notes.error("plan::circle", &first.0, message);

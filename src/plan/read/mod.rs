@@ -151,7 +151,8 @@ impl<'r, 's> Reader<'r, 's> {
 /// `'5'` where a number is wanted.
 fn unquote(wanted: &str, found: &str) -> Option<String> {
     let text = found.strip_prefix("the text `")?.strip_suffix('`')?;
-    let fits = (wanted.contains("number") && text.parse::<f64>().is_ok()) || (wanted.contains("`true`") && matches!(text, "true" | "false"));
+    let fits =
+        (wanted.contains("number") && text.parse::<f64>().is_ok()) || (wanted.contains("`true`") && matches!(text, "true" | "false"));
     match (fits, wanted.contains("`true`")) {
         (true, _) => Some(format!("write `{text}` without quotes")),
         (false, true) => Some("write `true` or `false`".to_owned()),

@@ -392,7 +392,9 @@ fn guards() {
     20:38 [oen] plan::unknown-step: there is no step `oen`
         help: did you mean `one`? known steps: a, b, c, beside, one, two, below
     "#);
-    let unguarded = with("- id: a\n  apply: { manifests: [a] }\n- id: saved\n  backup:\n- id: b\n  apply: { manifests: [b] }\n- id: back\n  rollback-on-fail: { guards: [b] }\n");
+    let unguarded = with(
+        "- id: a\n  apply: { manifests: [a] }\n- id: saved\n  backup:\n- id: b\n  apply: { manifests: [b] }\n- id: back\n  rollback-on-fail: { guards: [b] }\n",
+    );
     insta::assert_snapshot!(lines(&unguarded), @r#"
     6:7 [a] plan::unguarded: `a` is in no guard: a failure that `back` takes back leaves its changes where they are
         help: add it to the guards of `back`
@@ -410,7 +412,9 @@ fn the_pivot() {
     12:7 [notify] plan::after-pivot: `notify` cannot be retried, and after `migrate` nothing can be taken back
         help: say `idempotent: true` if `notify` may be repeated, or `continue-on-error: true`; or say how `migrate` is taken back: `undo: [...]` or `undo: { none: why }`
     "#);
-    let told = with("- id: a\n  shell: { run: a }\n  undo: { none: only talks }\n- id: b\n  shell: { run: b }\n  undo: [{ shell: { run: unb } }]\n- id: c\n  shell: { run: c }\n");
+    let told = with(
+        "- id: a\n  shell: { run: a }\n  undo: { none: only talks }\n- id: b\n  shell: { run: b }\n  undo: [{ shell: { run: unb } }]\n- id: c\n  shell: { run: c }\n",
+    );
     insta::assert_snapshot!(lines(&told), @r#"
     12:7 [c] plan::pivot: `c` cannot be taken back: once it has begun, nothing before it is undone
         help: say how it is taken back: `undo: [...]`, or `undo: { none: why }` if there is nothing to take back
@@ -452,7 +456,9 @@ fn ways_back() {
 
 #[test]
 fn files_that_a_step_would_have_to_name() {
-    let text = with("- id: c\n  detect-colour: { ingress: x }\n- id: a\n  apply: { manifests: ['{{ inputs.version }}.yaml', '{{ steps.c.idle }}.yaml'] }\n");
+    let text = with(
+        "- id: c\n  detect-colour: { ingress: x }\n- id: a\n  apply: { manifests: ['{{ inputs.version }}.yaml', '{{ steps.c.idle }}.yaml'] }\n",
+    );
     insta::assert_snapshot!(lines(&text), @r#"
     9:57 [steps.c.idle] plan::late-file: the files that a run reads are frozen when it opens, before any step has an output
         help: name the file without the output of a step
