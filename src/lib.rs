@@ -7,8 +7,13 @@ pub mod archive;
 pub mod cluster;
 pub mod engine;
 pub mod event;
+pub mod expr;
+#[cfg(test)]
+mod house;
 pub mod ids;
 pub mod journal;
+pub mod plan;
 pub mod ports;
 pub mod probe;
 pub mod record;
+pub mod report;

@@ -104,6 +104,12 @@ pub fn table(api_version: &str, kind: &str) -> Option<Kind> {
     KNOWN.iter().find(|row| row.0 == api_version && row.1 == kind).map(Kind::from_row)
 }
 
+/// The kind of this name, however it is written: `deployment`, `StatefulSet`, `stateful-set`.
+pub fn named(kind: &str) -> Option<Kind> {
+    let plain = kind.to_lowercase().replace('-', "");
+    KNOWN.iter().find(|row| row.1.to_lowercase() == plain).map(Kind::from_row)
+}
+
 /// The kinds that discovery has found so far.
 #[derive(Debug, Default)]
 pub struct Kinds(Mutex<HashMap<String, Vec<Kind>>>);

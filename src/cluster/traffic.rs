@@ -101,38 +101,27 @@ fn describe(backend: &Backend) -> String {
     format!("{place} → {}", backend.service)
 }
 
-/// The JSON patch that leads these backends to `to`, if the Ingress is still the one that was read.
-pub fn switch_backends(ingress: &Object, backends: &[Backend], to: &str) -> Value {
-    // Indices mean something only for the version that was read.
-    let mut operations = vec![
-        guard("/metadata/uid", ingress.uid()),
-        json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": ingress.resource_version() }),
-    ];
-    for backend in backends {
-        operations.push(guard(&backend.pointer, &backend.service));
-        operations.push(json!({ "op": "replace", "path": backend.pointer, "value": to }));
-    }
-    Value::from(operations)
+/// The operations that lead these backends to `to`. They mean something only for the version of the Ingress that was read.
+pub fn switch_backends(backends: &[Backend], to: &str) -> Vec<Value> {
+    let switch = |backend: &Backend| {
+        let test = json!({ "op": "test", "path": backend.pointer, "value": backend.service });
+        [test, json!({ "op": "replace", "path": backend.pointer, "value": to })]
+    };
+    backends.iter().flat_map(switch).collect()
 }
 
-/// The JSON patch that sets keys of a Service's selector; none when they are set already.
-pub fn switch_selector(service: &Object, selector: &BTreeMap<String, String>) -> Option<Value> {
-    let mut operations = vec![
-        guard("/metadata/uid", service.uid()),
-        json!({ "op": "test", "path": "/spec/selector", "value": service.at("/spec/selector")? }),
-    ];
-    let before = operations.len();
-    for (key, value) in selector {
-        if service.at("/spec/selector").and_then(|selector| selector.get(key)).and_then(Value::as_str) != Some(value) {
-            let path = format!("/spec/selector/{}", key.replace('~', "~0").replace('/', "~1"));
-            operations.push(json!({ "op": "add", "path": path, "value": value }));
-        }
+/// The operations that set keys of a Service's selector; none when they are set already.
+pub fn switch_selector(service: &Object, selector: &BTreeMap<String, String>) -> Vec<Value> {
+    let live = service.at("/spec/selector");
+    let value = |key: &str| live.and_then(|selector| selector.get(key)).and_then(Value::as_str);
+    let differ = selector.iter().filter(|(key, wanted)| value(key) != Some(wanted.as_str()));
+    let mut operations: Vec<Value> = differ
+        .map(|(key, wanted)| json!({ "op": "add", "path": format!("/spec/selector/{}", key.replace('~', "~0").replace('/', "~1")), "value": wanted }))
+        .collect();
+    if !operations.is_empty() {
+        operations.insert(0, json!({ "op": "test", "path": "/spec/selector", "value": live }));
     }
-    (operations.len() > before).then(|| Value::from(operations))
-}
-
-fn guard(path: &str, value: &str) -> Value {
-    json!({ "op": "test", "path": path, "value": value })
+    operations
 }
 
 /// A Service's selector.
@@ -305,9 +294,9 @@ mod tests {
         let from = Which { from: Some("web-blue"), ..Which::default() };
         let chosen = choose(&ingress(), &from, "web-green").unwrap();
         assert_eq!(chosen.len(), 2);
-        let patch = switch_backends(&ingress(), &chosen, "web-green");
-        assert_eq!(patch[3], json!({ "op": "replace", "path": "/spec/rules/0/http/paths/0/backend/service/name", "value": "web-green" }));
-        assert_eq!(patch[4], json!({ "op": "test", "path": "/spec/rules/1/http/paths/0/backend/service/name", "value": "web-blue" }));
+        let patch = switch_backends(&chosen, "web-green");
+        assert_eq!(patch[1], json!({ "op": "replace", "path": "/spec/rules/0/http/paths/0/backend/service/name", "value": "web-green" }));
+        assert_eq!(patch[2], json!({ "op": "test", "path": "/spec/rules/1/http/paths/0/backend/service/name", "value": "web-blue" }));
     }
 
     #[test]
@@ -332,9 +321,9 @@ mod tests {
     fn a_selector_keeps_its_other_keys() {
         let service = Object(json!({ "metadata": { "uid": "u" }, "spec": { "selector": { "app": "web", "example.com/colour": "blue" } } }));
         let wanted = |colour: &str| BTreeMap::from([("example.com/colour".to_owned(), colour.to_owned())]);
-        let patch = switch_selector(&service, &wanted("green")).unwrap();
-        assert_eq!(patch[2], json!({ "op": "add", "path": "/spec/selector/example.com~1colour", "value": "green" }));
-        assert_eq!(switch_selector(&service, &wanted("blue")), None);
+        let patch = switch_selector(&service, &wanted("green"));
+        assert_eq!(patch[1], json!({ "op": "add", "path": "/spec/selector/example.com~1colour", "value": "green" }));
+        assert!(switch_selector(&service, &wanted("blue")).is_empty());
         assert_eq!(label_query(&wanted("green")), "labelSelector=example.com%2Fcolour%3Dgreen");
     }
 

@@ -8,6 +8,7 @@ mod pod;
 mod stateful_set;
 #[cfg(test)]
 mod tests;
+pub mod unstick;
 pub mod wait;
 
 use crate::cluster::object::Object;
