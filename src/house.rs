@@ -21,7 +21,13 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("probe", &["ids", "ports"]),
     ("archive", &["ids", "ports"]),
     ("actions", &["ids", "record", "action", "expr", "ports", "cluster", "probe", "archive"]),
-    ("cli", &["ids", "record", "expr", "ports", "action", "plan", "journal", "event", "report", "engine", "cluster", "probe", "archive", "actions"]),
+    (
+        "cli",
+        &[
+            "ids", "record", "expr", "ports", "action", "plan", "journal", "event", "report", "engine", "cluster", "probe", "archive",
+            "actions",
+        ],
+    ),
 ];
 
 /// What only `ports` may name: the rest reaches the outside through it, or not at all.
@@ -56,9 +62,8 @@ fn house() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     sources(&root, &mut paths);
-    let test_only = |name: &str| {
-        ["test", "fixture", "simulation", "conformance", "house", "samples"].iter().any(|word| name.contains(word))
-    };
+    let test_only =
+        |name: &str| ["test", "fixture", "simulation", "conformance", "house", "samples"].iter().any(|word| name.contains(word));
     let read = |path: &PathBuf| {
         let name = path.strip_prefix(&root).expect("under src").to_string_lossy().into_owned();
         let text = fs::read_to_string(path).expect("source is text");
@@ -126,7 +131,9 @@ fn only_ports_touch_the_outside() {
             continue;
         }
         for word in OUTSIDE.iter().filter(|word| code.contains(**word)) {
-            let exempt = EXEMPT.iter().any(|(row, allowed)| *row == module && allowed.starts_with(word) && code.matches(word).count() == code.matches(allowed).count());
+            let exempt = EXEMPT.iter().any(|(row, allowed)| {
+                *row == module && allowed.starts_with(word) && code.matches(word).count() == code.matches(allowed).count()
+            });
             if !exempt {
                 faults.push(format!("{name} names `{word}`"));
             }
