@@ -8,9 +8,12 @@ pub mod apply;
 pub mod detect_colour;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+pub mod pods;
+pub mod port_name;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
 pub mod shell;
+pub mod smoke_test;
 #[cfg(feature = "kubernetes")]
 pub mod switch_ingress;
 #[cfg(feature = "kubernetes")]
