@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::expr::{Condition, Template};
 use crate::ids::{ActionKind, Period, PlanName, StepId};
-use crate::record::{Reversibility, RetryPolicy};
+use crate::record::{RetryPolicy, Reversibility};
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 use regex::Regex;

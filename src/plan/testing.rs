@@ -138,10 +138,18 @@ pub(super) struct Free {}
 fake!(Apply, "apply", ApplyParams, BTreeMap<String, serde_json::Value>, |_| Reversibility::Reversible, |params| {
     params.manifests.iter().map(|file| Target(file.clone())).collect()
 }, |params| params.manifests.clone());
-fake!(Shell, "shell", ShellParams, Free, |params| match params.read_only {
-    true => Reversibility::ReadOnly,
-    false => Reversibility::Irreversible,
-}, |_| Vec::new(), |_| Vec::new());
+fake!(
+    Shell,
+    "shell",
+    ShellParams,
+    Free,
+    |params| match params.read_only {
+        true => Reversibility::ReadOnly,
+        false => Reversibility::Irreversible,
+    },
+    |_| Vec::new(),
+    |_| Vec::new()
+);
 fake!(Detect, "detect-colour", DetectParams, Colours, |_| Reversibility::ReadOnly, |_| Vec::new(), |_| Vec::new());
 fake!(Smoke, "smoke-test", SmokeParams, Free, |_| Reversibility::ReadOnly, |_| Vec::new(), |_| Vec::new());
 fake!(Wait, "wait-healthy", WaitParams, Free, |_| Reversibility::ReadOnly, |_| Vec::new(), |_| Vec::new());

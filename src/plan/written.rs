@@ -177,8 +177,7 @@ pub(super) struct StepWritten {
 }
 
 /// The keys of [`StepWritten`].
-pub(super) const STEP_KEYS: [&str; 9] =
-    ["id", "about", "needs", "when", "timeout", "retry", "continue-on-error", "idempotent", "undo"];
+pub(super) const STEP_KEYS: [&str; 9] = ["id", "about", "needs", "when", "timeout", "retry", "continue-on-error", "idempotent", "undo"];
 
 fn when_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "boolean"] })

@@ -8,7 +8,7 @@ use crate::plan::Problem;
 use crate::plan::model::{Does, Plan, Step};
 use crate::plan::read::{Draft, Head};
 use crate::plan::written::Defaults;
-use crate::record::{Reversibility, RetryPolicy};
+use crate::record::{RetryPolicy, Reversibility};
 
 /// Kinds whose second try may do harm.
 const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];

@@ -65,7 +65,10 @@ impl Checker<'_, '_> {
                 let nested = earlier.steps.is_subset(&later.steps) || later.steps.is_subset(&earlier.steps);
                 let Some(shared) = shared.filter(|_| !nested) else { continue };
                 let (one, other) = (self.called(earlier.step), self.called(later.step));
-                let message = format!("`{shared}` is held by `{one}` and by `{other}`, and neither holds all of the other", shared = self.called(shared));
+                let message = format!(
+                    "`{shared}` is held by `{one}` and by `{other}`, and neither holds all of the other",
+                    shared = self.called(shared)
+                );
                 let problem = self.notes.error("plan::guards-overlap", &self.drafts[later.step].id_span, message);
                 problem.also(&self.drafts[earlier.step].id_span, "the other guard").help("guards nest or have no step in common");
             }

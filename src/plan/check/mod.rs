@@ -8,15 +8,15 @@ mod outputs;
 mod pivot;
 mod references;
 
+use super::Source;
+use super::Undo;
+use super::model::Does;
 use super::model::Plan;
 use super::problem::{Notes, Problems};
 use super::read::{Draft, Head, Reader};
-use super::Source;
 use crate::action::Registry;
 use crate::expr::yaml;
 use crate::record::Reversibility;
-use super::Undo;
-use super::model::Does;
 
 /// Reads and checks a plan.
 ///

@@ -5,6 +5,7 @@ use super::guards::GuardSet;
 use super::names::Names;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// The steps' order.
@@ -107,7 +108,8 @@ impl Checker<'_, '_> {
             let members: HashSet<usize> = component.into_iter().map(NodeIndex::index).collect();
             let circle = shortest_circle(order, &members);
             let ids: Vec<String> = circle.iter().map(|&step| format!("`{}`", self.called(step))).collect();
-            let edges: Vec<_> = circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&from, &to)| self.edge_words(names, from, to)).collect();
+            let edges: Vec<_> =
+                circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&from, &to)| self.edge_words(names, from, to)).collect();
             let Some((first, rest)) = edges.split_first() else { continue };
             let message = format!("these steps wait for each other: {}", ids.join(", "));
             let problem = self.notes.error("plan::circle", &first.0, message);
@@ -159,8 +161,8 @@ fn shortest_circle(order: &Order, members: &HashSet<usize>) -> Vec<usize> {
                 circle.reverse();
                 return circle;
             }
-            if !came_from.contains_key(&need) {
-                came_from.insert(need, step);
+            if let Entry::Vacant(unseen) = came_from.entry(need) {
+                unseen.insert(step);
                 open.push_back(need);
             }
         }

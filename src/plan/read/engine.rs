@@ -42,12 +42,8 @@ impl Reader<'_, '_> {
             return self.template(probe, &decoded, &mut draft.mentions);
         };
         let list = Node { id: usize::MAX, kind: Kind::List(vec![probe.clone()]), ..probe.clone() };
-        let entry = crate::expr::yaml::Entry {
-            key: "probes".to_owned(),
-            key_id: usize::MAX - 1,
-            key_span: probe.label.clone(),
-            value: list,
-        };
+        let entry =
+            crate::expr::yaml::Entry { key: "probes".to_owned(), key_id: usize::MAX - 1, key_span: probe.label.clone(), value: list };
         let test = Node { id: usize::MAX - 2, kind: Kind::Map(vec![entry]), ..probe.clone() };
         let decoded = decode(&test, |reader| action.decode(&mut <dyn erased_serde::Deserializer<'_>>::erase(reader)));
         self.tell(&decoded.failures, "a probe");

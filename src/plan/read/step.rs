@@ -137,9 +137,11 @@ impl Reader<'_, '_> {
             let alone = others.len() == 1;
             let common = closest(&entry.key, STEP_KEYS);
             let (code, message, help) = match (alone && common.is_none(), common) {
-                (true, _) => {
-                    ("plan::unknown-action", format!("there is no action `{}`", entry.key), instead(&entry.key, "actions", kinds.iter().copied()))
-                }
+                (true, _) => (
+                    "plan::unknown-action",
+                    format!("there is no action `{}`", entry.key),
+                    instead(&entry.key, "actions", kinds.iter().copied()),
+                ),
                 (false, _) => {
                     let all: Vec<&str> = STEP_KEYS.into_iter().chain(kinds.iter().copied()).collect();
                     ("plan::unknown-key", format!("there is no key `{}` in a step", entry.key), instead(&entry.key, "keys", all))

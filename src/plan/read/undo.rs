@@ -1,21 +1,20 @@
 //! Reads how a step is taken back.
 
 use super::{Mention, Reader};
-use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::Template;
+use crate::expr::yaml::{Entry, Kind, Node};
 use crate::ids::ActionKind;
 use crate::plan::Undo;
 use crate::plan::suggest::instead;
 
-const SHAPE: &str = "write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`";
+const SHAPE: &str =
+    "write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`";
 
 impl Reader<'_, '_> {
     pub(super) fn undo(&mut self, node: &Node, mentions: &mut Vec<Mention>) -> Undo {
         match &node.kind {
             Kind::Map(entries) => self.nothing(node, entries),
-            Kind::List(items) if !items.is_empty() => {
-                Undo::Steps(items.iter().filter_map(|item| self.undo_step(item, mentions)).collect())
-            }
+            Kind::List(items) if !items.is_empty() => Undo::Steps(items.iter().filter_map(|item| self.undo_step(item, mentions)).collect()),
             _ => self.no_undo(node),
         }
     }
