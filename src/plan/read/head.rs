@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// The keys of a plan.
-const KEYS: [&str; 8] = ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "steps"];
+pub(in crate::plan) const PLAN_KEYS: [&str; 8] = ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "steps"];
 /// The keys of an environment that are no inputs.
 const RESERVED: [&str; 3] = ["namespace", "context", "lock"];
 
@@ -32,9 +32,9 @@ impl Reader<'_, '_> {
     /// Reads a whole plan.
     pub(in crate::plan) fn plan(&mut self, root: &Node) -> (Head, Vec<Draft>) {
         let entries = self.entries_of(root, "a mapping with the keys `plan` and `steps`");
-        for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str())) {
+        for entry in entries.iter().filter(|entry| !PLAN_KEYS.contains(&entry.key.as_str())) {
             let problem = self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{}` in a plan", entry.key));
-            problem.help(instead(&entry.key, "keys", KEYS));
+            problem.help(instead(&entry.key, "keys", PLAN_KEYS));
         }
         let head = self.head(root);
         let start = 0..root.label.end.min(self.notes.source.text.len());
