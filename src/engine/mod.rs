@@ -8,6 +8,7 @@ mod effects;
 mod hand;
 mod hear;
 mod ledger;
+mod planned;
 mod program;
 mod retreat;
 mod secrets;
@@ -16,6 +17,7 @@ mod settle;
 mod simulation;
 
 pub use drive::{Control, Ended, Opening, drive};
+pub use planned::Planned;
 pub use program::{Compensation, Outputs, Program, Rendered};
 pub use secrets::Secrets;
 

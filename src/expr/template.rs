@@ -79,6 +79,18 @@ impl Template {
         }
     }
 
+    /// A mapping with one entry replaced; anything else as it is.
+    #[must_use]
+    pub fn with_entry(self, key: &str, value: Template) -> Self {
+        let entries: Vec<(String, Template)> = match self.0 {
+            Part::Map(entries) => entries,
+            Part::Literal(Value::Object(entries)) => entries.into_iter().map(|(key, value)| (key, Self::literal(value))).collect(),
+            other => return Self(other),
+        };
+        let replaced = |(name, old): (String, Template)| if name == key { (name, value.clone()) } else { (name, old) };
+        Self::map(entries.into_iter().map(replaced).collect())
+    }
+
     fn into_literal(self) -> Option<Value> {
         match self.0 {
             Part::Literal(value) => Some(value),

@@ -1,6 +1,5 @@
 //! The text of a plan and the name it goes by. It does not read files.
 
-use crate::expr::place::line_and_column;
 use miette::NamedSource;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,11 +17,6 @@ impl Source {
     /// Takes a text in.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         Self { name: name.into(), text: text.into() }
-    }
-
-    /// The line and column of a byte, both from 1.
-    pub(super) fn place(&self, byte: usize) -> (usize, usize) {
-        line_and_column(&self.text, byte)
     }
 
     /// The text as it may be shown: what stands in `masked` is hidden, byte by byte, so that places stay right.

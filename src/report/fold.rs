@@ -3,7 +3,7 @@
 use super::story::{Ending, EvidenceStory, Portion, RollbackStory, Status, StepStory, Story, Warning};
 use crate::event::Event;
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, Failure, Graph, Mark, MarkKind, Outcome, Record, Settled, UndoResult, What};
+use crate::record::{AttemptResult, CancelLevel, Failure, Graph, Mark, MarkKind, Outcome, Record, Settled, UndoResult, What};
 
 /// The widest column of step names; a longer name pushes its own line only.
 const WIDEST: usize = 24;
@@ -79,8 +79,8 @@ impl Story {
             }
             What::EffectDone { step, key, .. } => self.entry(step).doubts.retain(|(doubted, _)| doubted != key),
             What::DoubtAnswered { step, .. } => self.entry(step).doubts.clear(),
-            What::ApprovalAsked { step, message } => self.entry(step).status = Status::Asking(message.clone()),
-            What::ApprovalAnswered { step, .. } => self.entry(step).status = Status::Running,
+            What::ApprovalAsked { step, message } => self.entry(step).ask(at, message),
+            What::ApprovalAnswered { step, approved, by, comment } => self.entry(step).answered(at, *approved, by, comment.as_deref()),
             What::UndoStarted { step, .. } => self.entry(step).begin_undo(at),
             What::UndoEnded { step, result, .. } => self.entry(step).end_undo(at, result),
             What::EvidenceKept { step, error, .. } => {
@@ -112,7 +112,7 @@ impl Story {
     /// Another process took the run: what the one before it had under way is no longer under way, and its rest is over.
     fn taken_in_hand(&mut self) {
         self.ending = None;
-        self.cancel = None;
+        self.cancel = self.cancel.take().filter(|(level, _)| *level == CancelLevel::RollBack);
         for step in self.steps.values_mut().filter(|step| matches!(step.status, Status::Running | Status::Undoing)) {
             step.status = Status::Interrupted;
             step.quieten();
@@ -135,6 +135,21 @@ impl StepStory {
         self.started.get_or_insert(at);
         self.status = until.map_or(Status::Running, Status::Pausing);
         self.quieten();
+    }
+
+    fn ask(&mut self, at: Moment, message: &str) {
+        self.begin(at, 1, None);
+        self.status = Status::Asking(message.to_owned());
+    }
+
+    /// An answer is the end of an approval: no other record follows.
+    fn answered(&mut self, at: Moment, approved: bool, by: &str, comment: Option<&str>) {
+        if approved {
+            return self.rest(at, Status::Done);
+        }
+        let comment = comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+        self.failure = Some(Failure::permanent(format!("rejected by {by}{comment}")));
+        self.rest(at, Status::Failed);
     }
 
     fn rest(&mut self, at: Moment, status: Status) {

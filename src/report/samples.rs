@@ -220,12 +220,11 @@ pub fn rejected() -> Vec<Record> {
     let mut plan = blue_green();
     plan.steps[1] = step("colours", "approve", Reversibility::ReadOnly, &["database"]);
     let mut journal = Journal::of(plan);
-    journal.wait(40).done("database", 61_000).begin("colours", 1);
+    journal.wait(40).done("database", 61_000);
     journal.write(What::ApprovalAsked { step: id("colours"), message: "Move production to v3?".to_owned() }).wait(20_000);
     let comment = Some("not on a Friday".to_owned());
     journal.write(What::ApprovalAnswered { step: id("colours"), approved: false, by: "ada".to_owned(), comment });
-    journal.end("colours", 1, failed(Failure::permanent("rejected by ada: not on a Friday"), None));
-    journal.rollback(Some("colours"), "rejected by ada: not on a Friday").undone("colours", 5, Vec::new()).close(Outcome::RolledBack);
+    journal.rollback(Some("colours"), "rejected by ada").close(Outcome::RolledBack);
     journal.records
 }
 

@@ -73,7 +73,7 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             _ => say(step, Tone::Begin, "started".to_owned()),
         },
         What::AttemptEnded { step, attempt, result } => {
-            let (tone, text) = attempt_ended(story.step(step), at, *attempt, result)?;
+            let (tone, text) = attempt_ended(story.step(step), at, *attempt, result);
             say(step, tone, text)
         }
         What::EffectSettled { step, key, settled } => {
@@ -129,20 +129,18 @@ fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -
     format!("rolling back {scope}, within {budget}, because of {because}{reason}")
 }
 
-fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &AttemptResult) -> Option<(Tone, String)> {
+fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &AttemptResult) -> (Tone, String) {
     let role = step.map_or(Role::Action, |step| step.role);
     let time = step.and_then(StepStory::time).map(|time| format!(" in {}", words::took(time))).unwrap_or_default();
-    Some(match result {
+    match result {
         AttemptResult::Succeeded { .. } if role == Role::Guard => (Tone::Good, "savepoint reached".to_owned()),
-        // The answer itself was told already.
-        AttemptResult::Succeeded { .. } if role == Role::Approve => return None,
         AttemptResult::Succeeded { .. } if attempt > 1 => (Tone::Good, format!("done{time}, at attempt {attempt}")),
         AttemptResult::Succeeded { .. } => (Tone::Good, format!("done{time}")),
         AttemptResult::Failed { failure, retry_at } => failed("failed", failure, attempt, at, *retry_at),
         AttemptResult::TimedOut { failure, retry_at } => failed("timed out", failure, attempt, at, *retry_at),
         AttemptResult::Cancelled => (Tone::Warn, "stopped".to_owned()),
         AttemptResult::Interrupted => (Tone::Warn, "interrupted: the process that ran it is gone".to_owned()),
-    })
+    }
 }
 
 fn failed(verb: &str, failure: &Failure, attempt: u32, at: Moment, retry_at: Option<Moment>) -> (Tone, String) {
@@ -287,13 +285,9 @@ mod tests {
         Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
         Begin database: started
         Good database: done in 1m 01s
-        Begin colours: started
         Warn colours: asks: Move production to v3? (answer with `bowline approve 20261121-120300-7f3a colours` or `bowline reject 20261121-120300-7f3a colours`)
         Bad colours: rejected by ada: not on a Friday
-        Bad colours: failed: rejected by ada: not on a Friday
-        Bad rolling back what `back` guards, within 5m, because of colours: rejected by ada: not on a Friday
-        Begin colours: taking it back
-        Good colours: nothing to take back
+        Bad rolling back what `back` guards, within 5m, because of colours: rejected by ada
         ");
     }
 

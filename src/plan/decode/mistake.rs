@@ -27,7 +27,7 @@ impl fmt::Display for Mistake {
         match self {
             Mistake::UnknownKey { key, .. } => write!(f, "there is no key `{key}` here"),
             Mistake::UnknownWord { word, .. } => write!(f, "`{word}` is not known here"),
-            Mistake::WrongType { wanted } | Mistake::WrongValue { wanted } => write!(f, "{wanted} is wanted here"),
+            Mistake::WrongType { wanted } | Mistake::WrongValue { wanted } => write!(f, "expected {wanted}"),
             Mistake::MissingKey { key } => write!(f, "the key `{key}` is missing"),
             Mistake::Other(words) => f.write_str(words),
             Mistake::Known => f.write_str("told before"),
@@ -76,16 +76,16 @@ fn plainly(expected: &str) -> String {
     let plain = match expected {
         "u8" => "a whole number from 0 to 255",
         "u16" => "a whole number from 0 to 65535",
-        "u32" | "u64" | "usize" | "u128" => "a whole number, at least 0,",
+        "u32" | "u64" | "usize" | "u128" => "a whole number (at least 0)",
         "i8" | "i16" | "i32" | "i64" | "isize" | "i128" => "a whole number",
         "f32" | "f64" => "a number",
         "a string" | "string" | "str" | "a borrowed string" => "a text",
         "a boolean" | "bool" => "`true` or `false`",
         "a sequence" | "sequence" => "a list",
         "a map" | "map" => "a mapping",
-        nonzero if nonzero.starts_with("a nonzero u") => "a whole number, at least 1,",
+        nonzero if nonzero.starts_with("a nonzero u") => "a whole number (at least 1)",
         mapping if mapping.starts_with("struct ") => "a mapping",
-        choice if choice.starts_with("enum ") => "one of a few known words, or a mapping with one key,",
+        choice if choice.starts_with("enum ") => "a known word, or a mapping with one key",
         other => other,
     };
     plain.to_owned()

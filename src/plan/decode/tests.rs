@@ -51,15 +51,15 @@ fn told(text: &str) -> Vec<String> {
 fn all_mistakes_of_a_piece_are_told_each_at_its_place() {
     let text = "name: [a]\ncount: many\nwait: soon\nmode: fats\ninner: {port: 70000, open: 'yes', prot: 1}\nitems: [{port: 1}, {open: true}, 5]\nextra: 1\n";
     let expected = [
-        "name: a text is wanted here",
-        "many: a whole number, at least 0, is wanted here",
+        "name: expected a text",
+        "many: expected a whole number (at least 0)",
         "soon: `soon` is not a length of time: write it as `30s`, `5m` or `1h 30m`",
         "fats: `fats` is not known here",
-        "70000: a whole number from 0 to 65535 is wanted here",
-        "'yes': `true` or `false` is wanted here",
+        "70000: expected a whole number from 0 to 65535",
+        "'yes': expected `true` or `false`",
         "prot: there is no key `prot` here",
         "open: the key `port` is missing",
-        "5: a mapping is wanted here",
+        "5: expected a mapping",
         "extra: there is no key `extra` here",
     ];
     assert_eq!(told(text), expected);
@@ -67,7 +67,7 @@ fn all_mistakes_of_a_piece_are_told_each_at_its_place() {
 
 #[test]
 fn what_follows_from_a_mistake_is_not_told_again() {
-    assert_eq!(told("name: x\ncount: [1]\n"), ["count: a whole number, at least 0, is wanted here"]);
+    assert_eq!(told("name: x\ncount: [1]\n"), ["count: expected a whole number (at least 0)"]);
     assert_eq!(told("name: x\n"), ["name: the key `count` is missing"]);
     assert_eq!(
         told("name: x\ncount: 1\nmode: {paced: {every: 5}}\n"),
