@@ -4,12 +4,14 @@
 pub mod applied_by;
 #[cfg(feature = "kubernetes")]
 pub mod apply;
+pub mod backup;
 #[cfg(feature = "kubernetes")]
 pub mod detect_colour;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 pub mod pods;
 pub mod port_name;
+mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
 pub mod shell;
@@ -18,3 +20,5 @@ pub mod smoke_test;
 pub mod switch_ingress;
 #[cfg(feature = "kubernetes")]
 pub mod wait_healthy;
+
+pub use registry::{Places, registry};

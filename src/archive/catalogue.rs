@@ -65,19 +65,32 @@ impl Archive {
             Err(error) => return Err(error),
             Ok(_) => return Ok(false),
         }
-        let before = self.files.list(&self.folder).await?;
+        let was_there = self.has_unfinished(name).await?;
         self.clear(name).await?;
-        Ok(before.len() != self.files.list(&self.folder).await?.len())
+        Ok(was_there)
+    }
+
+    /// True when there is content or a partial file of this name, with or without a manifest.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn has_unfinished(&self, name: &str) -> Result<bool, ArchiveError> {
+        Ok(!self.pieces(name).await?.is_empty())
     }
 
     /// Removes content and partial files, and leaves the manifest alone.
     pub(super) async fn clear(&self, name: &str) -> Result<(), ArchiveError> {
-        let (data, manifest) = (data_name(name), manifest_name(name));
-        for file in self.files.list(&self.folder).await? {
-            if file == data || is_partial_of(&file, &data) || is_partial_of(&file, &manifest) {
-                self.files.remove(&self.folder.join(file)).await?;
-            }
+        for file in self.pieces(name).await? {
+            self.files.remove(&self.folder.join(file)).await?;
         }
         Ok(())
+    }
+
+    /// The files of a backup but its manifest.
+    async fn pieces(&self, name: &str) -> Result<Vec<String>, ArchiveError> {
+        let (data, manifest) = (data_name(name), manifest_name(name));
+        let mut files = self.files.list(&self.folder).await?;
+        files.retain(|file| *file == data || is_partial_of(file, &data) || is_partial_of(file, &manifest));
+        Ok(files)
     }
 }

@@ -137,7 +137,7 @@ fn manifest_name(name: &str) -> String {
 fn check_name(name: &str) -> Result<(), ArchiveError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if begins_well && name.len() <= 200 && name.chars().all(allowed) { Ok(()) } else { Err(ArchiveError::Name(name.to_owned())) }
+    if begins_well && name.len() <= 210 && name.chars().all(allowed) { Ok(()) } else { Err(ArchiveError::Name(name.to_owned())) }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
