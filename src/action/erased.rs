@@ -1,7 +1,7 @@
 //! The seam as the engine sees it: every type of an action is JSON here.
 
 use super::cx::{decode, decode_known, encode};
-use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Intent, Known, Preview, ReadCx, RunScope, UndoCx};
+use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Frozen, Intent, Known, Preview, ReadCx, RunScope, UndoCx};
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
@@ -76,7 +76,7 @@ pub trait DynAction: Send + Sync {
     ///
     /// # Errors
     /// When they do not decode.
-    fn prepare(&self, scope: &RunScope, params: &Value) -> Result<Prepared, ActionError>;
+    fn prepare(&self, scope: &RunScope, frozen: &Frozen, params: &Value) -> Result<Prepared, ActionError>;
     /// See [`Action::preview`].
     fn preview(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Preview, ActionError>>;
     /// See [`Action::perform`].
@@ -119,11 +119,11 @@ impl<A: Action> DynAction for A {
         generator.subschema_for::<A::Output>()
     }
 
-    fn prepare(&self, scope: &RunScope, value: &Value) -> Result<Prepared, ActionError> {
+    fn prepare(&self, scope: &RunScope, frozen: &Frozen, value: &Value) -> Result<Prepared, ActionError> {
         let params = params::<A>(value.clone())?;
         Ok(Prepared {
             reversibility: self.reversibility(&params),
-            targets: self.targets(scope, &params),
+            targets: self.targets(scope, frozen, &params),
             sources: self.sources(&params),
             problems: self.problems(&params),
             repeatable: self.repeatable(&params),

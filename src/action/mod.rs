@@ -1,13 +1,17 @@
 //! The seam: what a kind of step must be able to do, and all that the engine knows of it. It knows no engine, no plan text and no cluster.
 
+#[doc(hidden)]
+pub mod conformance;
 mod cx;
 mod erased;
 mod error;
+mod redact;
 mod registry;
 
 pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink, Ticket, UndoCx};
 pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
 pub use error::{ActionError, EffectError};
+pub use redact::Redactor;
 pub use registry::Registry;
 
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target, UndoClass};
@@ -41,8 +45,8 @@ pub trait Action: Sized + Send + Sync + 'static {
     /// Says how far this use can be taken back.
     fn reversibility(&self, params: &Self::Params) -> Reversibility;
 
-    /// Names what this use writes.
-    fn targets(&self, scope: &RunScope, params: &Self::Params) -> Vec<Target>;
+    /// Names what this use writes. What its files hold may say so, too.
+    fn targets(&self, scope: &RunScope, frozen: &Frozen, params: &Self::Params) -> Vec<Target>;
 
     /// Finds mistakes in parameters that their types allow. One message each.
     fn problems(&self, _params: &Self::Params) -> Vec<String> {

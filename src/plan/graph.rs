@@ -12,6 +12,8 @@ impl Plan {
             guards: self.steps.iter().filter_map(guard).collect(),
             concurrency: self.concurrency,
             budget: BUDGET,
+            // After going back to the start, what the last guard promises must hold.
+            verified: self.steps.iter().filter_map(guard).next_back().is_some_and(|guard| guard.verified),
         }
     }
 }

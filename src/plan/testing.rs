@@ -1,7 +1,7 @@
 //! Actions that do nothing, for the tests of this module.
 
 use super::{Plan, Problems, Source, check};
-use crate::action::{Action, ActionError, Begun, Cx, Preview, ReadCx, Registry, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, Registry, RunScope, UndoCx};
 use crate::ids::Period;
 use crate::record::{Mark, Reversibility, Settled, Target};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -26,7 +26,7 @@ macro_rules! fake {
                 said(params)
             }
 
-            fn targets(&self, _: &RunScope, params: &Self::Params) -> Vec<Target> {
+            fn targets(&self, _: &RunScope, _: &Frozen, params: &Self::Params) -> Vec<Target> {
                 let said: fn(&Self::Params) -> Vec<Target> = $targets;
                 said(params)
             }

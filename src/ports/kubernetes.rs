@@ -1,7 +1,17 @@
-//! Kubernetes API servers.
+//! Kubernetes API servers: how a connection is found, and the time limit of its requests. It knows no kind of object.
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Either, Full};
+use kube::client::{Body, ClientBuilder, DynBody};
+use kube::config::{KubeConfigOptions, Kubeconfig as KubeconfigFile, KubeconfigError};
 use std::path::PathBuf;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{BoxError, Service};
+
+/// Time for one request and its answer. Watches, log streams, exec and port-forwards are not limited.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a cluster.
 #[derive(Clone)]
@@ -25,6 +35,16 @@ pub struct KubernetesError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+impl KubernetesError {
+    fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), source: None }
+    }
+
+    fn because(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { what: what.into(), source: Some(source.into()) }
+    }
+}
+
 /// Gives connections to clusters.
 pub trait Kubernetes: Send + Sync {
     /// Connects as the context says; as the current context says when none.
@@ -36,4 +56,202 @@ pub trait Kubernetes: Send + Sync {
 pub struct Kubeconfig {
     /// `--kubeconfig`.
     pub path: Option<PathBuf>,
+}
+
+impl Kubernetes for Kubeconfig {
+    fn connect(&self, context: Option<&str>) -> BoxFuture<'static, Result<Connection, KubernetesError>> {
+        let (path, context) = (self.path.clone(), context.map(str::to_owned));
+        async move {
+            let (config, name) = match read_file(path.as_deref())? {
+                Some(file) => from_file(file, context).await?,
+                None => (in_cluster(context.as_deref())?, "in-cluster".to_owned()),
+            };
+            connect_with(config, name)
+        }
+        .boxed()
+    }
+}
+
+/// Reads the kubeconfig; none when there is none and this runs in a pod.
+fn read_file(path: Option<&std::path::Path>) -> Result<Option<KubeconfigFile>, KubernetesError> {
+    let read = match path {
+        Some(path) => KubeconfigFile::read_from(path),
+        None => KubeconfigFile::read(),
+    };
+    match read {
+        Ok(file) => Ok(Some(file)),
+        // Only a kubeconfig that nobody asked for may be absent.
+        Err(error) if path.is_none() && is_absent(&error) && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => Ok(None),
+        Err(error) if is_absent(&error) => {
+            Err(KubernetesError::because("there is no kubeconfig: name one with `--kubeconfig` or the variable KUBECONFIG", error))
+        }
+        Err(error) => Err(KubernetesError::because("the kubeconfig cannot be used", error)),
+    }
+}
+
+fn is_absent(error: &KubeconfigError) -> bool {
+    match error {
+        KubeconfigError::ReadConfig(source, _) => source.kind() == std::io::ErrorKind::NotFound,
+        KubeconfigError::FindPath => true,
+        _ => false,
+    }
+}
+
+async fn from_file(file: KubeconfigFile, context: Option<String>) -> Result<(kube::Config, String), KubernetesError> {
+    let name = context.or_else(|| file.current_context.clone());
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return Err(KubernetesError::new(format!("the kubeconfig has no current context: name one of {}", contexts(&file))));
+    };
+    if !file.contexts.iter().any(|named| named.name == name) {
+        return Err(KubernetesError::new(format!("the kubeconfig has no context `{name}`: it has {}", contexts(&file))));
+    }
+    let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+    match kube::Config::from_custom_kubeconfig(file, &options).await {
+        Ok(config) => Ok((config, name)),
+        Err(error) => Err(KubernetesError::because(format!("the context `{name}` cannot be used"), error)),
+    }
+}
+
+fn contexts(file: &KubeconfigFile) -> String {
+    match file.contexts.iter().map(|named| format!("`{}`", named.name)).collect::<Vec<_>>() {
+        names if names.is_empty() => "no context at all".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+fn in_cluster(context: Option<&str>) -> Result<kube::Config, KubernetesError> {
+    if let Some(context) = context {
+        return Err(KubernetesError::new(format!("there is no kubeconfig, so there is no context `{context}`")));
+    }
+    kube::Config::incluster().map_err(|error| KubernetesError::because("the pod's service account cannot be used", error))
+}
+
+fn connect_with(mut config: kube::Config, context: String) -> Result<Connection, KubernetesError> {
+    // A second installation is refused and means that somebody was first: the provider is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // kube would repeat every write on 429, 503 and 504, up to a quarter of an hour later: a 504 may have been done.
+    config.default_retry = false;
+    config.connect_timeout = Some(REQUEST_TIMEOUT);
+    let namespace = config.default_namespace.clone();
+    let builder = ClientBuilder::try_from(config)
+        .map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;
+    let client = builder.with_layer(&tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT })).build();
+    Ok(Connection { client, namespace, context })
+}
+
+/// The server did not answer in time. The request may have been done.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from the API server within {}", crate::ids::Period(*.0))]
+struct NoAnswer(Duration);
+
+/// Limits the time of requests that are answered at once; those that stream are let through.
+#[derive(Clone)]
+struct TimeLimit<S> {
+    inner: S,
+    limit: Duration,
+}
+
+type LimitedBody = Either<Full<bytes::Bytes>, Box<DynBody>>;
+
+impl<S> Service<Request<Body>> for TimeLimit<S>
+where
+    S: Service<Request<Body>, Response = Response<Box<DynBody>>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<LimitedBody>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let streams = streams(&request);
+        let (answer, limit) = (self.inner.call(request), self.limit);
+        if streams {
+            return async move { Ok(answer.await?.map(Either::Right)) }.boxed();
+        }
+        async move {
+            let whole = async {
+                let (head, body) = answer.await?.into_parts();
+                let bytes = body.collect().await?.to_bytes();
+                Ok::<_, BoxError>(Response::from_parts(head, Either::Left(Full::new(bytes))))
+            };
+            tokio::time::timeout(limit, whole).await.map_err(|_| NoAnswer(limit))?
+        }
+        .boxed()
+    }
+}
+
+fn streams<B>(request: &Request<B>) -> bool {
+    let mut pairs = request.uri().query().unwrap_or_default().split('&');
+    request.headers().contains_key(http::header::UPGRADE) || pairs.any(|pair| matches!(pair, "watch=true" | "watch=1" | "follow=true"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Body, DynBody, Kubeconfig, Kubernetes, NoAnswer, REQUEST_TIMEOUT, TimeLimit, streams};
+    use http::{Request, Response};
+    use tower::{BoxError, Service};
+
+    const TWO_CONTEXTS: &str = "
+apiVersion: v1
+kind: Config
+clusters: [{name: here, cluster: {server: 'https://127.0.0.1:1'}}]
+users: [{name: me, user: {token: x}}]
+contexts:
+- {name: staging, context: {cluster: here, user: me, namespace: blue}}
+- {name: production, context: {cluster: here, user: me}}
+";
+
+    fn kubeconfig(text: &str) -> (tempfile::TempDir, Kubeconfig) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, text).unwrap();
+        (folder, Kubeconfig { path: Some(path) })
+    }
+
+    #[tokio::test]
+    async fn a_context_gives_its_namespace() {
+        let (_folder, clusters) = kubeconfig(TWO_CONTEXTS);
+        let connection = clusters.connect(Some("staging")).await.unwrap();
+        assert_eq!((connection.namespace.as_str(), connection.context.as_str()), ("blue", "staging"));
+        assert_eq!(clusters.connect(Some("production")).await.unwrap().namespace, "default");
+    }
+
+    #[tokio::test]
+    async fn a_missing_context_is_told_with_those_that_there_are() {
+        let (_folder, clusters) = kubeconfig(TWO_CONTEXTS);
+        let error = |result: Result<super::Connection, super::KubernetesError>| result.err().unwrap().to_string();
+        insta::assert_snapshot!(error(clusters.connect(Some("prod")).await), @"cannot connect to a cluster: the kubeconfig has no context `prod`: it has `staging`, `production`");
+        insta::assert_snapshot!(error(clusters.connect(None).await), @"cannot connect to a cluster: the kubeconfig has no current context: name one of `staging`, `production`");
+    }
+
+    #[tokio::test]
+    async fn a_named_kubeconfig_must_exist() {
+        let clusters = Kubeconfig { path: Some("/nonexistent/config".into()) };
+        let error = clusters.connect(None).await.err().unwrap();
+        insta::assert_snapshot!(error, @"cannot connect to a cluster: there is no kubeconfig: name one with `--kubeconfig` or the variable KUBECONFIG");
+    }
+
+    #[test]
+    fn only_watches_and_streams_have_no_time_limit() {
+        let get = |uri: &str| Request::get(uri).body(()).unwrap();
+        assert!(streams(&get("/api/v1/pods?&watch=true&timeoutSeconds=290")));
+        assert!(streams(&get("/api/v1/namespaces/a/pods/p/log?follow=true")));
+        assert!(streams(&Request::get("/x").header("upgrade", "websocket").body(()).unwrap()));
+        assert!(!streams(&get("/api/v1/pods?limit=500")));
+        assert!(!streams(&get("/api/v1/namespaces/watch/pods")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_given_up() {
+        let never = tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Box<DynBody>>, BoxError>>());
+        let mut limited = TimeLimit { inner: never, limit: REQUEST_TIMEOUT };
+        let request = Request::get("/api/v1/pods").body(Body::empty()).unwrap();
+        let error = limited.call(request).await.err().unwrap();
+        assert!(error.is::<NoAnswer>());
+        insta::assert_snapshot!(error, @"no answer from the API server within 10s");
+    }
 }

@@ -1,20 +1,26 @@
-//! The only way to the outside: time, chance, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
+//! The only way to the outside: time, chance, this host, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
 
 mod clock;
 mod files;
+mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod processes;
 mod random;
+mod script;
+mod tcp;
 
 pub use clock::{Clock, SystemClock};
-pub use files::{FileError, Files, SystemFiles, Writing};
+pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
+pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError};
+pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
 pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
+pub use script::Script;
+pub use tcp::{NetworkTcp, Tcp, TcpError};
 
 use std::sync::Arc;
 
@@ -29,8 +35,12 @@ pub struct Ports {
     pub processes: Arc<dyn Processes>,
     /// Files on this machine.
     pub files: Arc<dyn Files>,
+    /// This machine as others see it.
+    pub host: Arc<dyn Host>,
     /// HTTP servers.
     pub http: Arc<dyn Http>,
+    /// Servers of any other protocol.
+    pub tcp: Arc<dyn Tcp>,
     /// Kubernetes API servers.
     #[cfg(feature = "kubernetes")]
     pub kubernetes: Arc<dyn Kubernetes>,

@@ -1,12 +1,12 @@
 //! Asks an action what it says of its parameters before anything is rendered.
 
 use super::{Draft, Reader};
-use crate::action::DynAction;
+use crate::action::{DynAction, Frozen};
 use crate::expr::Template;
 
 impl Reader<'_, '_> {
     pub(super) fn prepare(&mut self, action: &dyn DynAction, template: &Template, draft: &mut Draft) {
-        match action.prepare(&self.scope, &template.sample()) {
+        match action.prepare(&self.scope, &Frozen::default(), &template.sample()) {
             Ok(prepared) => {
                 // With samples in it, what an action finds wrong may be the sample.
                 if template.is_literal() {

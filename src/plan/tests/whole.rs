@@ -168,7 +168,8 @@ fn problems_have_a_form_for_programs() {
 
 #[test]
 fn no_text_is_too_strange_to_be_told_about() {
-    let tokens = ["", "{{", "}}", "- ", ": ", "é", "'", "\"", "[", "{ a: ", "\n", "&a ", "*a", "<<: ", "0", "|\n", "!!x ", "#", "\t", "{{#each x}}"];
+    let tokens =
+        ["", "{{", "}}", "- ", ": ", "é", "'", "\"", "[", "{ a: ", "\n", "&a ", "*a", "<<: ", "0", "|\n", "!!x ", "#", "\t", "{{#each x}}"];
     let text = PLAN.replace("Image tag", "Étiquette {{ é }}");
     let mut seed = 7_u64;
     let mut next = |limit: usize| {

@@ -1,0 +1,194 @@
+//! Manifests as read from the frozen files, before a cluster says what their kinds are. It writes nothing.
+
+use super::stand_in::{manifests, render_manifest};
+use super::{ApplyParams, order, sources};
+use crate::action::{ActionError, Frozen};
+use crate::cluster::object::{Reference, group_of};
+use crate::cluster::write::Wanted;
+use crate::cluster::{Address, Kind, kinds};
+use serde_json::{Map, Value, json};
+
+/// The label by which a plan knows its objects.
+const PLAN_LABEL: &str = "bowline/plan";
+
+/// One object of a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Draft {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) namespace: Option<String>,
+    pub(super) name: String,
+    manifest: Value,
+}
+
+impl Draft {
+    /// Its name; an unknown kind is taken to live in namespaces.
+    pub(super) fn reference(&self, namespace: &str) -> Reference {
+        let namespaced = kinds::table(&self.api_version, &self.kind).is_none_or(|kind| kind.namespaced);
+        let namespace = namespaced.then(|| self.namespace.clone().unwrap_or_else(|| namespace.to_owned()));
+        Reference { group: group_of(&self.api_version).to_owned(), kind: self.kind.clone(), namespace, name: self.name.clone() }
+    }
+
+    pub(super) fn is_at(&self, at: &Address) -> bool {
+        self.api_version == at.kind.api_version
+            && self.kind == at.kind.kind
+            && self.name == at.name
+            && self.namespace.as_ref().is_none_or(|namespace| Some(namespace) == at.namespace.as_ref())
+    }
+
+    /// What to write, now that the kind is known.
+    pub(super) fn wanted(&self, kind: Kind, namespace: &str, force: bool) -> Wanted {
+        let namespace = kind.namespaced.then(|| self.namespace.clone().unwrap_or_else(|| namespace.to_owned()));
+        let mut manifest = self.manifest.clone();
+        if let Some(metadata) = manifest["metadata"].as_object_mut() {
+            match &namespace {
+                Some(namespace) => metadata.insert("namespace".to_owned(), json!(namespace)),
+                None => metadata.shift_remove("namespace"),
+            };
+        }
+        Wanted { at: Address { kind, namespace, name: self.name.clone() }, manifest, force }
+    }
+
+    /// True when this is the definition of that kind.
+    pub(super) fn defines(&self, other: &Draft) -> bool {
+        let spec = &self.manifest["spec"];
+        self.kind == "CustomResourceDefinition"
+            && spec["group"] == group_of(&other.api_version)
+            && spec["names"]["kind"] == other.kind.as_str()
+    }
+}
+
+/// Reads all manifests that the step names, in the order in which they are applied. All that is wrong is told at once.
+pub(super) fn read(frozen: &Frozen, params: &ApplyParams, namespace: &str, plan: &str) -> Result<Vec<Draft>, ActionError> {
+    let (mut drafts, mut problems) = (Vec::<Draft>::new(), Vec::new());
+    for source in &params.manifests {
+        let paths = sources::files(frozen, source);
+        if paths.is_empty() {
+            problems.push(format!("`{source}` means no file"));
+        }
+        for path in paths {
+            match read_file(frozen, path, params.values.as_ref(), plan) {
+                Ok(more) => drafts.extend(more),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        if drafts[..index].iter().any(|earlier| earlier.reference(namespace) == draft.reference(namespace)) {
+            problems.push(format!("{} is there twice", draft.reference(namespace)));
+        }
+    }
+    drafts.sort_by_key(|draft| order::rank(&draft.kind));
+    match problems.is_empty() {
+        true => Ok(drafts),
+        false => Err(all("the manifests cannot be applied", problems)),
+    }
+}
+
+/// One error that tells several problems.
+pub(super) fn all(what: &str, problems: Vec<String>) -> ActionError {
+    match <[String; 1]>::try_from(problems) {
+        Ok([one]) => ActionError::permanent(format!("{what}: {one}")),
+        Err(problems) => {
+            let mut failure = ActionError::permanent(format!("{what} ({} problems)", problems.len())).into_failure();
+            failure.causes = problems;
+            ActionError::from(failure)
+        }
+    }
+}
+
+fn read_file(frozen: &Frozen, path: &str, values: Option<&Map<String, Value>>, plan: &str) -> Result<Vec<Draft>, String> {
+    let bytes = frozen.file(path).ok_or_else(|| format!("`{path}` was not kept with the run"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))?;
+    let mut drafts = Vec::new();
+    for document in manifests(text, path).map_err(|error| error.to_string())? {
+        let rendered = match values {
+            Some(values) => render_manifest(document, &Value::Object(values.clone())).map_err(|error| format!("{path}: {error}"))?,
+            None => document,
+        };
+        drafts.push(draft(rendered, plan).map_err(|problem| format!("{path}: {problem}"))?);
+    }
+    Ok(drafts)
+}
+
+fn draft(mut manifest: Value, plan: &str) -> Result<Draft, String> {
+    let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let (api_version, kind) =
+        (text("/apiVersion").ok_or("an object has no `apiVersion`")?, text("/kind").ok_or("an object has no `kind`")?);
+    let Some(name) = text("/metadata/name") else {
+        let why =
+            if text("/metadata/generateName").is_some() { "a generated name cannot be found again" } else { "it has no `metadata.name`" };
+        return Err(format!("a {kind} cannot be applied: {why}"));
+    };
+    let namespace = text("/metadata/namespace");
+    if let Some(fields) = manifest.as_object_mut() {
+        fields.shift_remove("status");
+    }
+    if let Some(metadata) = manifest["metadata"].as_object_mut() {
+        // What a server adds would be refused, or guard against the wrong object.
+        for servers in ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"] {
+            metadata.shift_remove(servers);
+        }
+    }
+    if manifest["metadata"]["labels"].is_null() {
+        manifest["metadata"]["labels"] = json!({});
+    }
+    manifest["metadata"]["labels"][PLAN_LABEL] = json!(plan);
+    Ok(Draft { api_version, kind, namespace, name, manifest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::action::Frozen;
+    use crate::actions::apply::ApplyParams;
+    use crate::cluster::kinds::table;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    fn frozen(files: &[(&str, &str)]) -> Frozen {
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(text.as_bytes())));
+        Frozen(Arc::new(files.collect::<BTreeMap<_, _>>()))
+    }
+
+    fn params(manifests: &[&str]) -> ApplyParams {
+        ApplyParams { manifests: manifests.iter().map(|&path| path.to_owned()).collect(), ..ApplyParams::default() }
+    }
+
+    #[test]
+    fn objects_are_ordered_labelled_and_stripped() {
+        let text = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, uid: x, creationTimestamp: null}
+status: {}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: c, namespace: other, labels: {team: a}}
+";
+        let drafts = read(&frozen(&[("app.yaml", text)]), &params(&["app.yaml"]), "shop", "blue-green").unwrap();
+        assert_eq!(
+            drafts.iter().map(|draft| draft.reference("shop").target()).collect::<Vec<_>>(),
+            ["kube:core/ConfigMap/other/c", "kube:apps/Deployment/shop/web"]
+        );
+        let wanted = drafts[1].wanted(table("apps/v1", "Deployment").unwrap(), "shop", false);
+        assert_eq!(wanted.manifest["metadata"], json!({ "name": "web", "labels": { "bowline/plan": "blue-green" }, "namespace": "shop" }));
+        assert!(wanted.manifest.get("status").is_none());
+        assert!(drafts[1].is_at(&wanted.at) && !drafts[0].is_at(&wanted.at));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let twice = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n";
+        let files = frozen(&[("a.yaml", twice), ("b.yaml", "{apiVersion: v1, kind: Pod, metadata: {generateName: p-}}")]);
+        let error = read(&files, &params(&["a.yaml", "b.yaml", "none/*.yaml"]), "shop", "p").unwrap_err();
+        insta::assert_snapshot!(error, @"the manifests cannot be applied (3 problems)");
+        insta::assert_snapshot!(error.failure().causes.join("\n"), @r"
+        b.yaml: a Pod cannot be applied: a generated name cannot be found again
+        `none/*.yaml` means no file
+        configmap/c is there twice
+        ");
+    }
+}

@@ -1,0 +1,211 @@
+//! `apply`: makes objects as manifests say, by server-side apply, and takes that back field by field.
+
+mod draft;
+mod order;
+mod perform;
+mod sources;
+mod stand_in;
+mod undo;
+
+use super::applied_by::Applied;
+use super::kubernetes::{Place, evidence, failed, namespace_of, open_for_evidence, target};
+use crate::action::{Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::cluster::diff::lines;
+use crate::cluster::evidence::{Exhibit, gather};
+use crate::cluster::undo::managed::applied_by;
+use crate::cluster::write::{DryRun, Wanted, dry_run};
+use crate::cluster::{Address, Clusters, Object};
+use crate::record::{Mark, Reversibility, Settled, Target};
+use perform::Checked;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Applies manifests.
+pub struct Apply {
+    clusters: Clusters,
+}
+
+impl Apply {
+    /// Makes the action.
+    pub fn new(clusters: Clusters) -> Self {
+        Self { clusters }
+    }
+}
+
+/// Which manifests, and what is filled into them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ApplyParams {
+    /// Files, folders or globs, from the plan's folder: `manifests/app.yaml`, `manifests`, `manifests/*.yaml`.
+    pub manifests: Vec<String>,
+    /// Values for `{{ name }}` in the manifests. Without them manifests are taken as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Map<String, Value>>,
+    /// Takes over fields that belong to other field managers.
+    #[serde(default)]
+    pub force: bool,
+    /// The namespace of objects that name none; the environment's when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// An object before the run wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BeforeApply {
+    /// Where it is.
+    pub at: Address,
+    /// The object, whole; none when there was none.
+    pub before: Option<Object>,
+}
+
+/// An object as the write returned it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AfterApply {
+    /// The object, whole.
+    pub after: Object,
+    /// The run made it.
+    pub created: bool,
+    /// What the object should be again, when that is not what was read first: somebody else changed it before the write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Object>,
+}
+
+impl Apply {
+    async fn place(&self, scope: &RunScope, params: &ApplyParams) -> Result<Place, ActionError> {
+        Place::open(&self.clusters, scope, params.namespace.as_deref()).await
+    }
+
+    /// Looks at the live object: does it bear our write?
+    async fn settled(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<Settled<AfterApply>, ActionError> {
+        let place = self.place(&cx.scope, params).await?;
+        let BeforeApply { at, before } = &effect.undo;
+        let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+        let manager = place.managers.apply();
+        let done = |live: &Object, created| Settled::Done(AfterApply { after: live.clone(), created, instead: None });
+        match (before, live) {
+            (None, None) => Ok(Settled::NotDone),
+            (Some(_), None) => Ok(Settled::Other(format!("{at} was deleted by somebody else"))),
+            (None, Some(live)) if applied_by(&live, &manager).is_some() => Ok(done(&live, true)),
+            (None, Some(_)) => Ok(Settled::Other(format!("{at} was made by somebody else"))),
+            (Some(before), Some(live)) if live.uid() != before.uid() => Ok(Settled::Other(format!("{at} was made anew by somebody else"))),
+            (Some(before), Some(live)) if live.resource_version() == before.resource_version() => Ok(Settled::NotDone),
+            (Some(before), Some(live)) if applied_by(&live, &manager) != applied_by(before, &manager) => Ok(done(&live, false)),
+            // The same fields in the same second: then only the content tells.
+            (Some(_), Some(live)) => match self.wanted_at(cx, params, &place, at)? {
+                Some(wanted) if matches!(dry_run(&place.cluster, &place.managers, &wanted, Some(&live)).await, Ok(DryRun::Same)) => {
+                    Ok(done(&live, false))
+                }
+                _ => Ok(Settled::NotDone),
+            },
+        }
+    }
+
+    fn wanted_at(&self, cx: &ReadCx, params: &ApplyParams, place: &Place, at: &Address) -> Result<Option<Wanted>, ActionError> {
+        let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
+        let found = drafts.into_iter().find(|draft| draft.is_at(at));
+        Ok(found.map(|draft| draft.wanted(at.kind.clone(), &place.namespace, params.force)))
+    }
+}
+
+impl Action for Apply {
+    const KIND: &'static str = "apply";
+    const ABOUT: &'static str = "Makes objects on a cluster as manifests say, and takes that back field by field.";
+    type Params = ApplyParams;
+    type Undo = BeforeApply;
+    type After = AfterApply;
+    type Output = Applied;
+
+    fn reversibility(&self, _params: &ApplyParams) -> Reversibility {
+        Reversibility::Reversible
+    }
+
+    fn targets(&self, scope: &RunScope, frozen: &Frozen, params: &ApplyParams) -> Vec<Target> {
+        let namespace = namespace_of(scope, params.namespace.as_deref());
+        let drafts = draft::read(frozen, params, namespace, scope.plan.as_str()).unwrap_or_default();
+        drafts.iter().map(|draft| target(&draft.reference(namespace))).collect()
+    }
+
+    fn problems(&self, params: &ApplyParams) -> Vec<String> {
+        match params.manifests.is_empty() {
+            true => vec!["`manifests` is empty: name a file, a folder or a glob".to_owned()],
+            false => Vec::new(),
+        }
+    }
+
+    fn sources(&self, params: &ApplyParams) -> Vec<String> {
+        params.manifests.clone()
+    }
+
+    fn repeatable(&self, _params: &ApplyParams) -> bool {
+        true
+    }
+
+    async fn preview(&self, cx: &ReadCx, params: &ApplyParams) -> Result<Preview, ActionError> {
+        let place = self.place(&cx.scope, params).await?;
+        let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
+        let (wave, later) = perform::next_wave(&place, drafts, params.force).await?;
+        let mut preview = Preview::default();
+        for (wanted, checked) in perform::check(&place, wave).await? {
+            match checked {
+                Checked::Same { .. } => {}
+                Checked::Refused(error) => {
+                    preview.refusals.push(error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
+                }
+                Checked::Changes { before, after, .. } => {
+                    let verb = if before.is_some() { "change" } else { "create" };
+                    let lines = match &after {
+                        Some(after) => lines(before.as_ref(), Some(after)),
+                        None => vec!["an admission webhook does not let the server say what would change".to_owned()],
+                    };
+                    preview.changes.push(PreviewChange { target: target(&wanted.at.reference()), verb: verb.to_owned(), lines });
+                }
+            }
+        }
+        for draft in later {
+            let reference = draft.reference(&place.namespace);
+            let lines = vec!["known after this step has made its namespace or its kind".to_owned()];
+            preview.changes.push(PreviewChange { target: target(&reference), verb: "create".to_owned(), lines });
+        }
+        Ok(preview)
+    }
+
+    async fn perform(&self, cx: &Cx<Self>, params: &ApplyParams) -> Result<Applied, ActionError> {
+        let place = self.place(&cx.read.scope, params).await?;
+        perform::perform(cx, &place, params).await
+    }
+
+    async fn settle(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<Settled<AfterApply>, ActionError> {
+        self.settled(cx, params, effect).await
+    }
+
+    async fn compensate(&self, cx: &UndoCx, params: &ApplyParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
+        let place = self.place(&cx.read.scope, params).await?;
+        let mut known = Vec::new();
+        for mut effect in effects {
+            let settled = match super::kubernetes::for_sure(std::mem::replace(&mut effect.known, crate::action::Known::Open)) {
+                Some(settled) => settled,
+                None => self.settled(&cx.read, params, &effect).await?,
+            };
+            known.push((effect.key, effect.undo, settled));
+        }
+        undo::compensate(cx, &place, known).await
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &ApplyParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
+        let addresses: Vec<Address> = effects.iter().map(|effect| effect.undo.at.clone()).collect();
+        let workloads: Vec<Address> = addresses.iter().filter(|at| order::is_workload(&at.kind.kind)).cloned().collect();
+        let mut exhibits = gather(&place.cluster, &workloads).await;
+        for effect in effects.iter().filter(|effect| effect.undo.before.is_some()) {
+            let live = place.cluster.get(&effect.undo.at).await.ok().flatten();
+            let changed = lines(effect.undo.before.as_ref(), live.as_ref());
+            if !changed.is_empty() {
+                exhibits.push(Exhibit { title: format!("{} since this run began", effect.undo.at), text: changed.join("\n") });
+            }
+        }
+        evidence(exhibits)
+    }
+}

@@ -1,0 +1,222 @@
+//! Doing it: look at everything, let the server check everything, make all undos durable, then write in order.
+
+use super::draft::{Draft, all, read};
+use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
+use crate::action::{ActionError, Cx, Intent, Ticket, key};
+use crate::actions::applied_by::{Applied, AppliedObject};
+use crate::actions::kubernetes::{Place, effect_failed, failed, instead, target};
+use crate::cluster::write::{DryRun, Wanted, apply, dry_run};
+use crate::cluster::{Address, Class, Object};
+use futures::stream::{StreamExt, TryStreamExt, iter};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Requests that are sent side by side.
+const SIDE_BY_SIDE: usize = 16;
+/// Time for a new kind to be served.
+const SERVED_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a look at an object found out.
+pub(super) enum Checked {
+    /// It is there as it should be.
+    Same { object: Object },
+    /// It would be made or changed.
+    Changes { before: Option<Object>, after: Option<Object>, force: bool },
+    /// The server would refuse it.
+    Refused(ActionError),
+}
+
+/// A write that is to be made.
+struct Planned {
+    wanted: Wanted,
+    live: Option<Object>,
+    ticket: Ticket<Apply>,
+}
+
+pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams) -> Result<Applied, ActionError> {
+    let mut drafts = read(&cx.read.frozen, params, &place.namespace, cx.read.scope.plan.as_str())?;
+    let order: Vec<String> = drafts.iter().map(|draft| draft.reference(&place.namespace).target()).collect();
+    let mut applied = Applied::default();
+    while !drafts.is_empty() {
+        let waiting = drafts.len();
+        let (wave, later) = next_wave(place, drafts, params.force).await?;
+        if wave.is_empty() && later.len() == waiting {
+            return Err(ActionError::permanent("some objects need a namespace or a kind that never comes"));
+        }
+        let done = perform_wave(cx, place, wave).await?;
+        applied.changed += done.changed;
+        applied.objects.extend(done.objects);
+        drafts = later;
+        wait_served(cx, place, &drafts, &applied).await?;
+    }
+    applied.objects.sort_by_key(|object| order.iter().position(|target| *target == object.target));
+    Ok(applied)
+}
+
+/// The objects that can be checked now, and those that have to wait until this step has made their namespace or kind.
+pub(super) async fn next_wave(place: &Place, drafts: Vec<Draft>, force: bool) -> Result<(Vec<Wanted>, Vec<Draft>), ActionError> {
+    let missing = missing_namespaces(place, &drafts).await?;
+    let (mut wave, mut later) = (Vec::new(), Vec::new());
+    for draft in &drafts {
+        let namespace = draft.reference(&place.namespace).namespace;
+        if namespace.is_some_and(|namespace| missing.contains(&namespace)) {
+            later.push(draft.clone());
+            continue;
+        }
+        match place.cluster.kind(&draft.api_version, &draft.kind).await {
+            Ok(kind) => wave.push(draft.wanted(kind, &place.namespace, force)),
+            Err(error) if error.is_absent() && drafts.iter().any(|other| other.defines(draft)) => later.push(draft.clone()),
+            Err(error) => return Err(failed(format!("cannot apply {}", draft.reference(&place.namespace)), &error)),
+        }
+    }
+    Ok((wave, later))
+}
+
+async fn missing_namespaces(place: &Place, drafts: &[Draft]) -> Result<BTreeSet<String>, ActionError> {
+    let mut missing = BTreeSet::new();
+    for draft in drafts.iter().filter(|draft| draft.kind == "Namespace" && draft.api_version == "v1") {
+        let at = Address::known("Namespace", "", &draft.name);
+        let live = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+        if live.is_none() {
+            missing.insert(draft.name.clone());
+        }
+    }
+    Ok(missing)
+}
+
+/// Reads every object and lets the server say what applying it would do.
+pub(super) async fn check(place: &Place, wave: Vec<Wanted>) -> Result<Vec<(Wanted, Checked)>, ActionError> {
+    let checks = wave.into_iter().map(|wanted| async move {
+        let checked = check_one(place, &wanted).await?;
+        Ok((wanted, checked))
+    });
+    iter(checks).buffered(SIDE_BY_SIDE).try_collect().await
+}
+
+async fn check_one(place: &Place, wanted: &Wanted) -> Result<Checked, ActionError> {
+    let at = &wanted.at;
+    let refused = |error| Ok(Checked::Refused(error));
+    let mut tries = 0;
+    loop {
+        let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+        if live.as_ref().is_some_and(Object::is_terminating) {
+            return Err(ActionError::transient(format!("{at} is being deleted: what is written now would go with it")));
+        }
+        match dry_run(&place.cluster, &place.managers, wanted, live.as_ref()).await {
+            Ok(DryRun::Same) => match live {
+                Some(object) => return Ok(Checked::Same { object }),
+                None => return refused(ActionError::permanent(format!("{at}: the server would make nothing"))),
+            },
+            Ok(DryRun::Changes { object, force }) => return Ok(Checked::Changes { before: live, after: object, force }),
+            Err(error) if error.class == Class::Stale && tries < 5 => tries += 1,
+            Err(error) if error.is_lost() || error.class == Class::Busy => return Err(failed(format!("cannot check {at}"), &error)),
+            Err(error) => return refused(failed(format!("{at} is refused"), &error)),
+        }
+    }
+}
+
+async fn perform_wave(cx: &Cx<Apply>, place: &Place, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
+    cx.read.doing(format!("checking {} objects", wave.len()));
+    let (mut applied, mut refused, mut changing) = (Applied::default(), Vec::new(), Vec::new());
+    for (wanted, checked) in check(place, wave).await? {
+        match checked {
+            Checked::Same { object } => applied.objects.push(AppliedObject::of(&wanted.at, &object)),
+            Checked::Changes { before, force, .. } => changing.push((Wanted { force, ..wanted }, before)),
+            Checked::Refused(error) => refused.push(error),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(refusal(refused));
+    }
+    let effects = changing.iter().map(|(wanted, before)| {
+        let undo = BeforeApply { at: wanted.at.clone(), before: before.clone() };
+        (key("apply", &target(&wanted.at.reference())), undo)
+    });
+    let tickets = cx.intend(Intent::default(), effects.collect()).await?;
+    let planned: Vec<Planned> =
+        changing.into_iter().zip(tickets).map(|((wanted, live), ticket)| Planned { wanted, live, ticket }).collect();
+    applied.changed = planned.len();
+    for (at, after) in write(cx, place, planned).await? {
+        applied.objects.push(AppliedObject::of(&at, &after.after));
+    }
+    Ok(applied)
+}
+
+/// Several refusals become one error, each told with its reason.
+fn refusal(refused: Vec<ActionError>) -> ActionError {
+    match <[ActionError; 1]>::try_from(refused) {
+        Ok([one]) => one,
+        Err(refused) => {
+            let line =
+                |error: &ActionError| error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+            all("the server refuses some objects, so none was written", refused.iter().map(line).collect())
+        }
+    }
+}
+
+/// Writes rank by rank, side by side within one. After a failure nothing new is begun; what is on its way is waited for.
+async fn write(cx: &Cx<Apply>, place: &Place, planned: Vec<Planned>) -> Result<Vec<(Address, AfterApply)>, ActionError> {
+    let (total, mut done) = (planned.len(), Vec::new());
+    let mut ranks: Vec<(usize, Vec<Planned>)> = Vec::new();
+    for one in planned {
+        let rank = order::rank(&one.wanted.at.kind.kind);
+        match ranks.last_mut() {
+            Some((last, group)) if *last == rank => group.push(one),
+            _ => ranks.push((rank, vec![one])),
+        }
+    }
+    for (_, group) in ranks {
+        cx.read.doing(format!("applying {} of {total} objects", done.len() + group.len()));
+        let writes = group.into_iter().map(|one| write_one(cx, place, one));
+        let results: Vec<Result<(Address, AfterApply), ActionError>> = iter(writes).buffered(SIDE_BY_SIDE).collect().await;
+        for result in results {
+            done.push(result?);
+        }
+    }
+    Ok(done)
+}
+
+async fn write_one(cx: &Cx<Apply>, place: &Place, planned: Planned) -> Result<(Address, AfterApply), ActionError> {
+    let Planned { wanted, live, ticket } = planned;
+    let (cluster, manager, at) = (place.cluster.clone(), place.managers.apply(), wanted.at.clone());
+    let (first, earlier) = (ticket.undo.before.clone(), ticket.known.done().cloned());
+    let write = async move {
+        let applied = apply(&cluster, &manager, &wanted, live.clone()).await;
+        let applied = applied.map_err(|error| effect_failed(format!("cannot apply {}", wanted.at), &error))?;
+        let met = applied.met.or(live);
+        let made_earlier = earlier.as_ref().is_some_and(|earlier| earlier.created && earlier.after.uid() == applied.object.uid());
+        let created = applied.created || made_earlier;
+        let instead = match (created, &first, met) {
+            (true, _, _) | (false, _, None) => None,
+            // Somebody else made it after it was looked for: then that is what it should be again.
+            (false, None, Some(met)) => Some(met),
+            (false, Some(first), Some(met)) => {
+                let earlier = earlier.as_ref().map(|earlier| (earlier.instead.as_ref(), &earlier.after));
+                instead(first, earlier, &met)
+            }
+        };
+        Ok(AfterApply { after: applied.object, created, instead })
+    };
+    Ok((at, cx.effect(ticket, write).await?))
+}
+
+/// Waits until the kinds that this step has defined are served.
+async fn wait_served(cx: &Cx<Apply>, place: &Place, later: &[Draft], applied: &Applied) -> Result<(), ActionError> {
+    if !applied.objects.iter().any(|object| object.kind == "CustomResourceDefinition") {
+        return Ok(());
+    }
+    let mut waited = Duration::ZERO;
+    for draft in later {
+        while let Err(error) = place.cluster.kind(&draft.api_version, &draft.kind).await {
+            if !error.is_absent() || waited >= SERVED_WITHIN {
+                return Err(failed(format!("cannot apply {}", draft.reference(&place.namespace)), &error));
+            }
+            cx.read.doing(format!("waiting until the cluster serves {}", draft.kind));
+            // Discovery cannot be watched, and lags behind the definition's own conditions.
+            let pause = Duration::from_millis(200);
+            place.cluster.clock.sleep(pause).await;
+            waited += pause;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! `scale`: sets how many pods a workload has.
+
+use super::kubernetes::{
+    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, settle_patch, stopped,
+    subject, target, undo, wait_healthy_again, was_healthy,
+};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use crate::cluster::evidence::gather;
+use crate::cluster::health::wait::{Patience, WaitError, wait_healthy};
+use crate::cluster::{Address, Class, Clusters, Kind, Object};
+use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Sets how many pods a Deployment or StatefulSet has.
+pub struct Scale {
+    clusters: Clusters,
+}
+
+impl Scale {
+    /// Makes the action.
+    pub fn new(clusters: Clusters) -> Self {
+        Self { clusters }
+    }
+}
+
+/// Which workload, and how many pods.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScaleParams {
+    /// The Deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The StatefulSet, instead of a Deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<String>,
+    /// How many pods it is to have.
+    pub replicas: u32,
+    /// Waits until as many pods are ready. True unless it says otherwise.
+    #[serde(default = "yes")]
+    pub wait: bool,
+    /// Its namespace; the environment's when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// How many pods the workload had, and has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Scaled {
+    /// How many it has now.
+    pub replicas: u32,
+    /// How many it had before.
+    pub before: u32,
+}
+
+impl ScaleParams {
+    fn at(&self, namespace: &str) -> Address {
+        match (&self.deployment, &self.stateful_set) {
+            (_, Some(name)) => Address::known("StatefulSet", namespace, name),
+            (name, None) => Address::known("Deployment", namespace, name.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+fn replicas(object: &Object) -> u32 {
+    object.number("/spec/replicas").and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+}
+
+impl Scale {
+    async fn look(&self, scope: &RunScope, params: &ScaleParams) -> Result<(Place, Address, Object), ActionError> {
+        let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
+        let at = params.at(&place.namespace);
+        let live = place.get(&at).await?;
+        Ok((place, at, live))
+    }
+
+    async fn settled(&self, scope: &RunScope, params: &ScaleParams, image: &Image) -> Result<Settled<Patched>, ActionError> {
+        let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
+        let wanted = params.replicas;
+        settle_patch(&place, image, &place.managers.action(Self::KIND), |live| replicas(live) == wanted).await
+    }
+}
+
+fn set_replicas(live: &Object, before: u32, wanted: u32) -> Result<Vec<Value>, ActionError> {
+    match replicas(live) {
+        now if now == before => Ok(vec![
+            json!({ "op": "test", "path": "/spec/replicas", "value": before }),
+            json!({ "op": "replace", "path": "/spec/replicas", "value": wanted }),
+        ]),
+        now => Err(ActionError::transient(format!("{} was scaled to {now} by somebody else meanwhile", live.reference()))),
+    }
+}
+
+/// An autoscaler would set another count at once.
+async fn refuse_autoscaled(cx: &ReadCx, place: &Place, at: &Address) -> Result<(), ActionError> {
+    let scalers = match place.cluster.list(&Kind::known("HorizontalPodAutoscaler"), Some(&place.namespace), "").await {
+        Ok(scalers) => scalers,
+        Err(error) if error.class == Class::Forbidden => {
+            cx.warn(format!("may not look whether an autoscaler sets the count of {at}"));
+            return Ok(());
+        }
+        Err(error) => return Err(failed("cannot list the autoscalers", &error)),
+    };
+    let of =
+        |scaler: &&Object| scaler.text("/spec/scaleTargetRef/kind") == at.kind.kind && scaler.text("/spec/scaleTargetRef/name") == at.name;
+    match scalers.iter().find(of) {
+        None => Ok(()),
+        Some(scaler) => Err(ActionError::permanent(format!("{at} is scaled by the autoscaler `{}`", scaler.name()))
+            .hint("change the bounds of the HorizontalPodAutoscaler with `apply` instead")),
+    }
+}
+
+impl Action for Scale {
+    const KIND: &'static str = "scale";
+    const ABOUT: &'static str = "Sets how many pods a Deployment or StatefulSet has.";
+    type Params = ScaleParams;
+    type Undo = Image;
+    type After = Patched;
+    type Output = Scaled;
+
+    fn reversibility(&self, _params: &ScaleParams) -> Reversibility {
+        Reversibility::Reversible
+    }
+
+    fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &ScaleParams) -> Vec<Target> {
+        let at = params.at(namespace_of(scope, params.namespace.as_deref()));
+        vec![target(&at.reference())]
+    }
+
+    fn problems(&self, params: &ScaleParams) -> Vec<String> {
+        match (&params.deployment, &params.stateful_set) {
+            (Some(_), Some(_)) => vec!["say `deployment` or `stateful-set`, not both".to_owned()],
+            (None, None) => vec!["say which `deployment` or `stateful-set` is meant".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn repeatable(&self, _params: &ScaleParams) -> bool {
+        true
+    }
+
+    async fn preview(&self, cx: &ReadCx, params: &ScaleParams) -> Result<Preview, ActionError> {
+        let (place, at, live) = self.look(&cx.scope, params).await?;
+        let mut preview = Preview::default();
+        if let Err(refused) = refuse_autoscaled(cx, &place, &at).await {
+            preview.refusals.push(refused.to_string());
+        }
+        if replicas(&live) != params.replicas {
+            let lines = vec![format!("- spec.replicas: {}", replicas(&live)), format!("+ spec.replicas: {}", params.replicas)];
+            preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
+        }
+        Ok(preview)
+    }
+
+    async fn perform(&self, cx: &Cx<Self>, params: &ScaleParams) -> Result<Scaled, ActionError> {
+        let (place, at, live) = self.look(&cx.read.scope, params).await?;
+        refuse_autoscaled(&cx.read, &place, &at).await?;
+        let (before, wanted) = (replicas(&live), params.replicas);
+        let mut now = live.clone();
+        if before != params.replicas {
+            let image = Image { at: at.clone(), before: live.clone() };
+            let mut tickets = cx.intend(Intent::default(), vec![(key(Self::KIND, &target(&at.reference())), image)]).await?;
+            let ticket = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
+            let manager = place.managers.action(Self::KIND);
+            let (first, earlier) = (ticket.undo.clone(), ticket.known.done().cloned());
+            let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager };
+            let write = patching.send(move |live| set_replicas(live, before, wanted));
+            now = cx.effect(ticket, write).await?.after;
+        }
+        if params.wait {
+            let subjects = [subject(&at, &now)];
+            let mut tell = |text: String| cx.read.doing(text);
+            let waited = tokio::select! {
+                waited = wait_healthy(&place.cluster, &subjects, Patience::default(), &mut tell) => waited,
+                () = cx.read.cancel.cancelled() => return Err(stopped()),
+            };
+            waited.map_err(|error| match error {
+                WaitError::Unhealthy(unhealthy) => ActionError::permanent(unhealthy.to_string()),
+                WaitError::Api(error) => failed(format!("cannot watch {at}"), &error),
+            })?;
+        }
+        Ok(Scaled { replicas: params.replicas, before })
+    }
+
+    async fn settle(&self, cx: &ReadCx, params: &ScaleParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
+        self.settled(&cx.scope, params, &effect.undo).await
+    }
+
+    async fn compensate(&self, cx: &UndoCx, params: &ScaleParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
+        let mut marks = Vec::new();
+        for Begun { key, undo: image, known } in effects {
+            let settled = match for_sure(known) {
+                Some(settled) => settled,
+                None => self.settled(&cx.read.scope, params, &image).await?,
+            };
+            let change = match known_patch(&key, &image, settled) {
+                Ok(change) => change,
+                Err(mark) => {
+                    marks.push(mark);
+                    continue;
+                }
+            };
+            // Fewer pods are less to look at: what explains the failure is kept first.
+            if replicas(&image.before) < replicas(&change.after) {
+                cx.evidence.cancelled().await;
+            }
+            let (mut mark, object) = undo(&place, key, &change).await?;
+            if let Some(object) = object.filter(|_| was_healthy(&image.before) && mark.kind != MarkKind::Residue)
+                && let Some((_, why)) = wait_healthy_again(cx, &place.cluster, &[subject(&image.at, &object)]).await?
+            {
+                mark.kind = MarkKind::Residue;
+                mark.notes.push(why);
+            }
+            marks.push(mark);
+        }
+        Ok(marks)
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &ScaleParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        match open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await {
+            Some(place) => evidence(gather(&place.cluster, &[params.at(&place.namespace)]).await),
+            None => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! `switch-ingress`: moves traffic from one side to the other, proves that it arrives, and moves it back at once.
+
+mod plan;
+mod verify;
+
+pub use verify::{Expect, Verify};
+
+use super::kubernetes::{
+    Image, Patched, Patching, Place, failed, for_sure, known_patch, namespace_of, settle_patch, stopped, target, undo,
+};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use crate::cluster::traffic::wait_fit;
+use crate::cluster::{Address, Clusters, Object};
+use crate::ids::Period;
+use crate::ports::{Clock, Http};
+use crate::record::{Mark, MarkKind, Reversibility, Settled, Target, UndoClass};
+use plan::Switch;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time for a side to be ready for traffic.
+const FIT_WITHIN: Duration = Duration::from_secs(60);
+/// The same on the way back, where every second counts and the engine tries again.
+const FIT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
+
+/// Moves traffic.
+pub struct SwitchIngress {
+    clusters: Clusters,
+    http: Arc<dyn Http>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SwitchIngress {
+    /// Makes the action.
+    pub fn new(clusters: Clusters, http: Arc<dyn Http>, clock: Arc<dyn Clock>) -> Self {
+        Self { clusters, http, clock }
+    }
+}
+
+/// Which traffic, and where to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SwitchIngressParams {
+    /// The Ingress whose backends are switched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<String>,
+    /// The Service that its traffic goes to from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The Service whose selector is switched, instead of an Ingress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// The labels of the pods that its traffic goes to from now on; other labels of the selector stay.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub selector: BTreeMap<String, String>,
+    /// Only backends of this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Only backends of this path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Only backends that lead to this Service. Needed when the Ingress leads to several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// How to see that traffic arrives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+    /// Ready endpoints that the new side must have, in percent of the old side's: 100 unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_capacity: Option<u32>,
+    /// Time for requests on the old side to come to their end: 2s unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Period>,
+    /// Its namespace; the environment's when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// Where traffic went, and where it goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Switched {
+    /// Where it went: a Service, or the pods of a selector; null when it went to the new side already.
+    pub from: Option<String>,
+    /// Where it goes.
+    pub to: String,
+}
+
+/// The object that leads traffic, before it was switched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BeforeSwitch {
+    /// The Ingress or Service.
+    pub image: Image,
+    /// Ready endpoints of the old side at that time.
+    pub ready: usize,
+}
+
+impl SwitchIngressParams {
+    fn at(&self, namespace: &str) -> Address {
+        match (&self.ingress, &self.service) {
+            (Some(name), _) => Address::known("Ingress", namespace, name),
+            (None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn drain(&self) -> Duration {
+        self.drain.map_or(Duration::from_secs(2), |period| period.0)
+    }
+}
+
+impl SwitchIngress {
+    async fn look(&self, scope: &RunScope, params: &SwitchIngressParams) -> Result<(Place, Address, Object), ActionError> {
+        let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
+        let at = params.at(&place.namespace);
+        let live = place.get(&at).await?;
+        Ok((place, at, live))
+    }
+
+    /// The new side must be able to carry what the old one does.
+    async fn wait_fit(&self, cx: &ReadCx, place: &Place, params: &SwitchIngressParams, switch: &Switch) -> Result<(), ActionError> {
+        let other = switch.old.as_ref().unwrap_or(&switch.new);
+        cx.doing(format!("waiting until {} is ready for the traffic of {other}", switch.new));
+        let percent = params.min_capacity.unwrap_or(100);
+        let waited = tokio::select! {
+            waited = wait_fit(&place.cluster, &place.namespace, (&switch.new, other), percent, FIT_WITHIN) => waited,
+            () = cx.cancel.cancelled() => return Err(stopped()),
+        };
+        match waited.map_err(|error| failed("cannot see who is ready", &error))? {
+            Ok(()) => Ok(()),
+            Err((ready, needed)) => {
+                let (new, within) = (&switch.new, Period(FIT_WITHIN));
+                Err(ActionError::permanent(format!(
+                    "{new} has {ready} ready endpoints and needs {needed}: traffic was not switched (waited {within})"
+                ))
+                .hint("wait until it is healthy first, or lower `min-capacity`"))
+            }
+        }
+    }
+
+    async fn switch(
+        &self,
+        cx: &Cx<Self>,
+        params: &SwitchIngressParams,
+        found: (&Place, Address, Object),
+        switch: &Switch,
+    ) -> Result<Object, ActionError> {
+        let (place, at, live) = found;
+        let ready = switch.old_ready(place).await?;
+        let class = UndoClass::Traffic { needs_fit: switch.needs_fit(place).await? };
+        let before = BeforeSwitch { image: Image { at: at.clone(), before: live.clone() }, ready };
+        let intent = Intent { class: Some(class), irreversible: false };
+        let mut tickets = cx.intend(intent, vec![(key(Self::KIND, &target(&at.reference())), before)]).await?;
+        let ticket = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
+        let (first, earlier) = (ticket.undo.image.clone(), ticket.known.done().cloned());
+        let manager = place.managers.action(Self::KIND);
+        let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager };
+        let params = params.clone();
+        let write = patching.send(move |live| plan::plan(&params, live).map(|switch| switch.operations));
+        Ok(cx.effect(ticket, write).await?.after)
+    }
+
+    async fn settled(
+        &self,
+        scope: &RunScope,
+        params: &SwitchIngressParams,
+        before: &BeforeSwitch,
+    ) -> Result<Settled<Patched>, ActionError> {
+        let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
+        let landed = |live: &Object| plan::plan(params, live).is_ok_and(|switch| switch.operations.is_empty());
+        settle_patch(&place, &before.image, &place.managers.action(Self::KIND), landed).await
+    }
+
+    async fn switch_back(&self, cx: &UndoCx, params: &SwitchIngressParams, effect: Begun<Self>) -> Result<Mark, ActionError> {
+        let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
+        let Begun { key, undo: before, known } = effect;
+        let settled = match for_sure(known) {
+            Some(settled) => settled,
+            None => self.settled(&cx.read.scope, params, &before).await?,
+        };
+        let change = match known_patch(&key, &before.image, settled) {
+            Ok(change) => change,
+            Err(mark) => return Ok(mark),
+        };
+        // A side that had nobody ready before the switch is no worse off now.
+        if before.ready > 0
+            && let Some(old) = plan::old_side(&before.image.before, &change.after)
+        {
+            cx.read.doing(format!("waiting until {old} is ready for its traffic"));
+            let fit = wait_fit(&place.cluster, &place.namespace, (&old, &old), 0, FIT_AGAIN_WITHIN).await;
+            if fit.map_err(|error| failed("cannot see who is ready", &error))?.is_err() {
+                return Err(ActionError::transient(format!("{old} has nobody ready: its traffic was not switched back yet")));
+            }
+        }
+        cx.read.doing(format!("switching {} back", change.at));
+        let (mark, live) = undo(&place, key, &change).await?;
+        if let (Some(verify), Some(live), true) = (&params.verify, live, mark.kind == MarkKind::Restored)
+            && let Some(question) = plan::question(params, verify, &live)?
+        {
+            let asked = question.of_any_side();
+            asked
+                .ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text))
+                .await
+                .map_err(|error| ActionError::transient(format!("{} was switched back, but {error}", change.at)))?;
+        }
+        Ok(mark)
+    }
+}
+
+impl Action for SwitchIngress {
+    const KIND: &'static str = "switch-ingress";
+    const ABOUT: &'static str = "Moves traffic from one side to the other, proves that it arrives, and moves it back at once.";
+    type Params = SwitchIngressParams;
+    type Undo = BeforeSwitch;
+    type After = Patched;
+    type Output = Switched;
+
+    fn reversibility(&self, _params: &SwitchIngressParams) -> Reversibility {
+        Reversibility::Reversible
+    }
+
+    fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &SwitchIngressParams) -> Vec<Target> {
+        let at = params.at(namespace_of(scope, params.namespace.as_deref()));
+        vec![target(&at.reference())]
+    }
+
+    fn problems(&self, params: &SwitchIngressParams) -> Vec<String> {
+        plan::problems(params)
+    }
+
+    fn repeatable(&self, _params: &SwitchIngressParams) -> bool {
+        true
+    }
+
+    async fn preview(&self, cx: &ReadCx, params: &SwitchIngressParams) -> Result<Preview, ActionError> {
+        let (_, at, live) = self.look(&cx.scope, params).await?;
+        let switch = plan::plan(params, &live)?;
+        let mut preview = Preview::default();
+        if let Some(old) = switch.old.filter(|_| !switch.operations.is_empty()) {
+            let lines = vec![format!("- traffic goes to {old}"), format!("+ traffic goes to {}", switch.new)];
+            preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
+        }
+        Ok(preview)
+    }
+
+    async fn perform(&self, cx: &Cx<Self>, params: &SwitchIngressParams) -> Result<Switched, ActionError> {
+        let (place, at, live) = self.look(&cx.read.scope, params).await?;
+        let switch = plan::plan(params, &live)?;
+        let changes = !switch.operations.is_empty();
+        self.wait_fit(&cx.read, &place, params, &switch).await?;
+        let live = if changes { self.switch(cx, params, (&place, at, live), &switch).await? } else { live };
+        if let Some(verify) = &params.verify
+            && let Some(question) = plan::question(params, verify, &live)?
+        {
+            cx.read.doing(format!("asking {}", question.url));
+            let asking = question.ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text));
+            tokio::select! {
+                asked = asking => asked?,
+                () = cx.read.cancel.cancelled() => return Err(stopped()),
+            }
+        }
+        if changes {
+            cx.read.doing("letting requests on the old side come to their end");
+            self.clock.sleep(params.drain()).await;
+        }
+        let from = switch.old.filter(|_| changes).map(|side| side.to_string());
+        Ok(Switched { from, to: switch.new.to_string() })
+    }
+
+    async fn settle(&self, cx: &ReadCx, params: &SwitchIngressParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
+        self.settled(&cx.scope, params, &effect.undo).await
+    }
+
+    async fn compensate(&self, cx: &UndoCx, params: &SwitchIngressParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
+        let mut marks = Vec::new();
+        for effect in effects {
+            marks.push(self.switch_back(cx, params, effect).await?);
+        }
+        Ok(marks)
+    }
+}

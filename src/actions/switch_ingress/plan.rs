@@ -1,0 +1,171 @@
+//! What a switch means for the Ingress or Service as it is: operations, sides, the question that proves it. It sends nothing.
+
+use super::SwitchIngressParams;
+use super::verify::{Question, Verify};
+use crate::action::ActionError;
+use crate::actions::kubernetes::{Place, failed, target};
+use crate::cluster::traffic::{
+    Side, Which, address, backends, behind, choose, ready, selector, switch_backends, switch_selector, watch_sides,
+};
+use crate::cluster::{Address, Object, Reference};
+use crate::record::Target;
+use serde_json::Value;
+
+/// A switch of one Ingress or Service.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Switch {
+    /// Where traffic goes now; none when that is where it should go.
+    pub(super) old: Option<Side>,
+    /// Where it should go.
+    pub(super) new: Side,
+    /// What has to be patched; nothing when it goes there already.
+    pub(super) operations: Vec<Value>,
+}
+
+/// Mistakes in the parameters.
+pub(super) fn problems(params: &SwitchIngressParams) -> Vec<String> {
+    let mut problems = Vec::new();
+    match (&params.ingress, &params.service) {
+        (Some(_), Some(_)) => problems.push("say `ingress` or `service`, not both".to_owned()),
+        (None, None) => problems.push("say which `ingress` or `service` is switched".to_owned()),
+        (Some(_), None) if params.to.is_none() => problems.push("say the Service that traffic goes `to`".to_owned()),
+        (None, Some(_)) if params.selector.is_empty() => problems.push("say the `selector` of the pods that traffic goes to".to_owned()),
+        _ => {}
+    }
+    if params.service.is_some() && (params.to.is_some() || params.from.is_some() || params.host.is_some() || params.path.is_some()) {
+        problems.push("`to`, `from`, `host` and `path` belong to an `ingress`".to_owned());
+    }
+    if params.ingress.is_some() && !params.selector.is_empty() {
+        problems.push("`selector` belongs to a `service`".to_owned());
+    }
+    problems
+}
+
+/// What has to be done to this object.
+pub(super) fn plan(params: &SwitchIngressParams, live: &Object) -> Result<Switch, ActionError> {
+    if params.ingress.is_none() {
+        let old = selector(live);
+        let mut new = old.clone();
+        new.extend(params.selector.clone());
+        let old = (old != new && !old.is_empty()).then_some(Side::Pods(old));
+        return Ok(Switch { old, new: Side::Pods(new), operations: switch_selector(live, &params.selector) });
+    }
+    let to = params.to.as_deref().unwrap_or_default();
+    let which = Which { host: params.host.as_deref(), path: params.path.as_deref(), from: params.from.as_deref() };
+    let chosen = choose(live, &which, to).map_err(|error| ActionError::permanent(error.to_string()))?;
+    let old = chosen.first().map(|backend| Side::Service(backend.service.clone()));
+    Ok(Switch { old, new: Side::Service(to.to_owned()), operations: switch_backends(&chosen, to) })
+}
+
+/// Where traffic went before a switch, told by the object before and after.
+pub(super) fn old_side(before: &Object, after: &Object) -> Option<Side> {
+    if before.kind() == "Service" {
+        return (selector(before) != selector(after)).then(|| Side::Pods(selector(before)));
+    }
+    let (old, new) = (backends(before), backends(after));
+    let moved =
+        old.iter().find(|one| !new.iter().any(|other| other.host == one.host && other.path == one.path && other.service == one.service));
+    moved.map(|backend| Side::Service(backend.service.clone()))
+}
+
+impl Switch {
+    /// How many are ready on the old side.
+    pub(super) async fn old_ready(&self, place: &Place) -> Result<usize, ActionError> {
+        let Some(old) = &self.old else { return Ok(0) };
+        let mut watch = watch_sides(&place.cluster, &place.namespace, &[old]);
+        watch.changed().await.map_err(|error| failed("cannot see who is ready", &error))?;
+        Ok(ready(&watch, old))
+    }
+
+    /// What has to be fit before traffic may return to the old side.
+    pub(super) async fn needs_fit(&self, place: &Place) -> Result<Vec<Target>, ActionError> {
+        let (mut references, labels) = match &self.old {
+            None => return Ok(Vec::new()),
+            Some(Side::Pods(labels)) => (Vec::new(), labels.clone()),
+            Some(Side::Service(name)) => {
+                let at = Address::known("Service", &place.namespace, name);
+                let service = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+                (vec![Reference::new("", "Service", &place.namespace, name)], service.as_ref().map(selector).unwrap_or_default())
+            }
+        };
+        let workloads = behind(&place.cluster, &place.namespace, &labels).await;
+        references.extend(workloads.map_err(|error| failed("cannot see what the old side runs on", &error))?);
+        Ok(references.iter().map(target).collect())
+    }
+}
+
+/// The question that shows whether traffic arrives.
+pub(super) fn question(params: &SwitchIngressParams, verify: &Verify, live: &Object) -> Result<Option<Question>, ActionError> {
+    if let Some(url) = &verify.url {
+        return Ok(Some(Question::new(verify, url.clone(), None)));
+    }
+    let path = verify.path.as_deref().unwrap_or("/");
+    let host = params.host.clone().or_else(|| backends(live).into_iter().find_map(|backend| backend.host));
+    let authority = match params.ingress {
+        Some(_) => address(live),
+        None => live.number("/spec/ports/0/port").map(|port| format!("{}:{port}", live.text("/spec/clusterIP"))),
+    };
+    match authority.filter(|authority| !authority.starts_with("None") && !authority.starts_with(':')) {
+        Some(authority) => Ok(Some(Question::new(verify, format!("http://{authority}{path}"), host))),
+        None => Err(ActionError::permanent(format!("{} tells no address to ask at", live.reference())).hint("say `verify: { url: ... }`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{old_side, plan, problems, question};
+    use crate::actions::switch_ingress::{SwitchIngressParams, Verify};
+    use crate::cluster::Object;
+    use crate::cluster::traffic::Side;
+    use serde_json::{Value, json};
+
+    fn params(value: Value) -> SwitchIngressParams {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn ingress(service: &str) -> Object {
+        Object(json!({
+            "kind": "Ingress", "metadata": { "name": "api" }, "status": { "loadBalancer": { "ingress": [{ "ip": "10.0.0.9" }] } },
+            "spec": { "rules": [{ "host": "api.example", "http": { "paths": [{ "path": "/", "backend": { "service": { "name": service } } }] } }] }
+        }))
+    }
+
+    #[test]
+    fn a_switch_of_an_ingress_goes_from_service_to_service() {
+        let switch = plan(&params(json!({ "ingress": "api", "to": "green" })), &ingress("blue")).unwrap();
+        assert_eq!((switch.old, switch.new), (Some(Side::Service("blue".to_owned())), Side::Service("green".to_owned())));
+        assert_eq!(switch.operations.len(), 2);
+        let done = plan(&params(json!({ "ingress": "api", "to": "green" })), &ingress("green")).unwrap();
+        assert!(done.operations.is_empty() && done.old.is_none());
+        assert_eq!(old_side(&ingress("blue"), &ingress("green")), Some(Side::Service("blue".to_owned())));
+        assert_eq!(old_side(&ingress("blue"), &ingress("blue")), None);
+    }
+
+    #[test]
+    fn a_switch_of_a_service_keeps_the_rest_of_the_selector() {
+        let service = Object(json!({ "kind": "Service", "spec": { "selector": { "app": "web", "colour": "blue" } } }));
+        let switch = plan(&params(json!({ "service": "web", "selector": { "colour": "green" } })), &service).unwrap();
+        assert_eq!(switch.new.to_string(), "pods app=web,colour=green");
+        assert_eq!(switch.operations.len(), 2);
+    }
+
+    #[test]
+    fn the_question_goes_to_the_ingress_own_address() {
+        let params = params(json!({ "ingress": "api", "to": "green" }));
+        let verify = Verify { path: Some("/health".to_owned()), ..Verify::default() };
+        let asked = question(&params, &verify, &ingress("green")).unwrap().unwrap();
+        assert_eq!((asked.url.as_str(), asked.host.as_deref()), ("http://10.0.0.9/health", Some("api.example")));
+        let mut nowhere = ingress("green");
+        nowhere.0["status"] = Value::Null;
+        insta::assert_snapshot!(question(&params, &verify, &nowhere).unwrap_err(), @"ingress/api tells no address to ask at");
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_told() {
+        insta::assert_snapshot!(problems(&params(json!({ "service": "web", "to": "x" }))).join("\n"), @r"
+        say the `selector` of the pods that traffic goes to
+        `to`, `from`, `host` and `path` belong to an `ingress`
+        ");
+        assert!(problems(&params(json!({ "ingress": "api", "to": "x" }))).is_empty());
+    }
+}

@@ -1,0 +1,208 @@
+//! Whether traffic arrives where it was sent: answers in a row, each over a connection of its own. It knows no Ingress.
+
+use crate::action::ActionError;
+use crate::ids::Period;
+use crate::ports::{Clock, Http, HttpRequest, HttpResponse};
+use jsonpath_rust::JsonPath;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Time for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How to see that traffic arrives.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Verify {
+    /// Where to ask. Without it, `path` at the address that the Ingress' controller tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The path to ask for, when there is no `url`; `/` unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The `Host` of the question; the Ingress rule's when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What tells an answer of the new side. Without it any answer that is no error will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
+    /// So many answers in a row: 3 unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// Time for all of it: 30s unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+}
+
+/// What an answer must be.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Expect {
+    /// Its status; anything below 400 unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Values in its JSON body, by JSON path: `$.version: v2`.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub json: Map<String, Value>,
+    /// Its headers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub header: BTreeMap<String, String>,
+}
+
+/// Where to ask, and what for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Question {
+    pub(super) url: String,
+    pub(super) host: Option<String>,
+    pub(super) expect: Expect,
+    pub(super) times: u32,
+    pub(super) timeout: Duration,
+}
+
+impl Question {
+    pub(super) fn new(verify: &Verify, url: String, host: Option<String>) -> Self {
+        Self {
+            url,
+            host: verify.host.clone().or(host),
+            expect: verify.expect.clone().unwrap_or_default(),
+            times: verify.times.unwrap_or(3).max(1),
+            timeout: verify.timeout.map_or(Duration::from_secs(30), |period| period.0),
+        }
+    }
+
+    /// The same question, for a side of which only is known that it answers.
+    pub(super) fn of_any_side(self) -> Self {
+        Self { expect: Expect::default(), ..self }
+    }
+
+    /// Asks until so many answers in a row are as they should be.
+    pub(super) async fn ask(&self, http: &dyn Http, clock: &dyn Clock, mut tell: impl FnMut(String)) -> Result<(), ActionError> {
+        let mut last = String::from("no answer yet");
+        let asking = async {
+            let mut row = 0;
+            while row < self.times {
+                match self.ask_once(http).await {
+                    Ok(()) => row += 1,
+                    Err(why) => {
+                        row = 0;
+                        tell(format!("{}: {why}", self.url));
+                        last = why;
+                        clock.sleep(PAUSE).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = asking => Ok(()),
+            () = clock.sleep(self.timeout) => {
+                let (url, times, timeout) = (&self.url, self.times, Period(self.timeout));
+                Err(ActionError::permanent(format!("{url} did not answer as it should {times} times in a row within {timeout}: {last}")))
+            }
+        }
+    }
+
+    async fn ask_once(&self, http: &dyn Http) -> Result<(), String> {
+        let headers = self.host.iter().map(|host| ("Host".to_owned(), host.clone())).collect();
+        let request =
+            HttpRequest { method: "GET".to_owned(), url: self.url.clone(), headers, body: None, timeout: ANSWER_WITHIN, fresh: true };
+        let response = http.send(request).await.map_err(|error| error.what)?;
+        self.expect.check(&response)
+    }
+}
+
+impl Expect {
+    fn check(&self, response: &HttpResponse) -> Result<(), String> {
+        match self.status {
+            Some(status) if response.status != status => return Err(format!("the status is {}, not {status}", response.status)),
+            None if response.status >= 400 => return Err(format!("the status is {}", response.status)),
+            _ => {}
+        }
+        for (name, wanted) in &self.header {
+            let found = response.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+            if found != Some(wanted) {
+                return Err(format!(
+                    "the header `{name}` is {}, not `{wanted}`",
+                    found.map_or("missing".to_owned(), |found| format!("`{found}`"))
+                ));
+            }
+        }
+        if self.json.is_empty() {
+            return Ok(());
+        }
+        let body: Value = serde_json::from_slice(&response.body).map_err(|_| "the body is no JSON".to_owned())?;
+        for (path, wanted) in &self.json {
+            let found = body.query(path).map_err(|error| format!("`{path}` is no JSON path: {error}"))?;
+            if !found.contains(&wanted) {
+                let found = found.first().map_or_else(|| "missing".to_owned(), ToString::to_string);
+                return Err(format!("`{path}` is {found}, not {wanted}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expect, Question, Verify};
+    use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, SystemClock};
+    use futures::future::{BoxFuture, FutureExt};
+    use serde_json::{Value, json};
+    use std::sync::Mutex;
+
+    fn answer(status: u16, body: &Value) -> HttpResponse {
+        HttpResponse {
+            status,
+            headers: vec![("x-version".to_owned(), "v2".to_owned())],
+            body: body.to_string().into_bytes(),
+            ..HttpResponse::default()
+        }
+    }
+
+    #[test]
+    fn an_answer_is_checked_in_every_respect() {
+        let expect: Expect =
+            serde_json::from_value(json!({ "status": 200, "json": { "$.version": "v2" }, "header": { "X-Version": "v2" } })).unwrap();
+        assert_eq!(expect.check(&answer(200, &json!({ "version": "v2" }))), Ok(()));
+        insta::assert_snapshot!(expect.check(&answer(503, &json!({}))).unwrap_err(), @"the status is 503, not 200");
+        insta::assert_snapshot!(expect.check(&answer(200, &json!({ "version": "v1" }))).unwrap_err(), @r#"`$.version` is "v1", not "v2""#);
+        insta::assert_snapshot!(expect.check(&answer(200, &json!({}))).unwrap_err(), @r#"`$.version` is missing, not "v2""#);
+        assert_eq!(Expect::default().check(&answer(302, &Value::Null)), Ok(()));
+        assert!(Expect::default().check(&answer(404, &Value::Null)).is_err());
+    }
+
+    /// Answers in turn, then with the last one for ever.
+    struct Scripted(Mutex<Vec<u16>>);
+
+    impl Http for Scripted {
+        fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpError>> {
+            assert!(request.fresh);
+            let mut statuses = self.0.lock().unwrap();
+            let status = if statuses.len() > 1 { statuses.remove(0) } else { statuses[0] };
+            async move { Ok(answer(status, &Value::Null)) }.boxed()
+        }
+    }
+
+    fn question() -> Question {
+        Question::new(&Verify::default(), "http://10.0.0.1/health".to_owned(), None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_bad_answer_begins_the_row_anew() {
+        let http = Scripted(Mutex::new(vec![200, 200, 503, 200, 200, 200, 500]));
+        let mut told = Vec::new();
+        question().ask(&http, &SystemClock, |text| told.push(text)).await.unwrap();
+        assert_eq!(told, ["http://10.0.0.1/health: the status is 503"]);
+        assert_eq!(*http.0.lock().unwrap(), [500]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_row_in_time_it_fails_with_the_last_reason() {
+        let error = question().ask(&Scripted(Mutex::new(vec![502])), &SystemClock, |_| ()).await.unwrap_err();
+        insta::assert_snapshot!(error, @"http://10.0.0.1/health did not answer as it should 3 times in a row within 30s: the status is 502");
+    }
+}

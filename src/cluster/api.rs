@@ -1,0 +1,334 @@
+//! Requests to an API server: reading, writing, and which of them may be repeated. It knows no kind's meaning.
+
+use crate::cluster::answer::{ApiError, Class};
+use crate::cluster::kinds::{Kind, Kinds, read_resources, table};
+use crate::cluster::object::{Object, Reference, group_of};
+use crate::ports::{Clock, Connection, Kubernetes, KubernetesError};
+use kube::client::Body;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How often a request is sent in all when the server is busy, or a read finds no answer.
+const TRIES: u32 = 5;
+/// Longest wait before a request is repeated, whatever the server says.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The clusters that can be reached, one connection a context. Cheap to clone.
+#[derive(Clone)]
+pub struct Clusters {
+    kubernetes: Arc<dyn Kubernetes>,
+    clock: Arc<dyn Clock>,
+    open: Arc<Mutex<HashMap<Option<String>, Cluster>>>,
+}
+
+impl Clusters {
+    /// Makes the set.
+    pub fn new(kubernetes: Arc<dyn Kubernetes>, clock: Arc<dyn Clock>) -> Self {
+        Self { kubernetes, clock, open: Arc::default() }
+    }
+
+    /// The cluster of a context; of the current one when none is named.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn open(&self, context: Option<&str>) -> Result<Cluster, KubernetesError> {
+        let mut open = self.open.lock().await;
+        let key = context.map(str::to_owned);
+        if let Some(cluster) = open.get(&key) {
+            return Ok(cluster.clone());
+        }
+        let connection = self.kubernetes.connect(context).await?;
+        let cluster = Cluster { connection, clock: self.clock.clone(), kinds: Arc::default() };
+        open.insert(key, cluster.clone());
+        Ok(cluster)
+    }
+}
+
+/// A cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    /// The connection.
+    pub connection: Connection,
+    /// The clock by which it waits.
+    pub clock: Arc<dyn Clock>,
+    kinds: Arc<Kinds>,
+}
+
+/// Where an object is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Address {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; none for objects of the whole cluster.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl Address {
+    /// An object of a kind whose path never changes.
+    pub(crate) fn known(kind: &str, namespace: &str, name: &str) -> Self {
+        let kind = Kind::known(kind);
+        let namespace = kind.namespaced.then(|| namespace.to_owned());
+        Self { kind, namespace, name: name.to_owned() }
+    }
+
+    /// Its name, without a version.
+    pub fn reference(&self) -> Reference {
+        Reference {
+            group: self.kind.group().to_owned(),
+            kind: self.kind.kind.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", self.kind.path(self.namespace.as_deref()), self.name)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reference().fmt(f)
+    }
+}
+
+/// What a write returned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The object as it is now.
+    pub object: Object,
+    /// It was not there before.
+    pub created: bool,
+}
+
+/// A request, before it is sent.
+struct Call {
+    method: http::Method,
+    uri: String,
+    content: &'static str,
+    body: Vec<u8>,
+}
+
+impl Call {
+    fn read(uri: String) -> Self {
+        Self { method: http::Method::GET, uri, content: "application/json", body: Vec::new() }
+    }
+
+    fn write(method: http::Method, uri: String, content: &'static str, body: &Value) -> Self {
+        Self { method, uri, content, body: body.to_string().into_bytes() }
+    }
+}
+
+/// How a write is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner<'a> {
+    /// The field manager.
+    pub manager: &'a str,
+    /// The server only says what it would do.
+    pub dry_run: bool,
+    /// Takes fields from other managers. For server-side apply only.
+    pub force: bool,
+}
+
+impl<'a> Manner<'a> {
+    /// A real write of this manager.
+    pub fn of(manager: &'a str) -> Self {
+        Self { manager, dry_run: false, force: false }
+    }
+
+    fn query(&self) -> String {
+        let manager: String = self.manager.bytes().map(encode_byte).collect();
+        let (dry_run, force) = (if self.dry_run { "&dryRun=All" } else { "" }, if self.force { "&force=true" } else { "" });
+        format!("?fieldManager={manager}{dry_run}{force}")
+    }
+}
+
+fn encode_byte(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    }
+}
+
+impl Cluster {
+    /// The kind that an `apiVersion` and a `kind` stand for. Asks the server only for kinds that are not in the table.
+    ///
+    /// # Errors
+    /// [`Class::NotServed`] when the cluster knows no such kind.
+    pub async fn kind(&self, api_version: &str, kind: &str) -> Result<Kind, ApiError> {
+        if let Some(known) = table(api_version, kind).or_else(|| self.kinds.found(api_version, kind)) {
+            return Ok(known);
+        }
+        let found = self.served(api_version).await?.into_iter().find(|known| known.kind == kind);
+        found.ok_or_else(|| ApiError::not_served(api_version, kind))
+    }
+
+    /// Every kind of a group and version that can be listed.
+    ///
+    /// # Errors
+    /// When the cluster does not serve it.
+    pub async fn served(&self, api_version: &str) -> Result<Vec<Kind>, ApiError> {
+        let root = if group_of(api_version).is_empty() { "api" } else { "apis" };
+        let list = self.read(format!("/{root}/{api_version}")).await?;
+        let kinds = read_resources(api_version, &list);
+        self.kinds.keep(api_version, kinds.clone());
+        Ok(kinds)
+    }
+
+    /// Reads an object; none when there is none.
+    ///
+    /// # Errors
+    /// When the server does not answer, or refuses.
+    pub async fn get(&self, at: &Address) -> Result<Option<Object>, ApiError> {
+        match self.read(at.path()).await {
+            Ok(object) => Ok(Some(Object(object))),
+            Err(error) if error.class == Class::Absent => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists the objects of a kind, in a namespace or everywhere, page by page. `selector` is part of a query: `labelSelector=a%3Db`.
+    ///
+    /// # Errors
+    /// When the server does not answer, or refuses.
+    pub async fn list(&self, kind: &Kind, namespace: Option<&str>, selector: &str) -> Result<Vec<Object>, ApiError> {
+        let (mut found, mut page) = (Vec::new(), String::new());
+        loop {
+            let more = if selector.is_empty() { String::new() } else { format!("&{selector}") };
+            let list = self.read(format!("{}?limit=500{more}{page}", kind.path(namespace))).await?;
+            let items = list["items"].as_array().cloned().unwrap_or_default();
+            found.extend(items.into_iter().map(|item| Object(with_kind(item, kind))));
+            match list["metadata"]["continue"].as_str().filter(|token| !token.is_empty()) {
+                Some(token) => page = format!("&continue={}", token.bytes().map(encode_byte).collect::<String>()),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// Applies a manifest on the server. Guarded by the uid and resourceVersion that it carries, if it carries any.
+    ///
+    /// # Errors
+    /// See [`Class`].
+    pub async fn apply(&self, at: &Address, manifest: &Value, manner: Manner<'_>) -> Result<Written, ApiError> {
+        let uri = format!("{}{}&fieldValidation=Strict", at.path(), manner.query());
+        self.write(Call::write(http::Method::PATCH, uri, "application/apply-patch+yaml", manifest)).await
+    }
+
+    /// Applies a JSON patch.
+    ///
+    /// # Errors
+    /// See [`Class`].
+    pub async fn patch(&self, at: &Address, operations: &Value, manner: Manner<'_>) -> Result<Written, ApiError> {
+        let uri = format!("{}{}", at.path(), manner.query());
+        self.write(Call::write(http::Method::PATCH, uri, "application/json-patch+json", operations)).await
+    }
+
+    /// Writes the whole object, guarded by the uid and resourceVersion in it.
+    ///
+    /// # Errors
+    /// See [`Class`].
+    pub async fn replace(&self, at: &Address, object: &Object, manner: Manner<'_>) -> Result<Written, ApiError> {
+        let uri = format!("{}{}", at.path(), manner.query());
+        self.write(Call::write(http::Method::PUT, uri, "application/json", &object.0)).await
+    }
+
+    /// Makes an object that must not be there.
+    ///
+    /// # Errors
+    /// See [`Class`].
+    pub async fn create(&self, at: &Address, object: &Object, manner: Manner<'_>) -> Result<Written, ApiError> {
+        let uri = format!("{}{}", at.kind.path(at.namespace.as_deref()), manner.query());
+        self.write(Call::write(http::Method::POST, uri, "application/json", &object.0)).await
+    }
+
+    /// Deletes the object that has this uid; what it owns is collected in the background. An object that is gone is no error.
+    ///
+    /// # Errors
+    /// [`Class::Stale`] when another object has the name by now.
+    pub async fn delete(&self, at: &Address, uid: &str) -> Result<(), ApiError> {
+        let options = serde_json::json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": { "uid": uid }
+        });
+        match self.send(Call::write(http::Method::DELETE, at.path(), "application/json", &options)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.class == Class::Absent => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The last lines that a container printed; of its run before the present one if `previous`.
+    ///
+    /// # Errors
+    /// When there are none, or the server does not answer.
+    pub async fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String, ApiError> {
+        let path = Address::known("Pod", namespace, pod).path();
+        let uri = format!("{path}/log?container={container}&previous={previous}&tailLines={lines}&limitBytes=65536");
+        let (_, body) = self.repeat(Call::read(uri), true).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Reads JSON from a path.
+    ///
+    /// # Errors
+    /// When the server does not answer, or refuses.
+    pub async fn read(&self, uri: String) -> Result<Value, ApiError> {
+        let (_, body) = self.repeat(Call::read(uri), true).await?;
+        serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))
+    }
+
+    async fn write(&self, call: Call) -> Result<Written, ApiError> {
+        let (code, body) = self.send(call).await?;
+        let object = serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))?;
+        Ok(Written { object: Object(object), created: code == 201 })
+    }
+
+    async fn send(&self, call: Call) -> Result<(u16, Vec<u8>), ApiError> {
+        self.repeat(call, false).await
+    }
+
+    /// Sends until there is an answer that counts. A write is repeated only when the server says that it did nothing.
+    async fn repeat(&self, call: Call, reads: bool) -> Result<(u16, Vec<u8>), ApiError> {
+        let mut wait = Duration::from_millis(200);
+        for _ in 1..TRIES {
+            match self.once(&call).await {
+                Err(error) if error.class == Class::Busy || (reads && error.is_lost()) => {
+                    self.clock.sleep(error.retry_after.unwrap_or(wait).min(LONGEST_WAIT)).await;
+                    wait *= 2;
+                }
+                answer => return answer,
+            }
+        }
+        self.once(&call).await
+    }
+
+    async fn once(&self, call: &Call) -> Result<(u16, Vec<u8>), ApiError> {
+        let mut request = http::Request::builder().method(call.method.clone()).uri(&call.uri).header("accept", "application/json, */*");
+        if !call.body.is_empty() {
+            request = request.header("content-type", call.content);
+        }
+        let request = request.body(Body::from(call.body.clone())).map_err(|error| ApiError::malformed(error.to_string()))?;
+        let answer = self.connection.client.send(request).await.map_err(|error| ApiError::from_client(&error))?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect_bytes().await.map_err(|error| ApiError::from_client(&error))?;
+        match head.status.is_success() {
+            true => Ok((head.status.as_u16(), body.to_vec())),
+            false => Err(ApiError::read(head.status.as_u16(), &head.headers, &body)),
+        }
+    }
+}
+
+/// Items of a list do not say what they are.
+fn with_kind(mut item: Value, kind: &Kind) -> Value {
+    if let Some(fields) = item.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), Value::from(kind.api_version.clone()));
+        fields.insert("kind".to_owned(), Value::from(kind.kind.clone()));
+    }
+    item
+}

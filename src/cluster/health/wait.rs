@@ -1,0 +1,292 @@
+//! Waits until objects are healthy, by watch; gives up as soon as it is sure that they will not be. It knows no plan.
+
+use super::{Pin, Trouble, Verdict, View, judge};
+use crate::cluster::answer::ApiError;
+use crate::cluster::api::{Address, Cluster};
+use crate::cluster::kinds::Kind;
+use crate::cluster::object::Object;
+use crate::cluster::watch::{Watch, Watched};
+use crate::ids::Moment;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Lines of a broken container's log that go with the verdict.
+const LOG_LINES: u32 = 10;
+/// Time for getting them.
+const LOG_WITHIN: Duration = Duration::from_secs(2);
+
+/// An object to wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Where it is.
+    pub at: Address,
+    /// What our write returned, if it was ours.
+    pub pin: Pin,
+}
+
+/// How long to believe that things get better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// All must be healthy for this long, without a break.
+    pub stable_for: Duration,
+    /// What may pass must have passed after this time.
+    pub failure_grace: Duration,
+    /// So often a container may be started again.
+    pub restarts: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { stable_for: Duration::ZERO, failure_grace: Duration::from_secs(60), restarts: 3 }
+    }
+}
+
+/// An object that will not be healthy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unhealthy {
+    /// The object.
+    pub at: Address,
+    /// What is wrong with it.
+    pub trouble: Trouble,
+    /// The last lines of the container that is broken.
+    pub log: Option<String>,
+}
+
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not healthy: {}", self.at, self.trouble)
+    }
+}
+
+/// Why waiting ended without health.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WaitError {
+    /// One of the objects will not be healthy.
+    #[error("{0}")]
+    Unhealthy(Box<Unhealthy>),
+    /// The cluster did not let us look.
+    #[error("cannot watch the cluster")]
+    Api(#[from] ApiError),
+}
+
+/// Waits until all subjects are healthy. `tell` hears what is waited for whenever that changes.
+///
+/// # Errors
+/// See [`WaitError`]. There is no time limit: race it against one.
+pub async fn wait_healthy(
+    cluster: &Cluster,
+    subjects: &[Subject],
+    patience: Patience,
+    tell: &mut (dyn FnMut(String) + Send),
+) -> Result<(), WaitError> {
+    if subjects.is_empty() {
+        return Ok(());
+    }
+    let mut watch = Watch::open(cluster, watched(subjects));
+    let mut course = Course { patience, failing: HashMap::new(), healthy: None, told: String::new() };
+    watch.changed().await?;
+    loop {
+        let verdicts = subjects.iter().map(|subject| (&subject.at, look(&watch, subject))).collect::<Vec<_>>();
+        match course.next(cluster.clock.now(), &verdicts) {
+            Next::Done => return Ok(()),
+            Next::GiveUp(at, trouble) => return Err(WaitError::Unhealthy(Box::new(unhealthy(cluster, at, trouble).await))),
+            Next::Wait { most, text } => {
+                if text != course.told {
+                    tell(text.clone());
+                    course.told = text;
+                }
+                let timer = async {
+                    match most {
+                        Some(most) => cluster.clock.sleep(most).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    changed = watch.changed() => changed?,
+                    () = timer => {}
+                }
+            }
+        }
+    }
+}
+
+fn watched(subjects: &[Subject]) -> Vec<Watched> {
+    let mut all: Vec<Watched> = Vec::new();
+    let mut add = |watched: Watched| {
+        if !all.contains(&watched) {
+            all.push(watched);
+        }
+    };
+    for subject in subjects {
+        let (at, kind) = (&subject.at, subject.at.kind.kind.as_str());
+        let namespace = at.namespace.as_deref();
+        let alone = subjects.iter().filter(|other| other.at.kind == at.kind && other.at.namespace == at.namespace).count() == 1;
+        add(if alone && kind != "Pod" { Watched::one(at) } else { Watched::all(at.kind.clone(), namespace) });
+        if matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job") {
+            add(Watched::all(Kind::known("Pod"), namespace));
+        }
+        if kind == "Deployment" {
+            add(Watched::all(Kind::known("ReplicaSet"), namespace));
+        }
+        if kind == "StatefulSet" {
+            let fields = Some("involvedObject.kind=StatefulSet".to_owned());
+            add(Watched { fields, ..Watched::all(Kind::known("Event"), namespace) });
+        }
+    }
+    all
+}
+
+fn look(watch: &Watch, subject: &Subject) -> Verdict {
+    let Some(object) = watch.object(&subject.at) else {
+        return match subject.pin.uid {
+            Some(_) => Verdict::Failed(Trouble::of("it was deleted by somebody else")),
+            None => Verdict::Failing(Trouble::of("there is no such object")),
+        };
+    };
+    let namespace = object.namespace();
+    let near = |kind: &'static str| -> Vec<&Object> { watch.objects(kind).filter(|other| other.namespace() == namespace).collect() };
+    let view = View { pods: near("Pod"), replica_sets: near("ReplicaSet"), events: near("Event") };
+    judge(object, &view, &subject.pin)
+}
+
+async fn unhealthy(cluster: &Cluster, at: Address, trouble: Trouble) -> Unhealthy {
+    let log = match (&at.namespace, &trouble.pod, &trouble.container) {
+        (Some(namespace), Some(pod), Some(container)) => last_lines(cluster, namespace, pod, container, trouble.restarts > 0).await,
+        _ => None,
+    };
+    Unhealthy { at, trouble, log }
+}
+
+async fn last_lines(cluster: &Cluster, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<String> {
+    let read = async {
+        let before = if previous { cluster.logs(namespace, pod, container, true, LOG_LINES).await.ok() } else { None };
+        match before.filter(|log| !log.trim().is_empty()) {
+            Some(log) => Some(log),
+            None => cluster.logs(namespace, pod, container, false, LOG_LINES).await.ok(),
+        }
+    };
+    let log = tokio::select! {
+        log = read => log,
+        () = cluster.clock.sleep(LOG_WITHIN) => None,
+    };
+    log.filter(|log| !log.trim().is_empty())
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq)]
+enum Next {
+    Done,
+    GiveUp(Address, Trouble),
+    Wait { most: Option<Duration>, text: String },
+}
+
+/// What the wait has seen so far.
+struct Course {
+    patience: Patience,
+    failing: HashMap<Address, Moment>,
+    healthy: Option<Moment>,
+    told: String,
+}
+
+impl Course {
+    fn next(&mut self, now: Moment, verdicts: &[(&Address, Verdict)]) -> Next {
+        let mut most: Option<Duration> = None;
+        let mut texts = Vec::new();
+        for (at, verdict) in verdicts {
+            if !matches!(verdict, Verdict::Failing(_)) {
+                self.failing.remove(*at);
+            }
+            match verdict {
+                Verdict::Healthy => {}
+                Verdict::Waiting(reason) => texts.push(format!("{at}: {reason}")),
+                Verdict::Failed(trouble) => return Next::GiveUp((*at).clone(), trouble.clone()),
+                Verdict::Failing(trouble) => {
+                    let since = *self.failing.entry((*at).clone()).or_insert(now);
+                    let left = self.patience.failure_grace.saturating_sub(now.since(since));
+                    if left.is_zero() || trouble.restarts >= self.patience.restarts {
+                        return Next::GiveUp((*at).clone(), trouble.clone());
+                    }
+                    most = Some(most.map_or(left, |most| most.min(left)));
+                    texts.push(format!("{at}: {trouble}"));
+                }
+            }
+        }
+        if !texts.is_empty() {
+            self.healthy = None;
+            return Next::Wait { most, text: summary(&texts) };
+        }
+        let since = *self.healthy.get_or_insert(now);
+        match self.patience.stable_for.saturating_sub(now.since(since)) {
+            left if left.is_zero() => Next::Done,
+            left => Next::Wait { most: Some(left), text: "all is healthy; waiting whether it stays so".to_owned() },
+        }
+    }
+}
+
+fn summary(texts: &[String]) -> String {
+    match texts {
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+        [] => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Course, Next, Patience, Trouble, Verdict};
+    use crate::cluster::api::Address;
+    use crate::ids::Moment;
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    fn course(stable_for: u64) -> Course {
+        let patience = Patience { stable_for: Duration::from_secs(stable_for), ..Patience::default() };
+        Course { patience, failing: HashMap::new(), healthy: None, told: String::new() }
+    }
+
+    fn at(seconds: i64) -> Moment {
+        Moment::from_millis(seconds * 1000)
+    }
+
+    fn web() -> Address {
+        Address::known("Deployment", "shop", "web")
+    }
+
+    #[test]
+    fn what_may_pass_is_given_its_grace() {
+        let (web, mut course) = (web(), course(0));
+        let failing = || [(&web, Verdict::Failing(Trouble::of("no image")))];
+        assert!(matches!(course.next(at(0), &failing()), Next::Wait { most: Some(most), .. } if most == Duration::from_secs(60)));
+        assert!(matches!(course.next(at(59), &failing()), Next::Wait { most: Some(most), .. } if most == Duration::from_secs(1)));
+        assert_eq!(course.next(at(60), &failing()), Next::GiveUp(web.clone(), Trouble::of("no image")));
+    }
+
+    #[test]
+    fn a_grace_begins_anew_after_a_recovery() {
+        let (web, mut course) = (web(), course(0));
+        let failing = || [(&web, Verdict::Failing(Trouble::of("crashed")))];
+        course.next(at(0), &failing());
+        course.next(at(50), &[(&web, Verdict::Waiting("starting".to_owned()))]);
+        assert!(matches!(course.next(at(70), &failing()), Next::Wait { .. }));
+    }
+
+    #[test]
+    fn three_restarts_are_enough() {
+        let (web, mut course) = (web(), course(0));
+        let crashed = |restarts| Verdict::Failing(Trouble { restarts, ..Trouble::of("crashed") });
+        assert!(matches!(course.next(at(0), &[(&web, crashed(2))]), Next::Wait { .. }));
+        assert!(matches!(course.next(at(1), &[(&web, crashed(3))]), Next::GiveUp(..)));
+    }
+
+    #[test]
+    fn health_has_to_last() {
+        let (web, mut course) = (web(), course(10));
+        assert!(
+            matches!(course.next(at(0), &[(&web, Verdict::Healthy)]), Next::Wait { most: Some(most), .. } if most == Duration::from_secs(10))
+        );
+        course.next(at(5), &[(&web, Verdict::Waiting("1 of 2".to_owned()))]);
+        assert!(matches!(course.next(at(12), &[(&web, Verdict::Healthy)]), Next::Wait { .. }));
+        assert_eq!(course.next(at(22), &[(&web, Verdict::Healthy)]), Next::Done);
+    }
+}

@@ -1,0 +1,21 @@
+//! Kubernetes: reading, writing and taking back objects, judging their health, moving traffic, reaching pods. It knows no plan and no run.
+
+pub mod answer;
+pub mod api;
+pub mod diff;
+pub mod evidence;
+pub mod exec;
+pub mod forward;
+pub mod health;
+pub mod kinds;
+pub mod object;
+pub mod through;
+pub mod traffic;
+pub mod undo;
+pub mod watch;
+pub mod write;
+
+pub use answer::{ApiError, Class};
+pub use api::{Address, Cluster, Clusters, Manner, Written};
+pub use kinds::Kind;
+pub use object::{Object, Reference};

@@ -1,0 +1,13 @@
+//! Taking changes of objects back: three-way and field by field, then who owns which field.
+
+mod keys;
+pub mod managed;
+mod merge;
+#[cfg(test)]
+mod merge_tests;
+mod take_back;
+mod vacancy;
+
+pub use managed::Managers;
+pub use merge::{Path, Restoration, Step, merge};
+pub use take_back::{Change, GONE_WITHIN, TakenBack, take_back};

@@ -1,0 +1,143 @@
+//! Takes one object's change back on a cluster: content first, then who owns what. It orders nothing and waits for no health.
+
+use crate::cluster::answer::ApiError;
+use crate::cluster::api::{Address, Cluster, Manner};
+use crate::cluster::object::Object;
+use crate::cluster::undo::managed::{self, Managers};
+use crate::cluster::undo::merge::{Path, Restoration, Step, merge};
+use crate::cluster::undo::vacancy;
+use crate::cluster::watch::wait_gone;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How often an object that somebody else keeps changing is read and merged anew.
+const TRIES: u32 = 8;
+/// Time for a deleted object to be gone.
+pub const GONE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A change that a run made.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Where.
+    pub at: Address,
+    /// The object just before; none when there was none.
+    pub before: Option<Object>,
+    /// The object as the write returned it.
+    pub after: Object,
+    /// The write made it.
+    pub created: bool,
+}
+
+/// What became of a change that was to be taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TakenBack {
+    /// It is as it was. The object as it is now; none when it is gone.
+    Restored(Option<Object>),
+    /// Something of it is somebody else's by now and stays. One line for each.
+    Kept(Option<Object>, Vec<String>),
+    /// It is still there.
+    Residue(String),
+}
+
+/// Takes a change back: puts values back where they are still ours, deletes what was made.
+///
+/// # Errors
+/// When the server refuses or does not answer; calling it again goes on where it stopped.
+///
+/// # Idempotence
+/// A second call finds nothing left to do, also after the first one was cut off anywhere.
+pub async fn take_back(cluster: &Cluster, managers: &Managers, change: &Change) -> Result<TakenBack, ApiError> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        match attempt(cluster, managers, change).await {
+            // Somebody was faster, or the answer is lost: what there is now decides.
+            Err(error) if error.is_stale() || error.is_lost() => last = Some(error),
+            done => return done,
+        }
+    }
+    Err(last.unwrap_or_else(|| ApiError::lost("no attempt was made")))
+}
+
+async fn attempt(cluster: &Cluster, managers: &Managers, change: &Change) -> Result<TakenBack, ApiError> {
+    let live = cluster.get(&change.at).await?;
+    match (&change.before, live) {
+        (None, None) => Ok(TakenBack::Restored(None)),
+        (None, Some(live)) => remove(cluster, change, live).await,
+        (Some(_), None) => Ok(TakenBack::Kept(None, vec![format!("{} was deleted by somebody else and stays deleted", change.at)])),
+        (Some(_), Some(live)) if live.uid() != change.after.uid() => Ok(replaced(change, live)),
+        (Some(before), Some(live)) if live.is_terminating() => {
+            wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await?;
+            let note =
+                format!("{} is being deleted by somebody else: what it was at {} is not put back", change.at, before.resource_version());
+            Ok(TakenBack::Kept(None, vec![note]))
+        }
+        (Some(before), Some(live)) => restore(cluster, managers, change, before, live).await,
+    }
+}
+
+fn replaced(change: &Change, live: Object) -> TakenBack {
+    TakenBack::Kept(Some(live), vec![format!("{} was deleted and made anew by somebody else and stays as it is", change.at)])
+}
+
+/// Deletes what we made.
+async fn remove(cluster: &Cluster, change: &Change, live: Object) -> Result<TakenBack, ApiError> {
+    if live.uid() != change.after.uid() {
+        return Ok(replaced(change, live));
+    }
+    if !change.created {
+        let note = format!("{} was made by somebody else while this run wrote it: what was merged into it stays", change.at);
+        return Ok(TakenBack::Kept(Some(live), vec![note]));
+    }
+    if !live.is_terminating() {
+        if let Some(why) = vacancy::inhabited(cluster, &change.at, &live).await? {
+            return Ok(TakenBack::Kept(Some(live), vec![why]));
+        }
+        cluster.delete(&change.at, live.uid()).await?;
+    }
+    match wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
+        true => Ok(TakenBack::Restored(None)),
+        false => {
+            let finalizers: Vec<&str> = live.list("/metadata/finalizers").iter().filter_map(Value::as_str).collect();
+            let held = if finalizers.is_empty() { String::new() } else { format!(", held by {}", finalizers.join(", ")) };
+            Ok(TakenBack::Residue(format!("{} is deleted but not gone after {}s{held}", change.at, GONE_WITHIN.as_secs())))
+        }
+    }
+}
+
+async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before: &Object, live: Object) -> Result<TakenBack, ApiError> {
+    let Restoration { object, changed, kept } = merge(before, &change.after, &live);
+    let notes: Vec<String> = kept.iter().filter_map(|path| note(&live, path, managers)).collect();
+    let undo = managers.undo();
+    let written = match changed {
+        true => cluster.replace(&change.at, &object, Manner::of(&undo)).await?.object,
+        false => live,
+    };
+    let now = restore_owners(cluster, managers, &change.at, before, written).await?;
+    Ok(if notes.is_empty() { TakenBack::Restored(Some(now)) } else { TakenBack::Kept(Some(now), notes) })
+}
+
+/// Who changed a field after us; none when that is its proper owner and nothing to tell.
+fn note(live: &Object, path: &Path, managers: &Managers) -> Option<String> {
+    let owner = managed::owner(live, path, managers);
+    let replicas = path.0.last() == Some(&Step::Field("replicas".to_owned()));
+    match owner {
+        // An autoscaler's count is never ours to give back.
+        Some((manager, subresource)) if replicas && subresource == "scale" && manager.starts_with("kube-controller-manager") => None,
+        Some((manager, _)) if !managers.is_own(&manager) => Some(format!("{path} was changed by {manager} and stays")),
+        _ => Some(format!("{path} was changed by somebody else and stays")),
+    }
+}
+
+/// Writes nothing but the list of owners. A list that says the same already is left alone, so a second call does nothing.
+async fn restore_owners(cluster: &Cluster, managers: &Managers, at: &Address, before: &Object, live: Object) -> Result<Object, ApiError> {
+    let present = managed::entries(&live);
+    let wanted = managed::restore(before, &live, managers);
+    if wanted.is_empty() || managed::is_same_list(&wanted, &present) {
+        return Ok(live);
+    }
+    let operations = json!([
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": live.resource_version() },
+        { "op": "replace", "path": "/metadata/managedFields", "value": wanted },
+    ]);
+    Ok(cluster.patch(at, &operations, Manner::of(&managers.undo())).await?.object)
+}

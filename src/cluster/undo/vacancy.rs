@@ -1,0 +1,77 @@
+//! Whether something that a run made is used by somebody by now, so that deleting it would take more than the run brought.
+
+use crate::cluster::answer::ApiError;
+use crate::cluster::api::{Address, Cluster};
+use crate::cluster::kinds::Kind;
+use crate::cluster::object::Object;
+use serde_json::Value;
+
+/// Why the object must stay; none when nothing would be lost with it.
+///
+/// # Errors
+/// When that cannot be found out: then it must stay, too, for now.
+pub async fn inhabited(cluster: &Cluster, at: &Address, live: &Object) -> Result<Option<String>, ApiError> {
+    match at.kind.kind.as_str() {
+        "Namespace" if at.kind.group().is_empty() => namespace(cluster, &at.name).await,
+        "CustomResourceDefinition" => definition(cluster, at, live).await,
+        // Its data goes with the claim, and once it is bound nobody can tell who wrote some.
+        "PersistentVolumeClaim" if live.text("/status/phase") == "Bound" => {
+            Ok(Some(format!("{at} has a volume and may hold data: delete it yourself when nobody needs it")))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What every namespace gets from the cluster itself.
+fn is_own_furniture(object: &Object) -> bool {
+    matches!(
+        (object.kind(), object.name()),
+        ("ConfigMap", "kube-root-ca.crt") | ("ServiceAccount", "default") | ("Event" | "EndpointSlice" | "Endpoints" | "Lease", _)
+    )
+}
+
+async fn namespace(cluster: &Cluster, name: &str) -> Result<Option<String>, ApiError> {
+    for kind in namespaced_kinds(cluster).await? {
+        let objects = match cluster.list(&kind, Some(name), "").await {
+            Ok(objects) => objects,
+            // A kind that went away meanwhile, or that only some methods serve.
+            Err(error) if error.is_absent() => continue,
+            Err(error) => return Err(error),
+        };
+        let foreign = objects.iter().find(|object| !is_own_furniture(object) && !object.is_terminating());
+        if let Some(object) = foreign {
+            return Ok(Some(format!("namespace/{name} is not empty ({}) and stays", object.reference())));
+        }
+    }
+    Ok(None)
+}
+
+async fn namespaced_kinds(cluster: &Cluster) -> Result<Vec<Kind>, ApiError> {
+    let groups = cluster.read("/apis".to_owned()).await?;
+    let groups = groups["groups"].as_array().cloned().unwrap_or_default();
+    let preferred = groups.iter().filter_map(|group| group["preferredVersion"]["groupVersion"].as_str());
+    let mut kinds = cluster.served("v1").await?;
+    for api_version in preferred.filter(|api_version| !api_version.starts_with("metrics.k8s.io/")) {
+        kinds.extend(cluster.served(api_version).await?);
+    }
+    kinds.retain(|kind| kind.namespaced && !matches!(kind.kind.as_str(), "Event" | "EndpointSlice" | "Endpoints" | "Lease"));
+    Ok(kinds)
+}
+
+async fn definition(cluster: &Cluster, at: &Address, live: &Object) -> Result<Option<String>, ApiError> {
+    let served = live.list("/spec/versions").iter().find(|version| version["served"] == true);
+    let Some(version) = served.and_then(|version| version["name"].as_str()) else { return Ok(None) };
+    let kind = Kind {
+        api_version: format!("{}/{version}", live.text("/spec/group")),
+        kind: live.text("/spec/names/kind").to_owned(),
+        plural: live.text("/spec/names/plural").to_owned(),
+        namespaced: live.at("/spec/scope").and_then(Value::as_str) == Some("Namespaced"),
+    };
+    match cluster.list(&kind, None, "").await {
+        Ok(objects) if objects.is_empty() => Ok(None),
+        Ok(objects) => Ok(Some(format!("{at} has {} objects, such as {}, and stays", objects.len(), objects[0].reference()))),
+        // It was never established, so nobody can have made one.
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,116 @@
+//! A guarded server-side apply, and what a dry run of it says. It keeps no journal and takes nothing back.
+
+use crate::cluster::answer::{ApiError, Class};
+use crate::cluster::api::{Address, Cluster, Manner, Written};
+use crate::cluster::diff::is_same;
+use crate::cluster::object::Object;
+use crate::cluster::undo::Managers;
+use crate::cluster::undo::managed::{entries, is_same_list};
+use serde_json::{Value, json};
+
+/// How often an object that changes under our hands is read anew.
+const TRIES: u32 = 6;
+
+/// An object as it should be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Where.
+    pub at: Address,
+    /// What to apply, without uid and resourceVersion.
+    pub manifest: Value,
+    /// Takes fields from other managers, too.
+    pub force: bool,
+}
+
+/// What applying an object would do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DryRun {
+    /// Nothing: it is there as it should be.
+    Same,
+    /// The object would be this one.
+    Changes {
+        /// The object as it would be; none when the server cannot say.
+        object: Option<Object>,
+        /// Fields have to be taken from other managers of this plan, or from all.
+        force: bool,
+    },
+}
+
+/// An apply that was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// The object as it is now.
+    pub object: Object,
+    /// It was not there before.
+    pub created: bool,
+    /// The object that the write met, when that was not the one that was read before any more.
+    pub met: Option<Object>,
+}
+
+/// Asks the server what applying would do to the object that was read.
+///
+/// # Errors
+/// What the server would refuse.
+pub async fn dry_run(cluster: &Cluster, managers: &Managers, wanted: &Wanted, live: Option<&Object>) -> Result<DryRun, ApiError> {
+    let manager = managers.apply();
+    let manner = Manner { manager: &manager, dry_run: true, force: wanted.force };
+    let mut force = wanted.force;
+    let mut answer = cluster.apply(&wanted.at, &guarded(&wanted.manifest, live), manner).await;
+    if let Err(error) = &answer
+        && is_only_own_conflict(error, managers)
+    {
+        force = true;
+        answer = cluster.apply(&wanted.at, &guarded(&wanted.manifest, live), Manner { force, ..manner }).await;
+    }
+    match (answer, live) {
+        (Ok(Written { object, .. }), Some(live)) if is_same(&object, live) && is_same_list(&entries(&object), &entries(live)) => {
+            Ok(DryRun::Same)
+        }
+        (Ok(Written { object, .. }), _) => Ok(DryRun::Changes { object: Some(object), force }),
+        // A webhook with side effects makes a dry run impossible, not the write.
+        (Err(error), _) if error.message.contains("does not support dry run") => Ok(DryRun::Changes { object: None, force }),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Applies, guarded by uid and resourceVersion of what was read last. A change by somebody else in between is looked at and
+/// becomes what the write meets; an object that was made anew in between is not touched.
+///
+/// # Errors
+/// What the server refuses; [`Class::Lost`] when it may have been done.
+pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Option<Object>) -> Result<Applied, ApiError> {
+    let manner = Manner { force: wanted.force, ..Manner::of(manager) };
+    let mut met = live.clone();
+    for _ in 0..TRIES {
+        match cluster.apply(&wanted.at, &guarded(&wanted.manifest, met.as_ref()), manner).await {
+            Ok(Written { object, created }) => {
+                let met = met.filter(|met| live.as_ref().is_none_or(|live| !is_same(live, met)));
+                return Ok(Applied { object, created, met });
+            }
+            Err(error) if error.class == Class::Stale => {
+                let now = cluster.get(&wanted.at).await?;
+                let uid = |object: &Option<Object>| object.as_ref().map(|object| object.uid().to_owned());
+                if uid(&now) != uid(&live) || now.as_ref().is_some_and(Object::is_terminating) {
+                    return Err(error);
+                }
+                met = now;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ApiError { class: Class::Stale, message: format!("{} is changed by somebody else all the time", wanted.at), retry_after: None })
+}
+
+/// Both guards are needed: with the resourceVersion alone an object that is gone would be made anew.
+fn guarded(manifest: &Value, live: Option<&Object>) -> Value {
+    let mut guarded = manifest.clone();
+    if let Some(live) = live {
+        guarded["metadata"]["uid"] = json!(live.uid());
+        guarded["metadata"]["resourceVersion"] = json!(live.resource_version());
+    }
+    guarded
+}
+
+fn is_only_own_conflict(error: &ApiError, managers: &Managers) -> bool {
+    matches!(&error.class, Class::Owned(fields) if fields.iter().all(|field| managers.is_own(&field.manager)))
+}

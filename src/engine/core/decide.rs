@@ -1,0 +1,282 @@
+//! What to do next. It costs what changed, not what exists.
+
+use super::Core;
+use super::state::{Index, Status};
+use crate::ids::{Moment, StepId};
+use crate::record::{AttemptResult, Cause, Failure, Mode, Outcome, Role, Scope, SkipReason, UndoResult, What};
+
+/// What is to be done, and when to ask again if nothing happens before.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decision {
+    /// In this order. A command stands here until a record shows that it was carried out.
+    pub commands: Vec<Command>,
+    /// The next moment at which the clock alone changes something.
+    pub wake: Option<Moment>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Nothing outside is needed: append this record.
+    Record(What),
+    /// Begin an attempt, ask for an approval, or find that the step's condition is false.
+    Start {
+        /// The step.
+        step: StepId,
+        /// The attempt's number.
+        attempt: u32,
+    },
+    /// Stop the attempt at work; its end comes as a record.
+    Stop {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: StopReason,
+    },
+    /// Look up the effects of an attempt whose process is gone.
+    Settle {
+        /// The step.
+        step: StepId,
+    },
+    /// Begin a compensation.
+    StartUndo {
+        /// The step.
+        step: StepId,
+        /// The compensation's number.
+        attempt: u32,
+    },
+    /// Stop a compensation: the rollback's time is over.
+    StopUndo {
+        /// The step.
+        step: StepId,
+    },
+    /// Keep what explains the failure of this step.
+    TakeEvidence {
+        /// The step.
+        step: StepId,
+    },
+    /// Look whether the world is as it must be after the rollback.
+    Verify {
+        /// How far it went.
+        scope: Scope,
+    },
+    /// Stop everything where it is, leave the run open.
+    Halt {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why an attempt is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Its time is over.
+    TimedOut,
+    /// The run goes back.
+    GoingBack,
+}
+
+impl Core {
+    /// Says what to do now.
+    pub fn decide(&self, now: Moment) -> Decision {
+        let mut out = Decision::default();
+        if self.run.is_none() || self.closed.is_some() || self.halted.is_some() {
+            return out;
+        }
+        self.pick_up_lost(&mut out);
+        if let Some(by) = &self.halt {
+            out.commands.push(Command::Halt { reason: format!("stopped by {by}") });
+            return out;
+        }
+        match &self.rollback {
+            Some(open) if open.epoch < self.epoch => self.reopen_rollback(&mut out, open.scope.clone(), open.cause.clone(), now),
+            Some(_) => self.go_back(&mut out, now),
+            None => match self.why_back() {
+                Some((scope, cause)) => self.turn_back(&mut out, scope, cause, now),
+                None => self.go_forward(&mut out, now),
+            },
+        }
+        out.wake = self.next_wake(now);
+        out
+    }
+
+    fn id(&self, step: Index) -> StepId {
+        self.graph.steps[step].id.clone()
+    }
+
+    fn ended(&self, step: Index, result: AttemptResult) -> Command {
+        Command::Record(What::AttemptEnded { step: self.id(step), attempt: self.steps[step].attempt.max(1), result })
+    }
+
+    /// What the last holder left at work.
+    fn pick_up_lost(&self, out: &mut Decision) {
+        for step in &self.lost {
+            out.commands.push(match self.steps[*step].open_effects().next() {
+                Some(_) => Command::Settle { step: self.id(*step) },
+                None => self.ended(*step, AttemptResult::Interrupted),
+            });
+        }
+        for step in &self.undo_lost {
+            let attempt = self.steps[*step].undo_attempt;
+            out.commands.push(Command::Record(What::UndoEnded { step: self.id(*step), attempt, result: UndoResult::Interrupted }));
+        }
+    }
+
+    fn go_forward(&self, out: &mut Decision, now: Moment) {
+        for (step, need) in self.to_skip.iter().filter_map(|step| Some((step, self.steps[*step].missing?))) {
+            let reason = SkipReason::Needs(self.id(need));
+            out.commands.push(Command::Record(What::StepSkipped { step: self.id(*step), reason }));
+        }
+        self.watch_deadlines(out, now);
+        self.start_due(out, now);
+        self.start_undo(out, now);
+        if self.unfinished == 0 && self.undo_running.is_empty() && self.undo_ready.is_empty() && self.undo_backoff.is_empty() {
+            out.commands.push(Command::Record(What::RunClosed { outcome: Outcome::Succeeded, notes: self.closing_notes() }));
+        } else if !self.doubtful.is_empty() && self.is_quiet() && out.commands.is_empty() {
+            let names: Vec<String> = self.doubtful.iter().map(|step| self.id(*step).to_string()).collect();
+            let reason =
+                format!("nobody can tell whether {} took effect: say `--settle STEP=done` or `--settle STEP=not-done`", names.join(", "));
+            out.commands.push(Command::Record(What::RunHalted { outcome: Outcome::Halted, reason }));
+        }
+    }
+
+    /// True when nothing is at work and nothing waits for the clock or a person.
+    fn is_quiet(&self) -> bool {
+        let forward = self.running.is_empty() && self.gates.is_empty() && self.backoff.is_empty() && self.ready.is_empty();
+        forward && self.undo_running.is_empty() && self.undo_ready.is_empty() && self.undo_backoff.is_empty()
+    }
+
+    fn closing_notes(&self) -> Vec<String> {
+        let failed = self.steps().filter(|(_, step)| step.status == Status::Failed);
+        failed.map(|(id, _)| format!("{id} failed and the run went on without it")).collect()
+    }
+
+    fn watch_deadlines(&self, out: &mut Decision, now: Moment) {
+        for (_, step) in self.deadlines.iter().take_while(|(at, _)| *at <= now) {
+            let state = &self.steps[*step];
+            out.commands.push(match (self.graph.steps[*step].role, state.until) {
+                (Role::Pause, Some(until)) if until <= now => self.ended(*step, AttemptResult::Succeeded { output: None }),
+                (Role::Action, _) => Command::Stop { step: self.id(*step), reason: StopReason::TimedOut },
+                _ => {
+                    let failure = Failure::permanent("nobody answered in time");
+                    self.ended(*step, AttemptResult::TimedOut { failure, retry_at: None })
+                }
+            });
+        }
+    }
+
+    fn start_due(&self, out: &mut Decision, now: Moment) {
+        let limit = match self.graph.concurrency {
+            0 => usize::MAX,
+            limit => limit as usize,
+        };
+        let mut free = limit.saturating_sub(self.running.len() + self.undo_running.len());
+        let due = self.backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
+        for step in due.chain(self.ready.iter().copied()) {
+            let role = self.graph.steps[step].role;
+            match role {
+                // A savepoint is reached when nothing before it is half done.
+                Role::Guard if self.is_undoing_within(step) => {}
+                Role::Guard => out.commands.push(self.ended(step, AttemptResult::Succeeded { output: None })),
+                Role::Action if free == 0 => break,
+                Role::Action | Role::Approve | Role::Pause => {
+                    free -= usize::from(role == Role::Action);
+                    out.commands.push(Command::Start { step: self.id(step), attempt: self.steps[step].attempt + 1 });
+                }
+            }
+        }
+    }
+
+    fn is_undoing_within(&self, guard: Index) -> bool {
+        let mut undoing = self.undo_ready.iter().chain(&self.undo_running).chain(self.undo_backoff.iter().map(|(_, step)| step));
+        let guard = self.graph.guards.iter().find(|summary| summary.id == self.graph.steps[guard].id);
+        undoing.any(|step| guard.is_some_and(|guard| guard.guards.contains(&self.graph.steps[*step].id)))
+    }
+
+    /// Something failed or somebody wants back: stops what is at work and opens the rollback, unless the pivot is passed.
+    fn turn_back(&self, out: &mut Decision, scope: Scope, cause: Cause, now: Moment) {
+        self.stop_running(out);
+        let undecided = self.running.iter().any(|step| self.is_irreversible(*step)) || !self.lost.is_empty() || !self.undo_lost.is_empty();
+        if undecided {
+            return;
+        }
+        let Some(pivot) = self.pivot_within(&scope) else {
+            let deadline = now.after(self.terms(&scope).0);
+            out.commands.push(Command::Record(What::RollbackOpened { scope, cause, deadline }));
+            return;
+        };
+        if self.running.is_empty() && self.undo_running.is_empty() {
+            let failed = cause.step.map(|step| format!("{step}: ")).unwrap_or_default();
+            let reason = format!("{failed}{}; {} cannot be taken back", cause.reason, self.id(pivot));
+            out.commands.push(Command::Record(What::RunHalted { outcome: Outcome::Halted, reason }));
+        }
+    }
+
+    fn reopen_rollback(&self, out: &mut Decision, scope: Scope, cause: Cause, now: Moment) {
+        if !self.lost.is_empty() || !self.undo_lost.is_empty() {
+            return;
+        }
+        let scope = if self.mode == Mode::Rollback { Scope::Everything } else { scope };
+        match self.pivot_within(&scope) {
+            None => {
+                let deadline = now.after(self.terms(&scope).0);
+                out.commands.push(Command::Record(What::RollbackOpened { scope, cause, deadline }));
+            }
+            Some(pivot) => {
+                let reason = format!("{} cannot be taken back", self.id(pivot));
+                out.commands.push(Command::Record(What::RunHalted { outcome: Outcome::Halted, reason }));
+            }
+        }
+    }
+
+    fn stop_running(&self, out: &mut Decision) {
+        for step in self.running.iter().filter(|step| !self.lost.contains(step)) {
+            out.commands.push(Command::Stop { step: self.id(*step), reason: StopReason::GoingBack });
+        }
+    }
+
+    fn go_back(&self, out: &mut Decision, now: Moment) {
+        let Some(rollback) = &self.rollback else { return };
+        self.stop_running(out);
+        let evidence = rollback
+            .cause
+            .step
+            .as_ref()
+            .and_then(|id| self.by_id.get(id))
+            .filter(|step| self.graph.steps[**step].role == Role::Action && !self.steps[**step].evidence);
+        out.commands.extend(evidence.map(|step| Command::TakeEvidence { step: self.id(*step) }));
+        if now >= rollback.deadline {
+            out.commands.extend(self.undo_running.iter().map(|step| Command::StopUndo { step: self.id(*step) }));
+        } else {
+            self.start_undo(out, now);
+        }
+        let working = !self.running.is_empty() || !self.undo_running.is_empty() || evidence.is_some();
+        let waiting = now < rollback.deadline && !(self.undo_ready.is_empty() && self.undo_backoff.is_empty());
+        if !working && !waiting {
+            self.end_rollback(out, rollback.left, &rollback.scope);
+        }
+    }
+
+    fn end_rollback(&self, out: &mut Decision, left: usize, scope: &Scope) {
+        let end = |outcome, reason: &str| Command::Record(What::RunHalted { outcome, reason: reason.to_owned() });
+        out.commands.push(match (&self.verified, left) {
+            (_, 1..) => end(Outcome::Stuck, "not everything could be taken back"),
+            (None, 0) if self.terms(scope).1 => Command::Verify { scope: scope.clone() },
+            (Some(Some(failure)), 0) => end(Outcome::Stuck, &format!("everything is taken back, but {}", failure.message)),
+            (None | Some(None), 0) => Command::Record(What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() }),
+        });
+    }
+
+    fn start_undo(&self, out: &mut Decision, now: Moment) {
+        let due = self.undo_backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
+        for step in due.chain(self.undo_ready.iter().copied()) {
+            out.commands.push(Command::StartUndo { step: self.id(step), attempt: self.steps[step].undo_attempt + 1 });
+        }
+    }
+
+    fn next_wake(&self, now: Moment) -> Option<Moment> {
+        let first = |queue: &std::collections::BTreeSet<(Moment, Index)>| queue.range((now, Index::MAX)..).next().map(|(at, _)| *at);
+        let deadline = self.rollback.as_ref().map(|rollback| rollback.deadline).filter(|deadline| *deadline > now);
+        [first(&self.backoff), first(&self.deadlines), first(&self.undo_backoff), deadline].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,82 @@
+//! What records say about effects.
+
+use super::illegal::Illegal;
+use super::state::{Effect, Index, Status};
+use super::{Core, Undo};
+use crate::ids::StepId;
+use crate::record::{BlobRef, EffectKey, Settled, UndoClass};
+
+impl Core {
+    pub(super) fn effects_intended(
+        &mut self,
+        id: &StepId,
+        effects: &[(EffectKey, BlobRef)],
+        class: Option<&UndoClass>,
+        irreversible: bool,
+    ) -> Result<(), Illegal> {
+        let step = self.find(id)?;
+        let state = &mut self.steps[step];
+        if state.status != Status::Running || state.undo != Undo::No {
+            return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "effects-intended" });
+        }
+        // Most steps have one effect: a map that grows by itself would keep room for several.
+        state.effects.reserve_exact(effects.len());
+        for (key, undo) in effects {
+            // The first undo stays: a later one would be a picture of our own half-done work.
+            let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: undo.clone(), known: None });
+            if effect.known == Some(Settled::NotDone) {
+                effect.known = None;
+            }
+        }
+        if let Some(class) = class {
+            state.class = class.clone();
+        }
+        state.irreversible |= irreversible;
+        Ok(())
+    }
+
+    pub(super) fn effect_known(
+        &mut self,
+        id: &StepId,
+        key: &EffectKey,
+        known: Settled<BlobRef>,
+        what: &'static str,
+    ) -> Result<(), Illegal> {
+        let step = self.find(id)?;
+        let state = &mut self.steps[step];
+        let status = state.status;
+        let Some(effect) = state.effects.get_mut(key).filter(|_| matches!(status, Status::Running)) else {
+            return Err(Illegal::Step { step: id.clone(), status: status.name(), what });
+        };
+        effect.known = Some(known);
+        Ok(())
+    }
+
+    /// A person said how the effects ended that nobody could look up.
+    pub(super) fn doubt_answered(&mut self, id: &StepId, done: bool) -> Result<(), Illegal> {
+        let step = self.find(id)?;
+        if self.steps[step].status != Status::Doubtful {
+            return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "doubt-answered" });
+        }
+        for effect in self.steps[step].effects.values_mut() {
+            if matches!(effect.known, Some(Settled::Unknown(_))) {
+                effect.known = Some(if done { Settled::Other("done, as a person said".to_owned()) } else { Settled::NotDone });
+            }
+        }
+        self.doubtful.remove(&step);
+        match done {
+            true => self.finish(step, Status::Succeeded),
+            false => self.make_ready(step),
+        }
+        Ok(())
+    }
+
+    /// The effects of an attempt that was watched to its end are known, except those that never began.
+    pub(super) fn close_unbegun(&mut self, step: Index) {
+        for effect in self.steps[step].effects.values_mut() {
+            if effect.known.is_none() {
+                effect.known = Some(Settled::NotDone);
+            }
+        }
+    }
+}

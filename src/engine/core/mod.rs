@@ -1,0 +1,242 @@
+//! The pure core: a run's state, which only records change, and what to do next. It knows no clock, no journal and no action.
+//!
+//! A step's way, each arrow one record:
+//!
+//! ```text
+//! waiting -> ready -> running -> succeeded
+//!               ^        |-> backoff -> (ready)        attempt-ended, failed, retry-at
+//!               |        |-> failed                    attempt-ended, no retry
+//!               |        |-> cancelled                 attempt-ended, stopped because the run goes back
+//!               |        `-> doubtful                  attempt-ended, interrupted, an effect that nobody can look up
+//!               `------------'                         attempt-ended, interrupted, every effect known
+//! ready -> asking -> succeeded | failed                an approval
+//! waiting | ready -> skipped
+//! ```
+//!
+//! and its way back, once a rollback or `continue-on-error` wants it: `wanted -> running -> done | backoff | gave-up`.
+
+mod apply;
+mod decide;
+mod effects;
+mod illegal;
+mod order;
+mod scope;
+#[cfg(test)]
+pub(super) mod simulation;
+mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+mod unwind;
+
+pub use decide::{Command, Decision, StopReason};
+pub use illegal::{GraphError, Illegal};
+pub use state::{Effect, Rollback, Status, Step, Undo};
+
+use crate::ids::{Moment, PlanName, RunId, StepId};
+use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, StepSummary};
+use state::Index;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+/// Most tries of one compensation.
+pub const UNDO_TRIES: u32 = 5;
+
+/// The state of one run.
+#[derive(Debug, Clone)]
+pub struct Core {
+    graph: Graph,
+    by_id: HashMap<StepId, Index>,
+    dependents: Vec<Vec<Index>>,
+    needs: Vec<Vec<Index>>,
+    steps: Vec<Step>,
+    next_seq: u64,
+    epoch: u64,
+    mode: Mode,
+    run: Option<RunId>,
+    plan: Option<PlanName>,
+    frozen: Option<BlobRef>,
+    unfinished: usize,
+    ready: BTreeSet<Index>,
+    /// Gates that are open: they take no place among the steps at work.
+    gates: BTreeSet<Index>,
+    running: BTreeSet<Index>,
+    backoff: BTreeSet<(Moment, Index)>,
+    deadlines: BTreeSet<(Moment, Index)>,
+    /// Attempts whose process is gone.
+    lost: BTreeSet<Index>,
+    doubtful: BTreeSet<Index>,
+    /// Final failures that were not dealt with by `continue-on-error`, in the order in which they happened.
+    failures: Vec<(Index, String)>,
+    /// Steps all of whose needs are over, not all of them well.
+    to_skip: BTreeSet<Index>,
+    /// Who wants the run taken back.
+    cancel: Option<String>,
+    /// Who wants it stopped where it is.
+    halt: Option<String>,
+    rollback: Option<Rollback>,
+    undo_ready: BTreeSet<Index>,
+    undo_running: BTreeSet<Index>,
+    undo_backoff: BTreeSet<(Moment, Index)>,
+    undo_lost: BTreeSet<Index>,
+    verified: Option<Option<Failure>>,
+    halted: Option<(Outcome, String)>,
+    closed: Option<Outcome>,
+}
+
+impl Core {
+    /// An unopened run of this graph.
+    ///
+    /// # Errors
+    /// When ids repeat, a name is unknown, or steps wait for each other in a circle.
+    pub fn new(graph: Graph) -> Result<Self, GraphError> {
+        let by_id = order::index(&graph)?;
+        let (needs, dependents) = order::edges(&graph, &by_id)?;
+        order::check_acyclic(&graph, &needs, &dependents)?;
+        order::check_guards(&graph, &by_id)?;
+        let steps: Vec<Step> = needs.iter().map(|needs| Step::new(needs.len())).collect();
+        let ready = (0..steps.len()).filter(|step| needs[*step].is_empty()).collect();
+        let mut core = Self {
+            unfinished: steps.len(),
+            graph,
+            by_id,
+            dependents,
+            needs,
+            steps,
+            ready,
+            next_seq: 0,
+            epoch: 0,
+            mode: Mode::Run,
+            run: None,
+            plan: None,
+            frozen: None,
+            gates: BTreeSet::new(),
+            running: BTreeSet::new(),
+            backoff: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            failures: Vec::new(),
+            to_skip: BTreeSet::new(),
+            cancel: None,
+            halt: None,
+            rollback: None,
+            undo_ready: BTreeSet::new(),
+            undo_running: BTreeSet::new(),
+            undo_backoff: BTreeSet::new(),
+            undo_lost: BTreeSet::new(),
+            verified: None,
+            halted: None,
+            closed: None,
+        };
+        for step in core.ready.clone() {
+            core.steps[step].status = Status::Ready;
+        }
+        Ok(core)
+    }
+
+    /// The run's state after these records, the first of which opened it.
+    ///
+    /// # Errors
+    /// When they are not the journal of a run.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a crate::record::Record>) -> Result<Self, Illegal> {
+        let mut records = records.into_iter().peekable();
+        let Some(crate::record::What::RunOpened { graph, .. }) = records.peek().map(|record| &record.what) else {
+            return Err(Illegal::NotOpened);
+        };
+        let mut core = Self::new((**graph).clone())?;
+        records.try_for_each(|record| core.apply(record))?;
+        Ok(core)
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The run's id, once it is opened.
+    pub fn run(&self) -> Option<&RunId> {
+        self.run.as_ref()
+    }
+
+    /// What was frozen with the run, once it is opened.
+    pub fn frozen(&self) -> Option<&BlobRef> {
+        self.frozen.as_ref()
+    }
+
+    /// The number that the next record must carry.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The number of the process that holds the run.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// What the graph says of a step.
+    pub fn summary(&self, id: &StepId) -> Option<&StepSummary> {
+        self.by_id.get(id).map(|step| &self.graph.steps[*step])
+    }
+
+    /// A step's state.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.by_id.get(id).map(|step| &self.steps[*step])
+    }
+
+    /// Every step with its id, in plan order.
+    pub fn steps(&self) -> impl Iterator<Item = (&StepId, &Step)> {
+        self.graph.steps.iter().map(|step| &step.id).zip(&self.steps)
+    }
+
+    /// The rollback, once it is open.
+    pub fn rollback(&self) -> Option<&Rollback> {
+        self.rollback.as_ref()
+    }
+
+    /// How the run ended, once it is closed.
+    pub fn closed(&self) -> Option<Outcome> {
+        self.closed
+    }
+
+    /// Why the run rests, while nobody has taken it up again.
+    pub fn halted(&self) -> Option<(Outcome, &str)> {
+        self.halted.as_ref().map(|(outcome, reason)| (*outcome, reason.as_str()))
+    }
+
+    /// The delay before another attempt after one that failed like this, without jitter; none when this was the last one.
+    pub fn retry_delay(&self, id: &StepId, failure: &Failure, now: Moment) -> Option<Duration> {
+        let step = *self.by_id.get(id)?;
+        let summary = &self.graph.steps[step];
+        if !failure.retriable || self.is_stopping() {
+            return None;
+        }
+        let delay = summary.retry.delay_after(self.steps[step].failures + 1)?;
+        let over = self.step_deadline(step).is_some_and(|deadline| now.after(delay) >= deadline);
+        (!over).then_some(delay)
+    }
+
+    /// The delay before another try of a compensation, without jitter; none when it gives up.
+    pub fn undo_delay(&self, id: &StepId, failure: &Failure, now: Moment) -> Option<Duration> {
+        let step = &self.steps[*self.by_id.get(id)?];
+        let tries = step.undo_failures + 1;
+        if !failure.retriable || tries >= UNDO_TRIES {
+            return None;
+        }
+        let delay = Duration::from_secs(1 << tries.min(5));
+        let over = self.rollback.as_ref().is_some_and(|rollback| now.after(delay) >= rollback.deadline);
+        (!over).then_some(delay)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.cancel.is_some() || self.rollback.is_some() || !self.failures.is_empty() || self.mode == Mode::Rollback
+    }
+
+    fn step_deadline(&self, step: Index) -> Option<Moment> {
+        let limit = self.graph.steps[step].timeout?;
+        self.steps[step].began.map(|began| began.after(limit.0))
+    }
+
+    fn find(&self, id: &StepId) -> Result<Index, Illegal> {
+        self.by_id.get(id).copied().ok_or_else(|| Illegal::UnknownStep(id.clone()))
+    }
+}

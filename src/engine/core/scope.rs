@@ -1,0 +1,91 @@
+//! How far a failure reaches: which guard owns it, and whether the pivot lies in between.
+
+use super::Core;
+use super::state::{Index, Status};
+use crate::record::{Cause, Mode, Reversibility, Scope};
+
+impl Core {
+    /// Why the run must go back, and how far, if it must.
+    pub(super) fn why_back(&self) -> Option<(Scope, Cause)> {
+        if self.mode == Mode::Rollback {
+            return Some((Scope::Everything, Cause { step: None, reason: "asked for".to_owned() }));
+        }
+        if let Some((step, reason)) = self.failures.first() {
+            let failed: Vec<Index> = self.failures.iter().map(|(step, _)| *step).collect();
+            let cause = Cause { step: Some(self.graph.steps[*step].id.clone()), reason: reason.clone() };
+            return Some((self.common_guard(&failed), cause));
+        }
+        let by = self.cancel.as_ref()?;
+        let cause = Cause { step: None, reason: format!("cancelled by {by}") };
+        Some((self.common_guard(&self.front()), cause))
+    }
+
+    /// Where the run stands: the steps under way, or else those that would be next.
+    fn front(&self) -> Vec<Index> {
+        let mut front: Vec<Index> = self.running.union(&self.gates).copied().collect();
+        front.extend(self.backoff.iter().map(|(_, step)| *step));
+        front.extend(&self.doubtful);
+        if front.is_empty() {
+            front.extend(&self.ready);
+        }
+        front
+    }
+
+    /// The smallest guard that holds all of these steps.
+    fn common_guard(&self, steps: &[Index]) -> Scope {
+        let holds = |guard: usize| steps.iter().all(|step| self.graph.guards[guard].guards.contains(&self.graph.steps[*step].id));
+        let smallest = (0..self.graph.guards.len())
+            .filter(|guard| !steps.is_empty() && holds(*guard))
+            .min_by_key(|guard| self.graph.guards[*guard].guards.len());
+        match smallest {
+            Some(guard) => Scope::Guard(self.graph.guards[guard].id.clone()),
+            None => Scope::Everything,
+        }
+    }
+
+    /// True for the steps that a rollback of this scope takes back: those it names, and those that were under way elsewhere.
+    pub(super) fn members(&self, scope: &Scope) -> Vec<bool> {
+        let unfinished = |step: Index| {
+            let status = self.steps[step].status;
+            status.is_under_way() || matches!(status, Status::Failed | Status::Cancelled)
+        };
+        let guard = match scope {
+            Scope::Everything => return vec![true; self.steps.len()],
+            Scope::Guard(id) => self.graph.guards.iter().find(|guard| guard.id == *id),
+        };
+        let named = |step: Index| guard.is_some_and(|guard| guard.guards.contains(&self.graph.steps[step].id));
+        (0..self.steps.len()).map(|step| named(step) || unfinished(step)).collect()
+    }
+
+    /// True when what this step did cannot be taken back, and it may have done it.
+    pub(super) fn is_pivot(&self, step: Index) -> bool {
+        self.is_irreversible(step) && self.steps[step].may_have_effects()
+    }
+
+    pub(super) fn is_irreversible(&self, step: Index) -> bool {
+        self.steps[step].irreversible || self.graph.steps[step].reversibility == Reversibility::Irreversible
+    }
+
+    pub(super) fn pivot_passed(&self) -> bool {
+        (0..self.steps.len()).any(|step| self.is_pivot(step))
+    }
+
+    /// The first pivot that a rollback of this scope would have to cross.
+    pub(super) fn pivot_within(&self, scope: &Scope) -> Option<Index> {
+        let members = self.members(scope);
+        (0..self.steps.len()).find(|step| members[*step] && self.is_pivot(*step))
+    }
+
+    /// Time that a rollback of this scope may take, and whether something must hold afterwards.
+    pub(super) fn terms(&self, scope: &Scope) -> (std::time::Duration, bool) {
+        match scope {
+            Scope::Everything => (self.graph.budget.0, self.graph.verified),
+            Scope::Guard(id) => self
+                .graph
+                .guards
+                .iter()
+                .find(|guard| guard.id == *id)
+                .map_or((self.graph.budget.0, false), |guard| (guard.budget.0, guard.verified)),
+        }
+    }
+}

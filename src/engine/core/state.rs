@@ -1,0 +1,194 @@
+//! What the core remembers of each step.
+
+use crate::ids::{Moment, StepId};
+use crate::record::{BlobRef, Cause, EffectKey, Mark, Scope, Settled, Target, UndoClass};
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+
+/// A step's place in the graph.
+pub(super) type Index = usize;
+
+/// Where a step stands on its way forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// A step that it needs is not done.
+    Waiting,
+    /// It may start.
+    Ready,
+    /// An attempt is at work.
+    Running,
+    /// It failed and is tried again then.
+    Backoff(Moment),
+    /// A person is asked.
+    Asking,
+    /// It was interrupted and nobody can tell what it did.
+    Doubtful,
+    /// It did what it should.
+    Succeeded,
+    /// It failed for good.
+    Failed,
+    /// It was stopped half way because the run goes back.
+    Cancelled,
+    /// It will not run.
+    Skipped,
+}
+
+impl Status {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Waiting => "waiting",
+            Status::Ready => "ready",
+            Status::Running => "running",
+            Status::Backoff(_) => "backing off",
+            Status::Asking => "asking",
+            Status::Doubtful => "in doubt",
+            Status::Succeeded => "done",
+            Status::Failed => "failed",
+            Status::Cancelled => "cancelled",
+            Status::Skipped => "skipped",
+        }
+    }
+
+    /// True when the step began and has not come to an end.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Status::Running | Status::Backoff(_) | Status::Asking | Status::Doubtful)
+    }
+}
+
+/// Where a step stands on its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undo {
+    /// Nobody wants it back.
+    No,
+    /// It waits for its turn.
+    Wanted,
+    /// A compensation is at work.
+    Running,
+    /// It failed and is tried again then.
+    Backoff(Moment),
+    /// It is taken back.
+    Done,
+    /// It cannot be taken back; what stands on it stays, too.
+    GaveUp,
+}
+
+/// One effect of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// What takes it back.
+    pub undo: BlobRef,
+    /// What is known of it; none while it may be in flight.
+    pub known: Option<Settled<BlobRef>>,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Where it stands.
+    pub status: Status,
+    /// Attempts begun.
+    pub attempt: u32,
+    /// Attempts that failed since the step was last taken up anew.
+    pub failures: u32,
+    /// When the first attempt of this holder began.
+    pub began: Option<Moment>,
+    /// When the attempt at work is stopped.
+    pub deadline: Option<Moment>,
+    /// When a pause is over.
+    pub until: Option<Moment>,
+    /// Its rendered parameters.
+    pub params: Option<BlobRef>,
+    /// What later steps may refer to.
+    pub output: Option<BlobRef>,
+    /// Its effects, in the order in which they were first intended.
+    pub effects: IndexMap<EffectKey, Effect>,
+    /// What it may have written.
+    pub targets: Vec<Target>,
+    /// How urgently it is taken back.
+    pub class: UndoClass,
+    /// One of its effects cannot be taken back after all.
+    pub irreversible: bool,
+    /// Its evidence was taken, or could not be.
+    pub evidence: bool,
+    /// Where it stands on its way back.
+    pub undo: Undo,
+    /// Compensations begun.
+    pub undo_attempt: u32,
+    /// Compensations that failed since the step was last taken up anew.
+    pub undo_failures: u32,
+    /// What became of its effects.
+    pub marks: Vec<Mark>,
+    pub(super) pending_needs: usize,
+    /// A step that it needs and that came to no good end.
+    pub(super) missing: Option<Index>,
+    /// Steps that need this one and are not clear yet: counts down while the run goes back.
+    pub(super) pending_dependents: usize,
+    pub(super) in_scope: bool,
+    pub(super) clear: bool,
+}
+
+impl Step {
+    pub(super) fn new(needs: usize) -> Self {
+        Self {
+            status: Status::Waiting,
+            attempt: 0,
+            failures: 0,
+            began: None,
+            deadline: None,
+            until: None,
+            params: None,
+            output: None,
+            effects: IndexMap::new(),
+            targets: Vec::new(),
+            class: UndoClass::Ordinary,
+            irreversible: false,
+            evidence: false,
+            undo: Undo::No,
+            undo_attempt: 0,
+            undo_failures: 0,
+            marks: Vec::new(),
+            pending_needs: needs,
+            missing: None,
+            pending_dependents: 0,
+            in_scope: false,
+            clear: false,
+        }
+    }
+
+    /// True when something that it did, or may have done, is still there.
+    pub fn may_have_effects(&self) -> bool {
+        self.undo != Undo::Done && self.effects.values().any(|effect| effect.known != Some(Settled::NotDone))
+    }
+
+    /// The effects of which nothing is known.
+    pub fn open_effects(&self) -> impl Iterator<Item = (&EffectKey, &Effect)> {
+        self.effects.iter().filter(|(_, effect)| effect.known.is_none())
+    }
+
+    /// True when nobody can tell how one of its effects ended.
+    pub fn has_unknown(&self) -> bool {
+        self.effects.values().any(|effect| matches!(effect.known, Some(Settled::Unknown(_))))
+    }
+}
+
+/// A rollback that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// How far it goes.
+    pub scope: Scope,
+    /// Why.
+    pub cause: Cause,
+    /// When compensations stop being retried.
+    pub deadline: Moment,
+    /// When it opened, by this holder.
+    pub opened: Moment,
+    /// The steps that are taken back, in plan order.
+    pub steps: Vec<StepId>,
+    /// The holder that opened it.
+    pub epoch: u64,
+    /// Steps in scope that are not clear.
+    pub(super) left: usize,
+    /// Steps whose traffic goes back at once, each with the steps that must be undone before.
+    pub(super) urgent: Vec<(Index, BTreeSet<Index>)>,
+}

@@ -1,0 +1,226 @@
+//! The way back: which compensation may run when.
+//!
+//! A step is *clear* when it is taken back, or there was nothing to take back, and every step that needed it is clear.
+//! Only then may the steps that it needed be taken back. Traffic alone goes before its turn (see [`UndoClass::Traffic`]).
+
+use super::Core;
+use super::illegal::Illegal;
+use super::state::{Index, Rollback, Status, Undo};
+use crate::ids::{Moment, StepId};
+use crate::record::{Cause, Role, Scope, Target, UndoClass, UndoResult};
+use std::collections::BTreeSet;
+
+impl Core {
+    pub(super) fn rollback_opened(&mut self, scope: &Scope, cause: &Cause, deadline: Moment, at: Moment) -> Result<(), Illegal> {
+        if self.rollback.as_ref().is_some_and(|open| open.epoch == self.epoch) {
+            return Err(Illegal::Run { what: "rollback-opened", why: "a rollback is open" });
+        }
+        if let Some(pivot) = self.pivot_within(scope) {
+            let step = self.graph.steps[pivot].id.clone();
+            return Err(Illegal::Step { step, status: "irreversible", what: "rollback-opened" });
+        }
+        let members = self.members(scope);
+        self.stop_what_waits();
+        self.undo_ready.clear();
+        let mut steps = Vec::new();
+        for (place, member) in members.iter().enumerate() {
+            let state = &mut self.steps[place];
+            (state.in_scope, state.clear) = (*member, false);
+            if *member && (state.status == Status::Running || state.may_have_effects() || state.undo == Undo::Done) {
+                steps.push(self.graph.steps[place].id.clone());
+            }
+        }
+        let left = members.iter().filter(|member| **member).count();
+        let (scope, cause) = (scope.clone(), cause.clone());
+        self.rollback = Some(Rollback { scope, cause, deadline, opened: at, steps, epoch: self.epoch, left, urgent: Vec::new() });
+        self.order_undo(&members);
+        Ok(())
+    }
+
+    /// What waits for its turn, for a person or for the clock does not go on.
+    fn stop_what_waits(&mut self) {
+        let backoff: Vec<Index> = std::mem::take(&mut self.backoff).into_iter().map(|(_, step)| step).collect();
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let gates = std::mem::take(&mut self.gates);
+        for step in backoff.into_iter().chain(doubtful).chain(gates) {
+            self.steps[step].deadline = None;
+            self.steps[step].until = None;
+            self.stop_short(step);
+        }
+        let running = &self.running;
+        self.deadlines.retain(|(_, step)| running.contains(step));
+        self.to_skip.clear();
+    }
+
+    fn order_undo(&mut self, members: &[bool]) {
+        for place in (0..members.len()).filter(|place| members[*place]) {
+            let pending = self.dependents[place].iter().filter(|next| members[**next]).count();
+            self.steps[place].pending_dependents = pending;
+        }
+        for place in (0..members.len()).filter(|place| members[*place]) {
+            self.hurry_traffic(place);
+        }
+        for place in (0..members.len()).rev().filter(|place| members[*place]) {
+            if self.steps[place].pending_dependents == 0 && !self.steps[place].clear {
+                self.consider(place);
+            }
+        }
+    }
+
+    /// An attempt of a step in scope ended while the run goes back.
+    pub(super) fn join_rollback(&mut self, step: Index) {
+        self.hurry_traffic(step);
+        if self.steps[step].pending_dependents == 0 {
+            self.consider(step);
+        }
+        if !self.steps[step].may_have_effects() {
+            self.fit_again(step);
+        }
+    }
+
+    /// A step on which nothing in scope stands any more: takes it back, or passes it by.
+    fn consider(&mut self, step: Index) {
+        let mut passed = vec![step];
+        while let Some(step) = passed.pop() {
+            let state = &mut self.steps[step];
+            if state.clear || state.status == Status::Running {
+                continue;
+            }
+            let has_effects = state.may_have_effects();
+            match state.undo {
+                Undo::No | Undo::Wanted if has_effects => {
+                    state.undo = Undo::Wanted;
+                    self.undo_ready.insert(step);
+                    continue;
+                }
+                Undo::Running | Undo::Backoff(_) | Undo::GaveUp => continue,
+                Undo::No | Undo::Wanted | Undo::Done => {}
+            }
+            state.clear = true;
+            if let Some(rollback) = &mut self.rollback {
+                rollback.left -= 1;
+            }
+            for place in 0..self.needs[step].len() {
+                let need = self.needs[step][place];
+                let state = &mut self.steps[need];
+                if state.in_scope {
+                    state.pending_dependents -= 1;
+                    if state.pending_dependents == 0 {
+                        passed.push(need);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Traffic goes back before its turn, as soon as what it goes back to is fit.
+    fn hurry_traffic(&mut self, step: Index) {
+        let state = &self.steps[step];
+        let UndoClass::Traffic { needs_fit } = &state.class else { return };
+        let waits = state.status != Status::Running && matches!(state.undo, Undo::No | Undo::Wanted) && state.may_have_effects();
+        if !waits {
+            return;
+        }
+        let unfit = self.made_unfit(step, needs_fit);
+        if unfit.is_empty() {
+            self.steps[step].undo = Undo::Wanted;
+            self.undo_ready.insert(step);
+        }
+        if let Some(rollback) = &mut self.rollback {
+            rollback.urgent.push((step, unfit));
+        }
+    }
+
+    /// The steps in scope that wrote one of these targets and are not taken back. Not those that this step stands on: they wait for it.
+    fn made_unfit(&self, step: Index, needs_fit: &[Target]) -> BTreeSet<Index> {
+        let mut below = BTreeSet::from([step]);
+        let mut open = vec![step];
+        while let Some(step) = open.pop() {
+            open.extend(self.needs[step].iter().filter(|need| below.insert(**need)));
+        }
+        let writes = |other: &Index| {
+            let other = &self.steps[*other];
+            let touched = other.status == Status::Running || other.may_have_effects();
+            other.in_scope && touched && other.targets.iter().any(|target| needs_fit.contains(target))
+        };
+        (0..self.steps.len()).filter(|other| !below.contains(other)).filter(writes).collect()
+    }
+
+    /// This step is taken back: traffic that waited for it may go.
+    fn fit_again(&mut self, step: Index) {
+        let Some(rollback) = &mut self.rollback else { return };
+        for (traffic, unfit) in &mut rollback.urgent {
+            let state = &mut self.steps[*traffic];
+            if unfit.remove(&step) && unfit.is_empty() && matches!(state.undo, Undo::No | Undo::Wanted) {
+                state.undo = Undo::Wanted;
+                self.undo_ready.insert(*traffic);
+            }
+        }
+    }
+
+    /// A step whose failure the plan goes on without: nothing stands on it.
+    pub(super) fn undo_alone(&mut self, step: Index) {
+        if self.steps[step].may_have_effects() {
+            self.steps[step].undo = Undo::Wanted;
+            self.undo_ready.insert(step);
+        }
+    }
+
+    pub(super) fn undo_started(&mut self, id: &StepId, attempt: u32) -> Result<(), Illegal> {
+        let step = self.find(id)?;
+        let due = self.undo_ready.contains(&step) || matches!(self.steps[step].undo, Undo::Backoff(_));
+        if !due || attempt != self.steps[step].undo_attempt + 1 || self.graph.steps[step].role != Role::Action {
+            return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-started" });
+        }
+        if let Undo::Backoff(until) = self.steps[step].undo {
+            self.undo_backoff.remove(&(until, step));
+        }
+        self.undo_ready.remove(&step);
+        self.undo_running.insert(step);
+        (self.steps[step].undo, self.steps[step].undo_attempt) = (Undo::Running, attempt);
+        Ok(())
+    }
+
+    pub(super) fn undo_ended(&mut self, id: &StepId, attempt: u32, result: &UndoResult) -> Result<(), Illegal> {
+        let step = self.find(id)?;
+        if self.steps[step].undo != Undo::Running || attempt != self.steps[step].undo_attempt {
+            return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-ended" });
+        }
+        self.undo_running.remove(&step);
+        self.undo_lost.remove(&step);
+        match result {
+            UndoResult::Undone { marks } => {
+                self.steps[step].undo = Undo::Done;
+                self.steps[step].marks.clone_from(marks);
+                self.fit_again(step);
+                if self.steps[step].in_scope && self.steps[step].pending_dependents == 0 {
+                    self.consider(step);
+                }
+            }
+            UndoResult::Failed { failure, marks, retry_at } => {
+                self.steps[step].marks.clone_from(marks);
+                self.steps[step].undo_failures += 1;
+                match retry_at {
+                    Some(at) => {
+                        self.steps[step].undo = Undo::Backoff(*at);
+                        self.undo_backoff.insert((*at, step));
+                    }
+                    None => self.undo_gave_up(step, &failure.message),
+                }
+            }
+            UndoResult::Interrupted => {
+                self.steps[step].undo = Undo::Wanted;
+                self.undo_ready.insert(step);
+            }
+        }
+        Ok(())
+    }
+
+    fn undo_gave_up(&mut self, step: Index, why: &str) {
+        self.steps[step].undo = Undo::GaveUp;
+        if self.rollback.is_none() {
+            // The plan said that it can go on without this step, not with half of it.
+            self.failures.push((step, format!("could not be taken back: {why}")));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The folder in which runs are kept: the database, the key, the locks. It knows no engine; what it needs of the outside is given to it.
+
+use super::JournalError;
+use super::database::{connect, connect_to_read, prepare};
+use super::key::SealingKey;
+use crate::ports::{Clock, Host, Ports, Random};
+use rusqlite::Connection;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a state folder needs of the outside.
+#[derive(Clone)]
+pub struct Outside {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+    /// This machine.
+    pub host: Arc<dyn Host>,
+}
+
+impl From<&Ports> for Outside {
+    fn from(ports: &Ports) -> Self {
+        Self { clock: Arc::clone(&ports.clock), random: Arc::clone(&ports.random), host: Arc::clone(&ports.host) }
+    }
+}
+
+/// A folder that keeps runs. Cheap to clone.
+#[derive(Clone)]
+pub struct StateFolder(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    outside: Outside,
+    given: Option<String>,
+    key: Mutex<Option<Arc<SealingKey>>>,
+    reading: Mutex<Connection>,
+}
+
+impl fmt::Debug for StateFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StateFolder").field(&self.0.path).finish_non_exhaustive()
+    }
+}
+
+impl StateFolder {
+    /// Opens the folder, and makes it first if there is none. `key` is the text of `BOWLINE_KEY`; without it the key is the file `key` in the folder.
+    ///
+    /// # Errors
+    /// When the folder or its database cannot be made or read, or others could write into it.
+    pub fn open(path: &Path, outside: Outside, key: Option<String>) -> Result<Self, JournalError> {
+        let failed = |e: io::Error| JournalError::Write(format!("the state folder `{}`: {e}", path.display()));
+        make_folder(path).map_err(failed)?;
+        if fs::metadata(path).map_err(failed)?.mode() & 0o002 != 0 {
+            let shown = path.display();
+            return Err(JournalError::Write(format!("everybody may write into the state folder `{shown}`: `chmod 700 {shown}`")));
+        }
+        make_folder(&path.join("locks")).map_err(failed)?;
+        let path = path.canonicalize().map_err(failed)?;
+        let database = path.join("journal.db");
+        let setting_up = lock_file(&path.join("locks"), ".setup").map_err(failed)?;
+        setting_up.lock().map_err(failed)?;
+        prepare(&database)?;
+        drop(setting_up);
+        let reading = Mutex::new(connect_to_read(&database)?);
+        Ok(Self(Arc::new(Inner { path, outside, given: key, key: Mutex::default(), reading })))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    pub(super) fn outside(&self) -> &Outside {
+        &self.0.outside
+    }
+
+    pub(super) fn locks(&self) -> PathBuf {
+        self.0.path.join("locks")
+    }
+
+    pub(super) fn reading(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere leaves the connection as it was.
+        self.0.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection of its own, for a look that lasts.
+    pub(super) fn looking(&self) -> Result<Connection, JournalError> {
+        connect_to_read(&self.0.path.join("journal.db"))
+    }
+
+    pub(super) fn writing(&self) -> Result<Connection, JournalError> {
+        connect(&self.0.path.join("journal.db"))
+    }
+
+    /// The key, read or made when it is first needed: looking at runs needs none.
+    pub(super) fn key(&self) -> Result<Arc<SealingKey>, JournalError> {
+        let mut known = self.0.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = &*known {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(match &self.0.given {
+            Some(text) => SealingKey::from_text(text)?,
+            None => SealingKey::load_or_create(&self.0.path.join("key"), &*self.0.outside.random)?,
+        });
+        *known = Some(Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+/// Makes a folder for its owner alone, durably; one that is there stays as it is.
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a file that is only ever locked.
+pub(super) fn lock_file(folder: &Path, name: &str) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StateFolder;
+    use crate::journal::fixture::outside;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_state_folder_is_its_owners_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        StateFolder::open(&path, outside(), None).unwrap().key().unwrap();
+        for place in ["", "key", "journal.db", "locks"] {
+            let mode = fs::metadata(path.join(place)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{place} has mode {mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_folder_into_which_everybody_may_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(StateFolder::open(folder.path(), outside(), None).unwrap_err().to_string().contains("chmod 700"));
+    }
+}
