@@ -1,7 +1,7 @@
 //! A folder with plans and a state folder, and the program started in it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,9 +55,6 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    pub fn folder(&self) -> &Path {
-        self.0.path()
-    }
 
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("the test's folder can be written");
