@@ -2,6 +2,8 @@
 
 pub mod action;
 pub mod actions;
+#[cfg(feature = "terminal")]
+pub mod cli;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 pub mod engine;
