@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod actions;
+pub mod archive;
 #[cfg(feature = "terminal")]
 pub mod cli;
 #[cfg(feature = "kubernetes")]

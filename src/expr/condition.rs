@@ -51,8 +51,8 @@ impl Condition {
             let number = |n: isize| usize::try_from(n).unwrap_or(1).max(1);
             let start = byte_at(source, number(place.0), number(place.1)).min(source.len());
             let end = source[start..].chars().next().map_or(start, |c| start + c.len_utf8());
-            let message = first.map_or("this is not CEL", |error| error.msg.as_str());
-            ConditionError { message: message.lines().next().unwrap_or_default().to_owned(), at: start..end }
+            let words = first.map_or("", |error| error.msg.as_str());
+            ConditionError { message: plainly(words, source, start), at: start..end }
         })?;
         let references = chains::references(program.expression(), program.source_info());
         Ok(Self { source: source.to_owned(), program: Arc::new(program), references })
@@ -101,6 +101,18 @@ impl Condition {
     fn full_name(&self, part: &str) -> String {
         let of = self.references.iter().find(|reference| reference.path.iter().any(|name| name == part));
         of.map_or_else(|| part.to_owned(), ToString::to_string)
+    }
+}
+
+/// The parser's words, without its lists of tokens.
+fn plainly(words: &str, source: &str, at: usize) -> String {
+    if source[at..].starts_with('=') {
+        return "`=` is not an operator: `==` compares".to_owned();
+    }
+    let line = words.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ");
+    match line.split(" expecting ").next().unwrap_or(line) {
+        "" => "it cannot be read".to_owned(),
+        short => short.to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use super::read::typed_text;
 use super::suggest::instead;
 use crate::action::{Frozen, Prepared, Registry, RunScope};
 use crate::expr::{Template, Values};
-use crate::ids::{RunId, StepId};
+use crate::ids::{ActionKind, RunId, StepId};
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -104,31 +104,89 @@ impl Plan {
         Values { inputs: bound.inputs.clone(), steps: json!({}), run }
     }
 
+    /// Whose run this is, for an action that is asked about its parameters.
+    pub fn scope(&self, bound: &Bound, run: &RunId) -> RunScope {
+        RunScope {
+            run: run.clone(),
+            plan: self.name.clone(),
+            environment: bound.environment.clone(),
+            namespace: bound.namespace.clone(),
+            context: bound.context.clone(),
+        }
+    }
+
     /// What the actions say of their parameters, as far as those are known before the run; samples stand for the outputs of steps.
     /// The plan's own undo steps come after the step that they belong to.
-    pub fn prepared(&self, registry: &Registry, bound: &Bound, scope: &RunScope) -> Vec<(StepId, Prepared)> {
-        let values = self.values(bound, Some(&scope.run));
-        let look = |kind: &str, template: &Template| {
-            let params = template.render_known(&values).ok()?;
-            registry.get(kind)?.prepare(scope, &Frozen::default(), &params).ok()
-        };
-        let mut all = Vec::new();
+    ///
+    /// # Errors
+    /// Every step whose parameters do not fit with these inputs.
+    pub fn prepared(
+        &self,
+        registry: &Registry,
+        bound: &Bound,
+        run: &RunId,
+        frozen: &Frozen,
+    ) -> Result<Vec<(StepId, Prepared)>, BindProblems> {
+        let look = Look { registry, frozen, values: self.values(bound, Some(run)), scope: self.scope(bound, run) };
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
         for step in &self.steps {
-            if let Does::Action(template) = &step.does {
-                all.extend(look(step.kind.as_str(), template).map(|prepared| (step.id.clone(), prepared)));
-            }
-            if let Undo::Steps(undo) = &step.undo {
-                let each = undo.iter().filter_map(|(kind, template)| look(kind.as_str(), template));
-                all.extend(each.map(|prepared| (step.id.clone(), prepared)));
+            let own = match &step.does {
+                Does::Action(template) => Some((&step.kind, template)),
+                _ => None,
+            };
+            let undo = match &step.undo {
+                Undo::Steps(undo) => undo.as_slice(),
+                _ => &[],
+            };
+            for (kind, template) in own.into_iter().chain(undo.iter().map(|(kind, template)| (kind, template))) {
+                match look.at(kind, template) {
+                    Ok(prepared) => all.extend(prepared.map(|prepared| (step.id.clone(), prepared))),
+                    Err(reasons) => problems.extend(reasons.into_iter().map(|reason| BindProblem {
+                        message: format!("the step `{}` does not fit these inputs: {reason}", step.id),
+                        help: None,
+                    })),
+                }
             }
         }
-        all
+        match problems.is_empty() {
+            true => Ok(all),
+            false => Err(BindProblems { plan: self.name.to_string(), problems }),
+        }
     }
 
     /// The files that steps read, as patterns from the plan's folder, to be frozen when the run opens.
-    pub fn sources(&self, registry: &Registry, bound: &Bound, scope: &RunScope) -> Vec<(StepId, String)> {
-        let prepared = self.prepared(registry, bound, scope).into_iter();
-        prepared.flat_map(|(id, prepared)| prepared.sources.into_iter().map(move |source| (id.clone(), source))).collect()
+    ///
+    /// # Errors
+    /// As [`Plan::prepared`].
+    pub fn sources(&self, registry: &Registry, bound: &Bound, run: &RunId) -> Result<Vec<(StepId, String)>, BindProblems> {
+        let prepared = self.prepared(registry, bound, run, &Frozen::default())?.into_iter();
+        Ok(prepared.flat_map(|(id, prepared)| prepared.sources.into_iter().map(move |source| (id.clone(), source))).collect())
+    }
+}
+
+/// Looks at parameters before the run.
+struct Look<'r> {
+    registry: &'r Registry,
+    frozen: &'r Frozen,
+    values: Values,
+    scope: RunScope,
+}
+
+impl Look<'_> {
+    /// None where the outputs of steps are needed to say anything.
+    fn at(&self, kind: &ActionKind, template: &Template) -> Result<Option<Prepared>, Vec<String>> {
+        let is_known = !template.references().iter().any(|reference| reference.path[0] == "steps");
+        let params = template.render_known(&self.values).map_err(|error| vec![error.to_string()])?;
+        let Some(action) = self.registry.get(kind.as_str()) else { return Ok(None) };
+        match action.prepare(&self.scope, self.frozen, &params) {
+            Ok(prepared) if is_known && !prepared.problems.is_empty() => Err(prepared.problems),
+            Ok(prepared) => Ok(Some(prepared)),
+            Err(error) if is_known => {
+                let failure = error.into_failure();
+                Err(vec![failure.causes.into_iter().next().unwrap_or(failure.message)])
+            }
+            Err(_) => Ok(None),
+        }
     }
 }
 

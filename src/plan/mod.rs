@@ -7,6 +7,7 @@ mod graph;
 mod model;
 mod problem;
 mod read;
+mod schema;
 mod source;
 mod suggest;
 #[cfg(test)]
@@ -19,5 +20,6 @@ pub use bind::{BindProblem, BindProblems, Bound};
 pub use check::check;
 pub use model::{Does, Environment, Input, InputType, Plan, SecretSource, Step, Undo};
 pub use problem::{Problem, Problems};
+pub use schema::schema;
 pub use source::Source;
 pub use written::KubernetesSecret;

@@ -5,6 +5,7 @@ use super::guards::GuardSet;
 use super::names::Names;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 /// The steps' order.
@@ -160,8 +161,8 @@ fn shortest_circle(order: &Order, members: &HashSet<usize>) -> Vec<usize> {
                 circle.reverse();
                 return circle;
             }
-            if !came_from.contains_key(&need) {
-                came_from.insert(need, step);
+            if let Entry::Vacant(unseen) = came_from.entry(need) {
+                unseen.insert(step);
                 open.push_back(need);
             }
         }

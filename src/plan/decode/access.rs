@@ -165,6 +165,7 @@ impl<'n> EnumAccess<'n> for Choice<'n, '_> {
 
     fn variant_seed<V: DeserializeSeed<'n>>(self, seed: V) -> Result<(V::Value, Self), Mistake> {
         if self.reader.is_left_out(self.entry.key_id) {
+            self.reader.note(&Mistake::Known);
             return Err(Mistake::Known);
         }
         let variant = seed.deserialize(Key { reader: self.reader, entry: self.entry });

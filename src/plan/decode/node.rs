@@ -203,7 +203,7 @@ impl<'n> Deserializer<'n> for NodeReader<'n, '_> {
     }
 
     fn deserialize_option<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        self.open()?;
+        self.open().inspect_err(|mistake| self.note(mistake))?;
         match self.node.kind {
             Kind::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// The keys of a plan.
-const KEYS: [&str; 8] = ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "steps"];
+pub(in crate::plan) const PLAN_KEYS: [&str; 8] = ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "steps"];
 /// The keys of an environment that are no inputs.
 const RESERVED: [&str; 3] = ["namespace", "context", "lock"];
 
@@ -24,6 +24,8 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) inputs: IndexMap<String, Input>,
     pub(in crate::plan) environments: IndexMap<String, Environment>,
     pub(in crate::plan) secrets: IndexMap<String, SecretSource>,
+    /// Some secret could not be read: nobody can say that a name stands for none.
+    pub(in crate::plan) has_broken_secrets: bool,
     pub(in crate::plan) defaults: Defaults,
     pub(in crate::plan) concurrency: u32,
 }
@@ -32,9 +34,9 @@ impl Reader<'_, '_> {
     /// Reads a whole plan.
     pub(in crate::plan) fn plan(&mut self, root: &Node) -> (Head, Vec<Draft>) {
         let entries = self.entries_of(root, "a mapping with the keys `plan` and `steps`");
-        for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str())) {
+        for entry in entries.iter().filter(|entry| !PLAN_KEYS.contains(&entry.key.as_str())) {
             let problem = self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{}` in a plan", entry.key));
-            problem.help(instead(&entry.key, "keys", KEYS));
+            problem.help(instead(&entry.key, "keys", PLAN_KEYS));
         }
         let head = self.head(root);
         let start = 0..root.label.end.min(self.notes.source.text.len());
@@ -61,10 +63,12 @@ impl Reader<'_, '_> {
         if let Some(node) = root.get("defaults").and_then(|node| node.get("retry")) {
             self.check_factor(node, defaults.retry.as_ref());
         }
+        let secrets = root.get("secrets").map(|node| self.secrets(node)).unwrap_or_default();
         Head {
             name: self.name(root),
+            has_broken_secrets: root.get("secrets").is_some_and(|node| node.entries().len() > secrets.len()),
             about: root.get("about").and_then(|node| self.piece(node, "`about`")),
-            secrets: root.get("secrets").map(|node| self.secrets(node)).unwrap_or_default(),
+            secrets,
             concurrency: root.get("concurrency").and_then(|node| self.piece::<NonZeroU32>(node, "a plan")).map_or(0, NonZeroU32::get),
             inputs,
             environments,

@@ -12,6 +12,8 @@ mod undo;
 
 pub(super) use engine::BUDGET;
 pub(super) use head::Head;
+#[cfg(test)]
+pub(super) use head::PLAN_KEYS;
 pub(super) use input::typed_text;
 
 use super::Undo;
@@ -53,9 +55,11 @@ pub(super) struct Draft {
     /// What its action says of it, templates replaced by samples.
     pub(super) prepared: Option<Prepared>,
     pub(super) mentions: Vec<Mention>,
+    /// The secrets that it names.
+    pub(super) secrets: Vec<Named>,
 }
 
-/// A step's id where it is named.
+/// A step's id, or a secret's name, where it is written.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
     pub(super) id: String,
@@ -124,7 +128,7 @@ impl<'r, 's> Reader<'r, 's> {
                 }
             }
             Mistake::MissingKey { key } => {
-                let problem = self.notes.error("plan::missing-key", span, format!("{what} needs the key `{key}`"));
+                let problem = self.notes.error("plan::missing-key", span, format!("{what} needs the key `{key}` here"));
                 problem.help(format!("add `{key}: …` here"));
             }
             Mistake::Other(words) => {
@@ -150,6 +154,9 @@ impl<'r, 's> Reader<'r, 's> {
 
 /// `'5'` where a number is wanted.
 fn unquote(wanted: &str, found: &str) -> Option<String> {
+    if wanted == "a list" && !found.starts_with("a ") {
+        return Some("write a list: `[first, second]`, or one `- …` a line".to_owned());
+    }
     let text = found.strip_prefix("the text `")?.strip_suffix('`')?;
     let fits =
         (wanted.contains("number") && text.parse::<f64>().is_ok()) || (wanted.contains("`true`") && matches!(text, "true" | "false"));

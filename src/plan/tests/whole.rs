@@ -1,6 +1,5 @@
 //! What a checked plan holds.
 
-use crate::action::RunScope;
 use crate::ids::{Period, RunId};
 use crate::plan::testing::{checked, plan, registry, shown};
 use crate::plan::{Does, SecretSource, Undo};
@@ -33,7 +32,7 @@ steps:
   - id: deploy
     apply:
       manifests: ['{{ inputs.app }}.yaml', base.yaml]
-      values: { colour: '{{ steps.colours.idle }}', tag: '{{ inputs.version }}', port: 0080 , plain: "1.10" }
+      values: { colour: '{{ steps.colours.idle }}', tag: '{{ inputs.version }}', port: 80, plain: "1.10" }
       replicas: '{{ inputs.replicas }}'
       mode: '{{ inputs.app }}'
       wait: '{{ inputs.app }}'
@@ -61,13 +60,9 @@ fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn text() -> String {
-    PLAN.replace("0080 ", "80")
-}
-
 #[test]
 fn steps_come_with_what_the_plan_says_of_them() {
-    let plan = plan(&text());
+    let plan = plan(PLAN);
     let policy = |id: &str| plan.step(id).unwrap().retry;
     assert_eq!((policy("deploy").attempts, policy("deploy").backoff), (3, Period(Duration::from_secs(2))));
     assert_eq!((policy("tell").attempts, policy("talk").attempts), (1, 5));
@@ -85,7 +80,7 @@ fn steps_come_with_what_the_plan_says_of_them() {
 
 #[test]
 fn parameters_are_rendered_to_the_types_that_are_wanted() {
-    let plan = plan(&text());
+    let plan = plan(PLAN);
     let bound = plan.bind(Some("production"), &given(&[("version", "v2")])).unwrap();
     let mut values = plan.values(&bound, None);
     values.steps = json!({ "colours": { "live": null, "idle": "blue" }, "deploy": { "objects": 3 } });
@@ -104,18 +99,27 @@ fn parameters_are_rendered_to_the_types_that_are_wanted() {
 
 #[test]
 fn files_are_known_before_the_run() {
-    let plan = plan(&text());
-    let bound = plan.bind(Some("staging"), &given(&[("version", "v2")])).unwrap();
-    let scope = RunScope { run: RunId::new("r").unwrap(), plan: plan.name.clone(), environment: None, namespace: None, context: None };
-    let sources = plan.sources(&registry(), &bound, &scope);
+    let text = "plan: p\ninputs: { app: {}, mode: {} }\nsteps:\n- id: c\n  detect-colour: { ingress: x }\n- id: a\n  apply: { manifests: ['{{ inputs.app }}.yaml', 'b/*.yaml'], values: { x: '{{ steps.c.idle }}' } }\n  undo: [{ apply: { manifests: [old.yaml], mode: '{{ inputs.mode }}' } }]\n";
+    let plan = plan(text);
+    let run = RunId::new("r").unwrap();
+    let bound = plan.bind(None, &given(&[("app", "web"), ("mode", "fast")])).unwrap();
+    let sources = plan.sources(&registry(), &bound, &run).unwrap();
     let sources: Vec<String> = sources.into_iter().map(|(id, file)| format!("{id} {file}")).collect();
-    // The fake's `mode` and `wait` do not take the input's value, so that nothing can be said of `deploy` here.
-    assert_eq!(sources, [] as [String; 0]);
+    assert_eq!(sources, ["a web.yaml", "a b/*.yaml", "a old.yaml"]);
+    let bound = plan.bind(None, &given(&[("app", "web"), ("mode", "furious")])).unwrap();
+    insta::assert_snapshot!(shown(&plan.sources(&registry(), &bound, &run).unwrap_err()), @r#"
+    plan::inputs
+
+      × the inputs do not fit the plan `p`
+
+    Error:
+      × the step `a` does not fit these inputs: unknown variant `furious`, expected `fast` or `slow`
+    "#);
 }
 
 #[test]
 fn inputs_are_typed_and_all_that_is_wrong_is_told() {
-    let plan = plan(&text());
+    let plan = plan(PLAN);
     let bound = plan.bind(Some("production"), &given(&[("version", "v2")])).unwrap();
     assert_eq!(bound.inputs, json!({ "version": "v2", "app": "user-service", "replicas": 5, "note": null }));
     assert_eq!((bound.namespace.as_deref(), bound.context.as_deref()), (Some("production"), Some("prod")));
@@ -160,4 +164,29 @@ fn problems_have_a_form_for_programs() {
     let problems = checked("plan: p\nsteps:\n- id: a\n  backp:\n").unwrap_err();
     insta::assert_snapshot!(problems.to_json(), @r#"[{"file":"plan.yaml","line":4,"column":3,"severity":"error","code":"plan::unknown-action","message":"there is no action `backp`","help":"did you mean `backup`? known actions: apply, backup, detect-colour, shell, smoke-test, wait-healthy, rollback-on-fail, approve, pause"}]"#);
     insta::assert_snapshot!(problems.iter().map(|problem| problem.line()).collect::<Vec<_>>().join("\n"), @"plan.yaml:4:3: there is no action `backp`");
+}
+
+#[test]
+fn no_text_is_too_strange_to_be_told_about() {
+    let tokens =
+        ["", "{{", "}}", "- ", ": ", "é", "'", "\"", "[", "{ a: ", "\n", "&a ", "*a", "<<: ", "0", "|\n", "!!x ", "#", "\t", "{{#each x}}"];
+    let text = PLAN.replace("Image tag", "Étiquette").replace("Deploy {{", "Déployer {{");
+    let mut seed = 7_u64;
+    let mut next = |limit: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % limit
+    };
+    let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    let mut read = 0;
+    for _ in 0..1500 {
+        let (start, length, token) = (next(bounds.len()), next(12), tokens[next(tokens.len())]);
+        let end = bounds.get(start + length).copied().unwrap_or(text.len());
+        let strange = format!("{}{token}{}", &text[..bounds[start]], &text[end..]);
+        if let Err(problems) = checked(&strange) {
+            assert!(problems.mistakes() > 0);
+            assert!(!shown(&problems).is_empty());
+            read += usize::from(problems.iter().all(|problem| problem.code != "plan::syntax"));
+        }
+    }
+    assert!(read > 300, "{read} of them were YAML at all");
 }
