@@ -6,9 +6,8 @@ use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::print;
-use crate::action::RunScope;
 use crate::ids::RunId;
-use crate::plan::{Bound, Plan, Source, check};
+use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,12 +70,14 @@ pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Boun
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }
     }
-    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| {
-        let mut failure = CommandFailure::usage(problems.to_string());
-        let each = |problem: &crate::plan::BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
-        failure.diagnostic = Some(Diagnosis { text: rendered(context, &problems), problems: problems.problems.iter().map(each).collect() });
-        failure
-    })
+    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| unbound(context, &problems))
+}
+
+fn unbound(context: &Context, problems: &BindProblems) -> CommandFailure {
+    let mut failure = CommandFailure::usage(problems.to_string());
+    let each = |problem: &BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    failure.diagnostic = Some(Diagnosis { text: rendered(context, problems), problems: problems.problems.iter().map(each).collect() });
+    failure
 }
 
 impl OpenedPlan {
@@ -87,20 +88,9 @@ impl OpenedPlan {
     pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
         // Which files are read does not depend on the run: this id is never seen.
         let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-        let sources = self.plan.sources(&context.registry, bound, &scope(&self.plan, bound, run));
+        let sources = self.plan.sources(&context.registry, bound, &run).map_err(|problems| unbound(context, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         freeze::freeze(&*context.ports.files, folder, &sources).await
-    }
-}
-
-/// Whose run it is, and where it works.
-pub fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
-    RunScope {
-        run,
-        plan: plan.name.clone(),
-        environment: bound.environment.clone(),
-        namespace: bound.namespace.clone(),
-        context: bound.context.clone(),
     }
 }
 
