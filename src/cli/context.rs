@@ -4,6 +4,7 @@ use super::arguments::{Common, Output};
 use super::failure::CommandFailure;
 use super::logs::Logs;
 use crate::action::Registry;
+use crate::actions::Places;
 use crate::journal::{Outside, StateFolder};
 use crate::ports::{Clock, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
 use crate::report::json::Json;
@@ -61,7 +62,10 @@ impl Context {
     pub fn new(common: Common) -> Self {
         let logs = Logs::start(common.verbose);
         let ports = ports(&common);
-        let registry = registry(&ports);
+        let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
+        // Without a state folder no run begins, so this one is never used.
+        let backups = state.unwrap_or_default().join("backups");
+        let registry = crate::actions::registry(&ports, &Places { backups });
         Self { common, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
@@ -121,25 +125,6 @@ fn ports(common: &Common) -> Ports {
         #[cfg(feature = "kubernetes")]
         kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone() }),
     }
-}
-
-/// The actions that plans can use.
-fn registry(ports: &Ports) -> Registry {
-    let registry = Registry::default().with(crate::actions::shell::Shell::new(Arc::clone(&ports.processes)));
-    #[cfg(feature = "kubernetes")]
-    let registry = {
-        use crate::actions::{
-            apply::Apply, detect_colour::DetectColour, scale::Scale, switch_ingress::SwitchIngress, wait_healthy::WaitHealthy,
-        };
-        let clusters = crate::cluster::Clusters::new(Arc::clone(&ports.kubernetes), Arc::clone(&ports.clock));
-        registry
-            .with(Apply::new(clusters.clone()))
-            .with(DetectColour::new(clusters.clone()))
-            .with(Scale::new(clusters.clone()))
-            .with(SwitchIngress::new(clusters.clone(), Arc::clone(&ports.http), Arc::clone(&ports.clock)))
-            .with(WaitHealthy::new(clusters))
-    };
-    registry
 }
 
 /// `--state` and `BOWLINE_STATE` (which clap reads), then the folders of the XDG base directory specification, which must be absolute.

@@ -14,6 +14,25 @@ pub fn run(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFa
     choose(given, &rows)
 }
 
+/// Finds the run that is to be looked at: the newest one when none is named and not just one is open.
+///
+/// # Errors
+/// When none fits, or several fit a name.
+pub fn run_to_show(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
+    let newest = |filter: &RunFilter| folder.runs(filter).map_err(|error| CommandFailure::usage(error.to_string()));
+    if given.is_some() {
+        return run(folder, given);
+    }
+    let open = newest(&RunFilter { unclosed: true, ..RunFilter::default() })?;
+    match open.as_slice() {
+        [row] => Ok(row.run.clone()),
+        _ => match newest(&RunFilter::default())?.first() {
+            Some(row) => Ok(row.run.clone()),
+            None => Err(CommandFailure::usage("this state folder holds no run yet").hint("`bowline run PLAN` makes one")),
+        },
+    }
+}
+
 fn choose(given: Option<&str>, rows: &[RunRow]) -> Result<RunId, CommandFailure> {
     let fitting: Vec<&RunRow> = match given {
         Some(text) => match rows.iter().find(|row| row.run.as_str() == text) {

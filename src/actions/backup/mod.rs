@@ -159,7 +159,8 @@ impl Action for Backup {
     type Output = BackupOutput;
 
     fn reversibility(&self, _params: &BackupParams) -> Reversibility {
-        Reversibility::Reversible
+        // What is finished is kept on purpose, and what is not is taken away at once: nothing waits to be undone.
+        Reversibility::ReadOnly
     }
 
     fn targets(&self, _scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {
