@@ -2,11 +2,18 @@
 
 pub mod action;
 pub mod actions;
+pub mod archive;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 pub mod engine;
 pub mod event;
+pub mod expr;
+#[cfg(test)]
+mod house;
 pub mod ids;
 pub mod journal;
+pub mod plan;
 pub mod ports;
+pub mod probe;
 pub mod record;
+pub mod report;

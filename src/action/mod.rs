@@ -1,13 +1,17 @@
 //! The seam: what a kind of step must be able to do, and all that the engine knows of it. It knows no engine, no plan text and no cluster.
 
+#[doc(hidden)]
+pub mod conformance;
 mod cx;
 mod erased;
 mod error;
+mod redact;
 mod registry;
 
 pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink, Ticket, UndoCx};
 pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
 pub use error::{ActionError, EffectError};
+pub use redact::Redactor;
 pub use registry::Registry;
 
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target, UndoClass};

@@ -4,13 +4,21 @@
 pub mod applied_by;
 #[cfg(feature = "kubernetes")]
 pub mod apply;
+pub mod backup;
 #[cfg(feature = "kubernetes")]
 pub mod detect_colour;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+pub mod pods;
+pub mod port_name;
+mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
+pub mod shell;
+pub mod smoke_test;
 #[cfg(feature = "kubernetes")]
 pub mod switch_ingress;
 #[cfg(feature = "kubernetes")]
 pub mod wait_healthy;
+
+pub use registry::{Places, registry};

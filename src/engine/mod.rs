@@ -1,3 +1,47 @@
 //! MAKING it happen: the pure core decides, the driver carries out. It knows no Kubernetes and no terminal.
 
+mod attempt;
+mod carry;
 pub mod core;
+mod drive;
+mod effects;
+mod hand;
+mod hear;
+mod ledger;
+mod planned;
+mod program;
+mod retreat;
+mod secrets;
+mod settle;
+#[cfg(test)]
+mod simulation;
+
+pub use drive::{Control, Ended, Opening, drive};
+pub use planned::Planned;
+pub use program::{Compensation, Outputs, Program, Rendered};
+pub use secrets::Secrets;
+
+use crate::journal::JournalError;
+
+/// Why a run could not be driven on. The run stays open, whatever it says.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal cannot be written: nothing more was started.
+    #[error("the run was stopped where it was, because its journal cannot be used")]
+    Journal {
+        /// Why.
+        #[source]
+        source: JournalError,
+        /// The effects that were under way and whose end is not in the journal.
+        in_doubt: Vec<String>,
+    },
+    /// What the journal says cannot have happened: a bug, or a damaged journal.
+    #[error("the run's journal does not make sense")]
+    Illegal(#[from] self::core::Illegal),
+}
+
+impl From<JournalError> for EngineError {
+    fn from(source: JournalError) -> Self {
+        EngineError::Journal { source, in_doubt: Vec::new() }
+    }
+}

@@ -37,7 +37,7 @@ pub(super) fn graph() -> Graph {
         continue_on_error: false,
         idempotent: false,
     };
-    Graph { steps: vec![step], guards: Vec::new(), concurrency: 0, budget: Period(Duration::from_secs(600)) }
+    Graph { steps: vec![step], guards: Vec::new(), concurrency: 0, budget: Period(Duration::from_secs(600)), verified: false }
 }
 
 pub(super) fn append(held: &Held, seq: u64, what: What) {

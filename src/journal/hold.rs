@@ -1,118 +1,20 @@
-//! Taking a run in hand and letting go of it. It knows who may; what is done with the run is the engine's.
+//! Taking a run in hand. It knows who may; what is done with the run is the engine's.
 
-use super::chain::{Head, Verifier};
+use super::chain::Head;
 use super::database::cannot_write;
+use super::held::{Held, Taken};
 use super::lock::{Identity, IdentityLock, Life, holder_here, life};
 use super::refused::HeldBy;
-use super::requests::{Mailbox, Request};
 use super::runs::{RunState, check_key};
-use super::sqlite::SqliteJournal;
 use super::state::StateFolder;
 use super::tables::{Rest, StoredRun, blob_refs, each_record, open_epoch, put_holder, select_unclosed};
-use super::writer::{Desk, NewRun, Writer};
-use super::{JournalError, Refused, RunJournal};
+use super::verify::Verifier;
+use super::writer::{Desk, NewRun};
+use super::{JournalError, Refused};
 use crate::ids::{Moment, RunId};
 use crate::ports::{Clock, Random};
-use crate::record::{Holder, Mode, Record};
+use crate::record::{Holder, Mode};
 use rusqlite::TransactionBehavior;
-use std::sync::Arc;
-
-/// A run in this process's hands: nobody else of this machine works on its identity until this value goes.
-pub struct Held {
-    run: RunId,
-    identity: Identity,
-    epoch: u64,
-    holder: Holder,
-    journal: Arc<SqliteJournal>,
-    mailbox: Mailbox,
-    folder: StateFolder,
-    // The last field: it falls after the journal is closed.
-    _lock: IdentityLock,
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held").field("run", &self.run).field("epoch", &self.epoch).finish_non_exhaustive()
-    }
-}
-
-impl Held {
-    /// The run.
-    pub fn run(&self) -> &RunId {
-        &self.run
-    }
-
-    /// Its plan and environment.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The epoch that its records carry from now on.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// This process, as `epoch-opened` names it.
-    pub fn holder(&self) -> &Holder {
-        &self.holder
-    }
-
-    /// Its writer. After [`Self::release`] it takes nothing more.
-    pub fn journal(&self) -> Arc<dyn RunJournal> {
-        Arc::clone(&self.journal) as Arc<dyn RunJournal>
-    }
-
-    /// Its durable records, oldest first; none of a new run.
-    ///
-    /// # Errors
-    /// When one cannot be read.
-    pub fn records(&self) -> Result<Vec<Record>, JournalError> {
-        match self.journal.desk.no.get() {
-            None => Ok(Vec::new()),
-            Some(_) => self.folder.records(&self.run).map_err(|refused| match refused {
-                Refused::Journal(error) => error,
-                other => JournalError::Read(other.to_string()),
-            }),
-        }
-    }
-
-    /// Waits for the next thing that another shell asks of the run. It counts as answered with the next record that becomes durable; until
-    /// then a later holder is asked again.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    ///
-    /// # Cancel safety
-    /// A request is either returned or still there.
-    pub async fn next_request(&self) -> Result<Request, JournalError> {
-        self.mailbox.next(&self.folder, &self.journal.desk).await
-    }
-
-    #[cfg(test)]
-    pub(super) fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
-    }
-
-    #[cfg(test)]
-    pub(super) fn desk(&self) -> &Desk {
-        &self.journal.desk
-    }
-
-    /// Stores what has gathered and lets go of the run. Dropping does the same and tells nobody of failures.
-    ///
-    /// # Errors
-    /// When not everything could be stored.
-    pub fn release(self) -> Result<(), JournalError> {
-        self.journal.close()
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // The engine may still hold the journal: it must be closed before the lock falls, not when the last clone goes.
-        let _ = self.journal.close();
-    }
-}
 
 /// A new run's id: the wall clock's second, and four random digits that keep runs of one second apart.
 ///
@@ -125,15 +27,6 @@ pub fn new_run_id(clock: &dyn Clock, random: &dyn Random) -> Result<RunId, Journ
     RunId::new(&id).map_err(|e| JournalError::Write(format!("the clock makes the run's id `{id}`: {e}")))
 }
 
-/// What is settled once nobody is in the way.
-struct Taken {
-    lock: IdentityLock,
-    run: RunId,
-    identity: Identity,
-    epoch: u64,
-    holder: Holder,
-}
-
 impl StateFolder {
     /// Opens a run. It exists once its first record, `run-opened`, is durable; a run that ends before leaves no trace.
     ///
@@ -144,10 +37,10 @@ impl StateFolder {
         let unclosed = select_unclosed(&self.reading(), identity)?;
         if let Some(stored) = unclosed {
             // The lock alone would not show a living holder whose lock file somebody took away.
-            let state = self.state(&stored)?;
+            let state = self.state_under_lock(&stored)?;
             return Err(match (state, held_by(&stored)) {
                 (RunState::Live, Some(by)) => Refused::Held(Box::new(by)),
-                (RunState::Elsewhere, Some(by)) => Refused::Elsewhere(Box::new(by)),
+                (RunState::Elsewhere, _) => elsewhere(&stored),
                 _ => Refused::Unfinished { run: stored.run, identity: identity.clone(), state },
             });
         }
@@ -162,7 +55,7 @@ impl StateFolder {
             since: outside.clock.now(),
         };
         let desk = Desk::new(Head::of_new(&run), Vec::new());
-        self.start(Taken { lock, run, identity: identity.clone(), epoch: 1, holder }, desk, Some(new))
+        Taken { lock, run, identity: identity.clone(), epoch: 1, holder }.start(self, desk, Some(new))
     }
 
     /// Takes a run that is not closed in hand, as its next epoch. `mode` says for what: only `abandon` may take a run from a machine that
@@ -188,7 +81,7 @@ impl StateFolder {
         self.take_over(&stored, epoch, &holder, now)?;
         let desk = Desk::new(stored.head, blob_refs(&self.reading(), stored.no)?);
         desk.no.get_or_init(|| stored.no);
-        self.start(Taken { lock, run: stored.run, identity: stored.identity, epoch, holder }, desk, None)
+        Taken { lock, run: stored.run, identity: stored.identity, epoch, holder }.start(self, desk, None)
     }
 
     fn take(&self, identity: &Identity) -> Result<IdentityLock, Refused> {
@@ -212,7 +105,7 @@ impl StateFolder {
         let by = held_by(stored).map(Box::new);
         match (life(host, &here, &held.holder), by) {
             (Life::Living, Some(by)) => Err(Refused::Held(by)),
-            (Life::Elsewhere, Some(by)) if mode != Mode::Abandon => Err(Refused::Elsewhere(by)),
+            (Life::Elsewhere, _) if mode != Mode::Abandon => Err(elsewhere(stored)),
             _ => Ok(()),
         }
     }
@@ -237,18 +130,15 @@ impl StateFolder {
         transaction.commit().map_err(cannot_write)
     }
 
-    fn start(&self, taken: Taken, desk: Desk, new: Option<NewRun>) -> Result<Held, Refused> {
-        let Taken { lock, run, identity, epoch, holder } = taken;
-        let clock = Arc::clone(&self.outside().clock);
-        let writer = Writer { connection: self.writing()?, desk: Arc::new(desk), new, epoch, clock };
-        let journal = Arc::new(SqliteJournal::start(self, run.clone(), writer)?);
-        Ok(Held { run, identity, epoch, holder, journal, mailbox: Mailbox::default(), folder: self.clone(), _lock: lock })
-    }
-
     fn holder(&self) -> Result<Holder, JournalError> {
         let here = self.outside().host.this_process();
         here.map(holder_here).map_err(|e| JournalError::Write(format!("this process cannot name itself: {e}")))
     }
+}
+
+/// Says that a run is held on a machine that cannot be seen from here.
+pub(super) fn elsewhere(stored: &StoredRun) -> Refused {
+    held_by(stored).map_or_else(|| Refused::Opening(stored.identity.clone()), |by| Refused::Elsewhere(Box::new(by)))
 }
 
 fn held_by(stored: &StoredRun) -> Option<HeldBy> {
@@ -261,8 +151,8 @@ mod tests {
     use crate::ids::RunId;
     use crate::journal::fixture::{KEY, append, begin, identity, note, open, outside};
     use crate::journal::tables::put_holder;
-    use crate::journal::{Held, JournalError, Refused, RunFilter, RunState, StateFolder};
-    use crate::record::{Holder, Mode, Outcome, What};
+    use crate::journal::{Held, JournalError, Refused, Request, RunFilter, RunState, StateFolder};
+    use crate::record::{CancelLevel, Holder, Mode, Outcome, What};
 
     fn end(held: Held, seq: u64, what: What) -> RunId {
         let run = held.run().clone();
@@ -347,6 +237,7 @@ mod tests {
         ] {
             forge_holder(&folder, &run, change);
             assert_eq!(state(&folder, &run), RunState::Dead);
+            assert!(matches!(folder.open_run(&identity("web")), Err(Refused::Unfinished { state: RunState::Dead, .. })));
             drop(folder.hold(&run, Mode::Resume).unwrap());
         }
     }
@@ -387,6 +278,8 @@ mod tests {
         run RUN is held by process 7 of eve on far, which cannot be seen from here, since THEN
         go on with it on far; if that machine is gone for good, `bowline abandon RUN`
         "#);
+        let cancel = Request::Cancel { level: CancelLevel::Halt, by: "bob".to_owned() };
+        assert!(matches!(folder.request(&run, &cancel), Err(Refused::Elsewhere(_))));
         assert!(folder.hold(&run, Mode::Abandon).is_ok());
     }
 

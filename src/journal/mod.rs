@@ -1,12 +1,21 @@
 //! WHAT did happen: durable, append-only, one writer. It knows records as bytes and people's locks; it decides nothing.
 
 mod chain;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod damage_tests;
 mod database;
 mod digest;
+mod export;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod format_tests;
 mod frozen;
+mod held;
 mod hold;
+mod import;
 mod key;
 mod lock;
 mod memory;
@@ -17,11 +26,14 @@ mod seal;
 mod sqlite;
 mod state;
 mod tables;
+mod verify;
 mod writer;
 
-pub use chain::{Damage, Verified};
+pub use export::ExportError;
 pub use frozen::{Frozen, FrozenFile};
-pub use hold::{Held, new_run_id};
+pub use held::Held;
+pub use hold::new_run_id;
+pub use import::{ImportError, verify_export};
 pub use key::SealingKey;
 pub use lock::Identity;
 pub use memory::{MemoryJournal, MemoryStore};
@@ -29,6 +41,7 @@ pub use refused::{HeldBy, Refused};
 pub use requests::{Request, RequestId};
 pub use runs::{RunFilter, RunReader, RunRow, RunState};
 pub use state::{Outside, StateFolder};
+pub use verify::{Damage, Verified};
 
 use crate::record::{BlobRef, Record};
 use futures::future::BoxFuture;

@@ -5,6 +5,7 @@
 //! a protocol and somebody to tidy up after a crash.
 
 use super::database::{cannot_read, cannot_write};
+use super::hold::elsewhere;
 use super::runs::RunState;
 use super::state::StateFolder;
 use super::tables::to_text;
@@ -66,7 +67,8 @@ impl StateFolder {
     pub fn request(&self, run: &RunId, request: &Request) -> Result<RequestId, Refused> {
         let stored = self.stored(run)?;
         match self.state(&stored)? {
-            RunState::Live | RunState::Elsewhere => {}
+            RunState::Live => {}
+            RunState::Elsewhere => return Err(elsewhere(&stored)),
             RunState::Closed(outcome) => return Err(Refused::Closed { run: run.clone(), outcome }),
             state => return Err(Refused::Resting { run: run.clone(), state }),
         }

@@ -134,6 +134,15 @@ impl StateFolder {
     }
 
     pub(super) fn state(&self, stored: &StoredRun) -> Result<RunState, JournalError> {
+        self.state_if(stored, || self.is_locked(&stored.identity))
+    }
+
+    /// How a run stands for whoever has the lock of its identity, and so need not ask for it.
+    pub(super) fn state_under_lock(&self, stored: &StoredRun) -> Result<RunState, JournalError> {
+        self.state_if(stored, || Ok(false))
+    }
+
+    fn state_if(&self, stored: &StoredRun, locked: impl Fn() -> Result<bool, JournalError>) -> Result<RunState, JournalError> {
         let resting = match stored.rests {
             Some(Rest { outcome, closed: true }) => return Ok(RunState::Closed(outcome)),
             Some(Rest { outcome: Outcome::Stuck, .. }) => RunState::Stuck,
@@ -146,7 +155,7 @@ impl StateFolder {
         Ok(match life(host, &here, &holder.holder) {
             Life::Living => RunState::Live,
             Life::Elsewhere => RunState::Elsewhere,
-            Life::Unseen if self.is_locked(&stored.identity)? => RunState::Live,
+            Life::Unseen if locked()? => RunState::Live,
             Life::Unseen | Life::Gone => resting,
         })
     }

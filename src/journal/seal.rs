@@ -2,6 +2,9 @@
 //!
 //! Sealed bytes are: the version (1), how the content is packed (0 as it is, 1 zstd), a nonce of 12 bytes, and AES-256-GCM of the packed
 //! content. The version, the packing and the blob's id are authenticated with it.
+//!
+//! This protects what leaves the state folder without its key: exports, backups, copies of the database. It does not protect from whoever
+//! can read the folder's key file or this process's memory. A content's size shows, and whether two contents of a run are equal.
 
 use super::JournalError;
 use super::digest::{hex, sha256};

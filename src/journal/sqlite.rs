@@ -11,6 +11,7 @@ use crate::ports::Random;
 use crate::record::{BlobRef, Record, What};
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::hash_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -33,7 +34,13 @@ impl SqliteJournal {
     pub(super) fn start(folder: &StateFolder, run: RunId, writer: Writer) -> Result<Self, JournalError> {
         let (desk, epoch) = (Arc::clone(&writer.desk), writer.epoch);
         let key = folder.key()?;
-        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || writer.work());
+        let alarm = Arc::clone(&desk);
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            // Whoever waits for the thread must hear that it is gone.
+            if catch_unwind(AssertUnwindSafe(|| writer.work())).is_err() {
+                alarm.failed(JournalError::Write("its thread panicked".to_owned()));
+            }
+        });
         let thread = thread.map_err(|e| JournalError::Write(format!("no thread for it: {e}")))?;
         let random = Arc::clone(&folder.outside().random);
         Ok(Self { desk, run, epoch, key, random, folder: folder.clone(), thread: Mutex::new(Some(thread)) })
@@ -47,9 +54,7 @@ impl SqliteJournal {
         self.desk.queue().closing = true;
         self.desk.wake();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            return Err(JournalError::Write("its thread panicked".to_owned()));
-        }
+        thread.map(JoinHandle::join);
         self.desk.progress.borrow().broken.clone().map_or(Ok(()), Err)
     }
 

@@ -88,6 +88,11 @@ impl StateFolder {
         self.0.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A connection of its own, for a look that lasts.
+    pub(super) fn looking(&self) -> Result<Connection, JournalError> {
+        connect_to_read(&self.0.path.join("journal.db"))
+    }
+
     pub(super) fn writing(&self) -> Result<Connection, JournalError> {
         connect(&self.0.path.join("journal.db"))
     }

@@ -111,7 +111,8 @@ impl Desk {
         self.progress.send_modify(|progress| progress.count = gathered.count);
     }
 
-    fn failed(&self, error: JournalError) {
+    /// Ends it: nothing is taken any more, and everybody who waits hears why.
+    pub(super) fn failed(&self, error: JournalError) {
         self.queue().broken = Some(error.clone());
         self.progress.send_modify(|progress| progress.broken = Some(error));
     }

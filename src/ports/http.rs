@@ -1,6 +1,10 @@
-//! HTTP servers.
+//! HTTP servers. It knows no probe and no expectation.
+
+mod network;
 
 use futures::future::BoxFuture;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A request.
@@ -14,7 +18,7 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Option<Vec<u8>>,
-    /// Time for the whole exchange.
+    /// Time for the whole exchange; 30 s when zero.
     pub timeout: Duration,
     /// Use a connection of its own, so that the answer comes from whoever is in service now.
     pub fresh: bool,
@@ -27,7 +31,7 @@ pub struct HttpResponse {
     pub status: u16,
     /// Its headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Its body, at most 4 MiB.
+    /// Its body, at most its first 4 MiB.
     pub body: Vec<u8>,
     /// From sending to the last byte.
     pub latency: Duration,
@@ -39,7 +43,7 @@ pub struct HttpResponse {
 pub struct HttpError {
     /// The request's method.
     pub method: String,
-    /// The request's URL.
+    /// The request's URL, without user, password and query, which may be secret.
     pub url: String,
     /// `no connection`, `no answer within 5s`, `not an http url`.
     pub what: String,
@@ -53,8 +57,8 @@ pub trait Http: Send + Sync {
     fn send(&self, request: HttpRequest) -> BoxFuture<'static, Result<HttpResponse, HttpError>>;
 }
 
-/// The network.
+/// The network. Clones share their connections.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkHttp {
-    pub(super) pooled: Option<reqwest::Client>,
+    clients: Arc<Mutex<HashMap<network::Way, reqwest::Client>>>,
 }

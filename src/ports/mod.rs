@@ -8,15 +8,19 @@ mod http;
 mod kubernetes;
 mod processes;
 mod random;
+mod script;
+mod tcp;
 
 pub use clock::{Clock, SystemClock};
-pub use files::{FileError, Files, SystemFiles, Writing};
+pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
 pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
 pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
+pub use script::Script;
+pub use tcp::{NetworkTcp, Tcp, TcpError};
 
 use std::sync::Arc;
 
@@ -35,6 +39,8 @@ pub struct Ports {
     pub host: Arc<dyn Host>,
     /// HTTP servers.
     pub http: Arc<dyn Http>,
+    /// Servers of any other protocol.
+    pub tcp: Arc<dyn Tcp>,
     /// Kubernetes API servers.
     #[cfg(feature = "kubernetes")]
     pub kubernetes: Arc<dyn Kubernetes>,

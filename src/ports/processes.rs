@@ -1,9 +1,21 @@
-//! Programs on this machine.
+//! Programs on this machine. It knows no shell and no step.
 
-use futures::future::BoxFuture;
+mod capture;
+mod group;
+
+use capture::Capture;
+use futures::future::{BoxFuture, FutureExt};
+use group::Group;
 use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
 
 /// A program to run.
@@ -87,7 +99,8 @@ pub enum ProcessError {
 /// Runs programs.
 pub trait Processes: Send + Sync {
     /// Runs a program in a process group of its own until it ends. `lines` sees what it prints, as it prints it.
-    /// When `cancel` fires the group gets SIGTERM, and five seconds later SIGKILL.
+    /// When `cancel` fires the group gets SIGTERM, and five seconds later SIGKILL. What the program leaves running in its group when
+    /// it ends by itself is ended likewise after a second; a daemon that should stay needs a session of its own.
     fn run(
         &self,
         spec: ProcessSpec,
@@ -99,3 +112,103 @@ pub trait Processes: Send + Sync {
 /// This machine's programs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemProcesses;
+
+/// Most bytes of standard output that are kept.
+const OUTPUT_LIMIT: usize = 1024 * 1024;
+/// Most bytes of standard error that are kept.
+const ERRORS_LIMIT: usize = 64 * 1024;
+/// How long pipes are read once nobody of the group is left: somebody outside it may hold them open for ever.
+const PIPES_GRACE: Duration = Duration::from_secs(1);
+
+impl Processes for SystemProcesses {
+    fn run(
+        &self,
+        spec: ProcessSpec,
+        lines: Arc<dyn Fn(Line) + Send + Sync>,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Exit, ProcessError>> {
+        run(spec, lines, cancel).boxed()
+    }
+}
+
+async fn run(spec: ProcessSpec, lines: Arc<dyn Fn(Line) + Send + Sync>, cancel: CancellationToken) -> Result<Exit, ProcessError> {
+    let program = spec.program.clone();
+    let not_started = |source| ProcessError::NotStarted { program: program.clone(), source };
+    if cancel.is_cancelled() {
+        return Err(not_started(io::Error::new(io::ErrorKind::Interrupted, "stopped before it began")));
+    }
+    check_directory(&spec).map_err(not_started)?;
+    let mut child = command(&spec).spawn().map_err(not_started)?;
+    let lost = |source| ProcessError::Lost { program: program.clone(), source };
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let group = Group::led_by(&child).map_err(lost)?;
+    let mut out = Capture::new(OUTPUT_LIMIT);
+    let mut err = Capture::new(ERRORS_LIMIT);
+    let ended = {
+        // Fed and read side by side: a program that fills one pipe while nobody empties it would wait for ever.
+        let mut pipes = pin!(futures::future::join3(
+            feed(stdin, spec.input),
+            read(stdout, &mut out, Stream::Out, &lines),
+            read(stderr, &mut err, Stream::Err, &lines),
+        ));
+        let mut end = pin!(group.end(&mut child, &cancel));
+        tokio::select! {
+            ended = &mut end => {
+                let _ = tokio::time::timeout(PIPES_GRACE, pipes).await;
+                ended
+            }
+            _ = &mut pipes => end.await,
+        }
+    };
+    let (status, cancelled) = ended.map_err(lost)?;
+    out.flush(|text| lines(Line { stream: Stream::Out, text }));
+    err.flush(|text| lines(Line { stream: Stream::Err, text }));
+    Ok(exit(status, cancelled, out, err))
+}
+
+fn exit(status: ExitStatus, cancelled: bool, out: Capture, err: Capture) -> Exit {
+    Exit { code: status.code(), signal: status.signal(), output: out.into_tail(), errors: err.into_tail(), cancelled }
+}
+
+/// The system says only "no such file" of a missing folder, which reads as if the program were missing.
+fn check_directory(spec: &ProcessSpec) -> io::Result<()> {
+    match &spec.directory {
+        Some(folder) if !folder.is_dir() => {
+            Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no folder {}", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn command(spec: &ProcessSpec) -> Command {
+    let mut command = Command::new(&spec.program);
+    command
+        .args(&spec.args)
+        .envs(&spec.environment)
+        .stdin(if spec.input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if let Some(folder) = &spec.directory {
+        command.current_dir(folder);
+    }
+    command
+}
+
+async fn feed(stdin: Option<ChildStdin>, input: Option<Vec<u8>>) {
+    if let (Some(mut stdin), Some(input)) = (stdin, input) {
+        // A program that does not read to the end closes the pipe: that is its right, and its exit code says the rest.
+        let _ = stdin.write_all(&input).await;
+    }
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>, capture: &mut Capture, stream: Stream, lines: &Arc<dyn Fn(Line) + Send + Sync>) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        capture.push(&buffer[..count], |text| lines(Line { stream, text }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

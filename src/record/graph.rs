@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The steps of a run, in the order in which the plan lists them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Graph {
     /// Every step, guards and gates included.
@@ -22,7 +22,7 @@ pub struct Graph {
 }
 
 /// One step as the engine sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepSummary {
     /// Its id.
@@ -46,7 +46,7 @@ pub struct StepSummary {
 }
 
 /// Who carries a step out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// An action, through the seam.
@@ -74,7 +74,7 @@ pub enum Reversibility {
 }
 
 /// What happens after a failed attempt. The delay before attempt `n + 1` is `backoff * factor^(n-1)`, at most `max`, plus jitter.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RetryPolicy {
     /// Attempts in all, at least 1.
@@ -107,7 +107,7 @@ impl RetryPolicy {
 }
 
 /// A `rollback-on-fail`: the steps that are taken back together, and its savepoint.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct GuardSummary {
     /// The id of the guard's own step.
@@ -122,18 +122,19 @@ pub struct GuardSummary {
 
 /// Something outside that a step writes, by a name that two steps share exactly when they write the same thing:
 /// `kube:apps/Deployment/production/web-blue`, `file:/srv/app.conf`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Target(pub String);
 
 /// When a step's compensation may run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UndoClass {
     /// After every step that needed it is undone.
     #[default]
     Ordinary,
     /// At once; it waits only for the undo of steps that wrote one of these targets.
+    #[serde(rename_all = "kebab-case")]
     Traffic {
         /// What must be fit before traffic may return to it.
         needs_fit: Vec<Target>,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u16 = 1;
 
 /// One entry of a run's journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Record {
     /// The version of the vocabulary in which the record was written.

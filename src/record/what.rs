@@ -5,7 +5,7 @@ use crate::ids::{Moment, PlanName, RunId, StepId};
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened to a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
     /// The run exists. Always the first record.
@@ -222,7 +222,7 @@ impl What {
 }
 
 /// Points at sealed bytes in the store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BlobRef {
     /// A keyed digest of the content, in hexadecimal: equal contents of one key have equal ids, and without the key it tells nothing.
@@ -234,12 +234,12 @@ pub struct BlobRef {
 }
 
 /// Names one effect of a step, the same in every attempt: `apply:apps/Deployment/production/web`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct EffectKey(pub String);
 
 /// The process that holds a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Holder {
     /// Host name.
@@ -255,7 +255,7 @@ pub struct Holder {
 }
 
 /// What a process was asked to do with a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Run it.
@@ -269,7 +269,7 @@ pub enum Mode {
 }
 
 /// Why a step did not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipReason {
     /// Its `when` is false.
@@ -279,7 +279,7 @@ pub enum SkipReason {
 }
 
 /// What is known of an effect whose answer got lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Settled<T> {
     /// It did not happen and will not.
@@ -293,7 +293,7 @@ pub enum Settled<T> {
 }
 
 /// How a try ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttemptResult {
     /// It did what it should.
@@ -325,7 +325,7 @@ pub enum AttemptResult {
 }
 
 /// Why something failed, in words that can be stored and shown anywhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Failure {
     /// One line.
@@ -346,7 +346,7 @@ impl Failure {
 }
 
 /// How hard a run is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CancelLevel {
     /// Start nothing more, settle, roll back.
@@ -356,7 +356,7 @@ pub enum CancelLevel {
 }
 
 /// How far a rollback goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// To the start.
@@ -366,7 +366,7 @@ pub enum Scope {
 }
 
 /// Why a run goes back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cause {
     /// The step that failed, when it was one.
@@ -376,7 +376,7 @@ pub struct Cause {
 }
 
 /// How a compensation ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UndoResult {
     /// Every effect has its mark and none is residue.
@@ -400,7 +400,7 @@ pub enum UndoResult {
 }
 
 /// What became of one effect when it was taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Mark {
     /// The effect.
@@ -412,7 +412,7 @@ pub struct Mark {
 }
 
 /// What became of one effect when it was taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum MarkKind {
     /// There was nothing to take back.
@@ -426,7 +426,7 @@ pub enum MarkKind {
 }
 
 /// How a run ended, or rests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every step is done.

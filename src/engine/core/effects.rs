@@ -19,6 +19,8 @@ impl Core {
         if state.status != Status::Running || state.undo != Undo::No {
             return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "effects-intended" });
         }
+        // Most steps have one effect: a map that grows by itself would keep room for several.
+        state.effects.reserve_exact(effects.len());
         for (key, undo) in effects {
             // The first undo stays: a later one would be a picture of our own half-done work.
             let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: undo.clone(), known: None });

@@ -22,7 +22,7 @@ mod illegal;
 mod order;
 mod scope;
 #[cfg(test)]
-mod simulation;
+pub(super) mod simulation;
 mod state;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -33,7 +33,7 @@ pub use illegal::{GraphError, Illegal};
 pub use state::{Effect, Rollback, Status, Step, Undo};
 
 use crate::ids::{Moment, PlanName, RunId, StepId};
-use crate::record::{BlobRef, Failure, Graph, Mode, Outcome};
+use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, StepSummary};
 use state::Index;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -171,6 +171,11 @@ impl Core {
     /// The number of the process that holds the run.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// What the graph says of a step.
+    pub fn summary(&self, id: &StepId) -> Option<&StepSummary> {
+        self.by_id.get(id).map(|step| &self.graph.steps[*step])
     }
 
     /// A step's state.

@@ -4,7 +4,7 @@ use super::illegal::GraphError;
 use super::state::Index;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary};
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashMap;
 
@@ -47,7 +47,9 @@ pub(super) fn check_acyclic(graph: &Graph, needs: &Edges, dependents: &Edges) ->
             drawn.add_edge(NodeIndex::new(*need), NodeIndex::new(place), ());
         }
     }
-    let circle = tarjan_scc(&drawn).into_iter().find(|group| group.len() > 1 || group.iter().any(|node| drawn.contains_edge(*node, *node)));
+    // Not tarjan_scc: it recurses, and a long chain would overflow the stack.
+    let circle =
+        kosaraju_scc(&drawn).into_iter().find(|group| group.len() > 1 || group.iter().any(|node| drawn.contains_edge(*node, *node)));
     match circle {
         None => Ok(()),
         Some(mut group) => {

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(in crate::engine) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::engine) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn roll(&mut self) -> u64 {
+    pub(in crate::engine) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,57 +23,57 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(in crate::engine) fn below(&mut self, limit: usize) -> usize {
         (self.roll() % limit.max(1) as u64) as usize
     }
 
-    pub(super) fn one_in(&mut self, n: usize) -> bool {
+    pub(in crate::engine) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 }
 
 /// What a step does when its turn comes.
 #[derive(Debug, Clone)]
-pub(super) struct Script {
+pub(in crate::engine) struct Script {
     /// How many effects it makes.
-    pub(super) effects: usize,
+    pub(in crate::engine) effects: usize,
     /// How many attempts fail before one succeeds; more than there are attempts means that it fails.
-    pub(super) failures: u32,
+    pub(in crate::engine) failures: u32,
     /// After how many effects a failing attempt fails.
-    pub(super) fails_after: usize,
+    pub(in crate::engine) fails_after: usize,
     /// A failing attempt hangs until it is stopped.
-    pub(super) hangs: bool,
+    pub(in crate::engine) hangs: bool,
     /// Nobody can look up its effects.
-    pub(super) opaque: bool,
+    pub(in crate::engine) opaque: bool,
     /// Its condition is false.
-    pub(super) skipped: bool,
+    pub(in crate::engine) skipped: bool,
     /// How many of its compensations fail.
-    pub(super) undo_failures: u32,
+    pub(in crate::engine) undo_failures: u32,
     /// Traffic: what must be fit.
-    pub(super) class: UndoClass,
+    pub(in crate::engine) class: UndoClass,
     /// What it writes.
-    pub(super) targets: Vec<Target>,
+    pub(in crate::engine) targets: Vec<Target>,
     /// An approver's answer.
-    pub(super) approves: bool,
+    pub(in crate::engine) approves: bool,
 }
 
 /// One case.
 #[derive(Debug, Clone)]
-pub(super) struct Case {
-    pub(super) graph: Graph,
-    pub(super) scripts: Vec<Script>,
+pub(in crate::engine) struct Case {
+    pub(in crate::engine) graph: Graph,
+    pub(in crate::engine) scripts: Vec<Script>,
     /// Crash once this many records were written since the last start.
-    pub(super) crash_after: Vec<u64>,
+    pub(in crate::engine) crash_after: Vec<u64>,
     /// Cancel at this record.
-    pub(super) cancel_at: Option<u64>,
-    pub(super) halt_at: Option<u64>,
+    pub(in crate::engine) cancel_at: Option<u64>,
+    pub(in crate::engine) halt_at: Option<u64>,
     /// How it ends does not depend on when things happen, so a crash must not change it.
-    pub(super) steady: bool,
-    pub(super) dice: Dice,
+    pub(in crate::engine) steady: bool,
+    pub(in crate::engine) dice: Dice,
 }
 
 impl Case {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::engine) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let count = 1 + dice.below(9);
         let calm = dice.one_in(3);
@@ -134,7 +134,7 @@ impl Case {
     }
 
     /// The same case without crashes.
-    pub(super) fn undisturbed(&self) -> Self {
+    pub(in crate::engine) fn undisturbed(&self) -> Self {
         Self { crash_after: Vec::new(), ..self.clone() }
     }
 }

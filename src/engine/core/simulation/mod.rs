@@ -2,7 +2,7 @@
 //!
 //! A failing case prints its seed; `BOWLINE_SIMULATION_SEED=N cargo test --lib simulation::one` runs it alone.
 
-mod case;
+pub(in crate::engine) mod case;
 mod flaws;
 mod invariants;
 mod runner;

@@ -1,0 +1,140 @@
+//! One dump from its first byte to its manifest. Whatever goes wrong on the way, nothing that looks like a backup is left.
+
+use super::postgres::{Server, check_end};
+use super::{BackupAfter, BackupParams, Verification, source};
+use crate::action::{ActionError, EffectError, Progress, ReadCx};
+use crate::actions::pods::Pods;
+use crate::archive::{About, Archive, ArchiveError, Manifest, Unblessed, Writer};
+use crate::ports::Clock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+const PIECE: usize = 64 * 1024;
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// All that a dump needs, so that it can go on without the attempt that began it.
+#[derive(Clone)]
+pub(super) struct Dump {
+    pub(super) pods: Arc<dyn Pods>,
+    pub(super) archive: Archive,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) cx: ReadCx,
+    pub(super) params: BackupParams,
+    pub(super) name: String,
+    pub(super) series: String,
+    pub(super) scratch: String,
+}
+
+impl Dump {
+    /// The server, in the pod that all of this goes through.
+    pub(super) async fn server(&self) -> Result<Server, ActionError> {
+        let source = &self.params.postgres;
+        let pod = self.pods.choose(&self.cx.scope, &source.pod).await?;
+        Ok(Server {
+            pods: self.pods.clone(),
+            scope: self.cx.scope.clone(),
+            pod,
+            container: source.container.clone(),
+            database: source.database.clone(),
+            user: source.user.clone(),
+        })
+    }
+
+    /// Makes the database to restore into, anew if an earlier try left one.
+    pub(super) async fn make_scratch(&self, server: &Server) -> Result<BackupAfter, EffectError> {
+        server.drop_database(&self.scratch).await.map_err(EffectError::Lost)?;
+        server.make_database(&self.scratch).await.map_err(EffectError::Lost)?;
+        Ok(BackupAfter::Scratch)
+    }
+
+    /// Dumps, verifies, blesses and prunes.
+    pub(super) async fn make(&self, server: &Server) -> Result<BackupAfter, EffectError> {
+        let made = tokio::select! {
+            made = self.whole(server) => made,
+            () = self.cx.cancel.cancelled() => Err(ActionError::transient("the backup was stopped before it was whole")),
+        };
+        let error = match made {
+            Ok(manifest) => {
+                self.prune().await;
+                return Ok(BackupAfter::Artefact(Box::new(manifest)));
+            }
+            Err(error) => error,
+        };
+        match self.archive.clear_unfinished(&self.name).await {
+            Ok(_) => Err(EffectError::Refused(error)),
+            // Something may be left: only a look can tell.
+            Err(_) => Err(EffectError::Lost(error)),
+        }
+    }
+
+    async fn whole(&self, server: &Server) -> Result<Manifest, ActionError> {
+        if let Ok(finished) = self.archive.verify(&self.name).await {
+            return Ok(finished);
+        }
+        let tables = match self.params.verify {
+            Verification::Restore => server.tables().await?,
+            Verification::Listing => Vec::new(),
+        };
+        let content = self.store(server).await?;
+        self.cx.doing(format!("verifying the dump of {}", self.params.postgres.database));
+        let found = self.verify(server, &content, &tables).await?;
+        let about = self.about(found);
+        self.archive.bless(content, &self.series, about, self.clock.now()).await.map_err(|error| self.failed(&error))
+    }
+
+    /// Streams the dump into the archive: as fast as the slower of the two.
+    async fn store(&self, server: &Server) -> Result<Unblessed, ActionError> {
+        let mut writer = self.archive.begin(&self.name).await.map_err(|error| self.failed(&error))?;
+        let program = server.dump().await?;
+        // The first of the two that fails ends both: after a full disk nobody reads any more, after a lost connection nobody writes.
+        let (size, end) = futures::future::try_join(self.copy(program.stdout, &mut writer), program.end).await?;
+        check_end("pg_dump", &end)?;
+        if size == 0 {
+            return Err(ActionError::transient("`pg_dump` gave nothing"));
+        }
+        writer.finish().await.map_err(|error| self.failed(&error))
+    }
+
+    async fn copy(&self, mut from: impl AsyncRead + Unpin, writer: &mut Writer) -> Result<u64, ActionError> {
+        let (mut size, mut piece) = (0_u64, vec![0; PIECE]);
+        loop {
+            let count = from.read(&mut piece).await;
+            let count = count.map_err(|error| ActionError::transient("the stream of the dump broke").because(&error))?;
+            if count == 0 {
+                return Ok(size);
+            }
+            writer.write(&piece[..count]).await.map_err(|error| self.failed(&error))?;
+            let before = size / MEBIBYTE;
+            size += count as u64;
+            if size / MEBIBYTE > before {
+                self.cx.doing(format!("dumping {}: {} MiB", self.params.postgres.database, size / MEBIBYTE));
+            }
+        }
+    }
+
+    fn about(&self, found: BTreeMap<String, u64>) -> About {
+        About {
+            format: "postgres-custom".to_owned(),
+            source: source(&self.params),
+            run: self.cx.scope.run.clone(),
+            step: self.cx.step.clone(),
+            verified: self.params.verify.as_str().to_owned(),
+            found,
+        }
+    }
+
+    /// Lets old backups go. The new one is whole, so a failure is worth a word and no more.
+    async fn prune(&self) {
+        let Some(keep) = self.params.keep else { return };
+        match self.archive.prune(&self.series, keep).await {
+            Ok(gone) if gone.is_empty() => {}
+            Ok(gone) => self.cx.sink.progress(&self.cx.step, Progress::Line(format!("removed old backups: {}", gone.join(", ")))),
+            Err(error) => self.cx.warn(format!("old backups could not be removed: {error}")),
+        }
+    }
+
+    pub(super) fn failed(&self, error: &ArchiveError) -> ActionError {
+        ActionError::transient(format!("the dump of {} could not be stored", self.params.postgres.database)).because(error)
+    }
+}

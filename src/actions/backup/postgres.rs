@@ -1,0 +1,166 @@
+//! PostgreSQL's own programs in a pod: what is run there, and what their answers mean. It knows no archive.
+
+use crate::action::{ActionError, RunScope};
+use crate::actions::pods::{PodCommand, PodEnd, PodProgram, Pods};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+/// Most bytes that are taken of an answer.
+const ANSWER_LIMIT: u64 = 4 * 1024 * 1024;
+/// Lines of standard error that explain a failure.
+const ERROR_LINES: usize = 5;
+
+/// Asks for the number of rows of each table, one query a table.
+const COUNT_ROWS: &str = r"
+SELECT format('SELECT %L, count(*) FROM %I.%I', n.nspname || '.' || c.relname, n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
+ORDER BY 1 \gexec
+";
+
+/// Names the tables.
+const TABLES: &str = r"
+SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'
+ORDER BY 1;
+";
+
+/// A PostgreSQL server in a pod.
+#[derive(Clone)]
+pub(super) struct Server {
+    pub(super) pods: Arc<dyn Pods>,
+    pub(super) scope: Arc<RunScope>,
+    pub(super) pod: String,
+    pub(super) container: Option<String>,
+    pub(super) database: String,
+    pub(super) user: String,
+}
+
+/// Says what is wrong with the name of a database or a user.
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
+    // PostgreSQL's programs read `key=value` and URLs where a database's name stands, and options anywhere.
+    let is_other = name.contains('=') || name.contains("://") || name.starts_with('-') || name.contains(char::is_control);
+    match () {
+        () if name.is_empty() => Err(format!("the {what} has no name")),
+        () if name.len() > 63 => Err(format!("the {what}'s name has {} bytes, PostgreSQL knows at most 63", name.len())),
+        () if is_other => Err(format!("`{name}` cannot be used as a {what}'s name")),
+        () => Ok(()),
+    }
+}
+
+impl Server {
+    /// Starts `pg_dump` in its custom form, which is compressed on the way.
+    pub(super) async fn dump(&self) -> Result<PodProgram, ActionError> {
+        self.start("pg_dump", &["--format=custom", "--dbname", &self.database], false).await
+    }
+
+    /// Starts `pg_restore`, which reads a dump and lists what is in it.
+    pub(super) async fn list(&self) -> Result<PodProgram, ActionError> {
+        let command = ["pg_restore", "--list"].map(str::to_owned).to_vec();
+        self.start_as_is(command, true).await
+    }
+
+    /// Starts `pg_restore`, which reads a dump into a database.
+    pub(super) async fn restore(&self, database: &str) -> Result<PodProgram, ActionError> {
+        self.start("pg_restore", &["--exit-on-error", "--no-owner", "--no-privileges", "--dbname", database], true).await
+    }
+
+    pub(super) async fn has_database(&self, name: &str) -> Result<bool, ActionError> {
+        let answer = self.ask(&self.database, &format!("SELECT 1 FROM pg_database WHERE datname = {};", literal(name))).await?;
+        Ok(!answer.is_empty())
+    }
+
+    /// Makes an empty database like the one that is backed up.
+    pub(super) async fn make_database(&self, name: &str) -> Result<(), ActionError> {
+        let sql = format!(
+            "SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', {}, \
+             pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = current_database() \\gexec\n",
+            literal(name)
+        );
+        self.ask(&self.database, &sql).await.map(drop)
+    }
+
+    /// Drops a database, whoever is connected to it; an absent one is no error.
+    pub(super) async fn drop_database(&self, name: &str) -> Result<(), ActionError> {
+        let sql = format!("DROP DATABASE IF EXISTS \"{}\" WITH (FORCE);", name.replace('"', "\"\""));
+        self.ask(&self.database, &sql).await.map(drop)
+    }
+
+    pub(super) async fn tables(&self) -> Result<Vec<String>, ActionError> {
+        self.ask(&self.database, TABLES).await
+    }
+
+    pub(super) async fn rows(&self, database: &str) -> Result<BTreeMap<String, u64>, ActionError> {
+        let lines = self.ask(database, COUNT_ROWS).await?;
+        let rows = lines.iter().map(|line| {
+            let (table, count) = line.rsplit_once('\t')?;
+            Some((table.to_owned(), count.parse().ok()?))
+        });
+        rows.collect::<Option<_>>().ok_or_else(|| ActionError::permanent("psql's answer is not a list of tables and their rows"))
+    }
+
+    /// Puts a question to psql and gives the lines of its answer.
+    async fn ask(&self, database: &str, sql: &str) -> Result<Vec<String>, ActionError> {
+        let arguments = ["-X", "-A", "-t", "-q", "-F", "\t", "-v", "ON_ERROR_STOP=1", "--dbname", database];
+        let mut program = self.start("psql", &arguments, true).await?;
+        if let Some(mut stdin) = program.stdin.take() {
+            // psql may end before it has read all: how it ends says why.
+            let _ = stdin.write_all(sql.as_bytes()).await;
+            let _ = stdin.shutdown().await;
+        }
+        let (answer, end) = futures::future::join(read_all(program.stdout), program.end).await;
+        check_end("psql", &end?)?;
+        Ok(answer.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+
+    async fn start(&self, program: &str, arguments: &[&str], stdin: bool) -> Result<PodProgram, ActionError> {
+        // Nobody is there who could type a password.
+        let first = [program, "--no-password", "--username", &self.user];
+        self.start_as_is(first.iter().chain(arguments).map(|text| (*text).to_owned()).collect(), stdin).await
+    }
+
+    async fn start_as_is(&self, command: Vec<String>, stdin: bool) -> Result<PodProgram, ActionError> {
+        let command = PodCommand { pod: self.pod.clone(), container: self.container.clone(), command, stdin };
+        self.pods.start(&self.scope, command).await
+    }
+}
+
+/// A text as an SQL literal.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Reads what a program prints, and drops what is too much of it.
+pub(super) async fn read_all(mut stdout: impl AsyncRead + Unpin) -> String {
+    let mut answer = Vec::new();
+    // A stream that breaks shows in how the program ended.
+    let _ = (&mut stdout).take(ANSWER_LIMIT).read_to_end(&mut answer).await;
+    let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Says why a program's end is not a good one.
+pub(super) fn check_end(program: &str, end: &PodEnd) -> Result<(), ActionError> {
+    if end.code == 0 {
+        return Ok(());
+    }
+    let mut failure = ActionError::transient(format!("`{program}` exited with code {}", end.code)).into_failure();
+    let lines: Vec<&str> = end.errors.lines().filter(|line| !line.trim().is_empty()).collect();
+    failure.causes.extend(lines[lines.len().saturating_sub(ERROR_LINES)..].iter().map(|line| (*line).to_owned()));
+    Err(failure.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_name, literal};
+
+    #[test]
+    fn a_name_cannot_become_an_option_or_a_connection() {
+        assert_eq!(check_name("database", "my app"), Ok(()));
+        for name in ["", "host=evil", "postgres://evil/x", "-f", "a\nb", &"x".repeat(64)] {
+            assert!(check_name("database", name).is_err(), "{name}");
+        }
+        assert_eq!(literal("o'clock"), "'o''clock'");
+    }
+}

@@ -1,0 +1,172 @@
+//! What actions want of pods: a door to one of their ports, and programs that run in them. It knows no probe and no database.
+
+use crate::action::{ActionError, RunScope};
+use futures::future::BoxFuture;
+use std::net::SocketAddr;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A port of a pod on this machine's loopback, for as long as this lives.
+pub trait Door: Send + Sync {
+    /// Where to connect.
+    fn address(&self) -> SocketAddr;
+    /// Why the last connection through it broke, when the API server said so.
+    fn trouble(&self) -> Option<String>;
+}
+
+/// How a program in a pod ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodEnd {
+    /// Its exit code.
+    pub code: i32,
+    /// The end of what it printed on standard error.
+    pub errors: String,
+}
+
+/// A program that runs in a pod. Dropped, it loses its connection.
+pub struct PodProgram {
+    /// What it reads. Shut down or dropped, its input is over. None when it was started without.
+    pub stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// What it prints. It must be read to its end.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its end. An error is a lost connection: how it ended is not known.
+    pub end: BoxFuture<'static, Result<PodEnd, ActionError>>,
+}
+
+/// A program to start in a pod.
+#[derive(Debug, Clone)]
+pub struct PodCommand {
+    /// The pod.
+    pub pod: String,
+    /// The container; the only or default one when none.
+    pub container: Option<String>,
+    /// The program and its arguments. No shell reads them.
+    pub command: Vec<String>,
+    /// Whether it reads anything.
+    pub stdin: bool,
+}
+
+/// The way to pods.
+pub trait Pods: Send + Sync {
+    /// Opens a door to a port of a pod behind `service/NAME`, `deployment/NAME`, `statefulset/NAME` or `pod/NAME`.
+    fn door(&self, scope: &RunScope, through: &str, port: Option<&str>) -> BoxFuture<'static, Result<Box<dyn Door>, ActionError>>;
+
+    /// Chooses a ready pod behind such a name.
+    fn choose(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<String, ActionError>>;
+
+    /// Starts a program.
+    fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>>;
+}
+
+#[cfg(feature = "kubernetes")]
+pub use real::ClusterPods;
+
+/// Says what is wrong with the name of what leads to a pod.
+#[cfg(feature = "kubernetes")]
+pub(super) fn check_through(through: &str) -> Result<(), String> {
+    through.parse::<crate::cluster::through::Through>().map(drop).map_err(|error| error.to_string())
+}
+
+/// Says what is wrong with the name of what leads to a pod.
+#[cfg(not(feature = "kubernetes"))]
+pub(super) fn check_through(_through: &str) -> Result<(), String> {
+    Err("this bowline was built without Kubernetes, so nothing leads to a pod".to_owned())
+}
+
+#[cfg(feature = "kubernetes")]
+mod real {
+    use super::{Door, PodCommand, PodEnd, PodProgram, Pods};
+    use crate::action::{ActionError, RunScope};
+    use crate::cluster::Clusters;
+    use crate::cluster::exec::{self, ExecError};
+    use crate::cluster::forward::{Forward, ForwardError};
+    use crate::cluster::through::{Through, ThroughError};
+    use crate::ports::Connection;
+    use futures::future::{BoxFuture, FutureExt};
+    use std::net::SocketAddr;
+
+    /// The pods of the run's cluster.
+    #[derive(Clone)]
+    pub struct ClusterPods(pub Clusters);
+
+    impl ClusterPods {
+        /// The connection, and the run's namespace there.
+        async fn connect(self, scope: RunScope) -> Result<(Connection, String), ActionError> {
+            let opened = self.0.open(scope.context.as_deref()).await;
+            let cluster = opened.map_err(|error| ActionError::transient("there is no way to the cluster").because(&error))?;
+            let namespace = scope.namespace.unwrap_or_else(|| cluster.connection.namespace.clone());
+            Ok((cluster.connection, namespace))
+        }
+    }
+
+    impl Door for Forward {
+        fn address(&self) -> SocketAddr {
+            Forward::address(self)
+        }
+
+        fn trouble(&self) -> Option<String> {
+            Forward::trouble(self)
+        }
+    }
+
+    impl Pods for ClusterPods {
+        fn door(&self, scope: &RunScope, through: &str, port: Option<&str>) -> BoxFuture<'static, Result<Box<dyn Door>, ActionError>> {
+            let (pods, scope, through, port) = (self.clone(), scope.clone(), through.to_owned(), port.map(str::to_owned));
+            async move {
+                let parsed = parse(&through)?;
+                let (connection, namespace) = pods.connect(scope).await?;
+                let forward = Forward::open(&connection, &namespace, &parsed, port.as_deref()).await;
+                let forward = forward.map_err(|error| match &error {
+                    ForwardError::Through(why) => not_reached(&through, why),
+                    ForwardError::Listen(_) => ActionError::transient(format!("nothing leads to {through}")).because(&error),
+                })?;
+                Ok(Box::new(forward) as Box<dyn Door>)
+            }
+            .boxed()
+        }
+
+        fn choose(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<String, ActionError>> {
+            let (pods, scope, through) = (self.clone(), scope.clone(), through.to_owned());
+            async move {
+                let parsed = parse(&through)?;
+                let (connection, namespace) = pods.connect(scope).await?;
+                let chosen = parsed.choose(&connection, &namespace).await;
+                chosen.map(|pod| pod.name).map_err(|error| not_reached(&through, &error))
+            }
+            .boxed()
+        }
+
+        fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>> {
+            let (pods, scope) = (self.clone(), scope.clone());
+            async move {
+                let (connection, namespace) = pods.connect(scope).await?;
+                let PodCommand { pod, container, command, stdin } = command;
+                let command = exec::PodCommand { namespace, pod, container, command };
+                let mut process = command.start(&connection, stdin).await.map_err(|error| not_run(&error))?;
+                let stdout = process.stdout().ok_or_else(|| ActionError::permanent("the API server gave no output stream"))?;
+                let stdin = process.stdin();
+                let end = async move {
+                    let exit = process.wait().await.map_err(|error| not_run(&error))?;
+                    Ok(PodEnd { code: exit.code, errors: exit.errors })
+                };
+                Ok(PodProgram { stdin, stdout, end: end.boxed() })
+            }
+            .boxed()
+        }
+    }
+
+    fn parse(through: &str) -> Result<Through, ActionError> {
+        through.parse().map_err(|error: ThroughError| ActionError::permanent(error.to_string()))
+    }
+
+    fn not_reached(through: &str, error: &ThroughError) -> ActionError {
+        let message = format!("no pod can be reached through {through}");
+        if error.is_transient() { ActionError::transient(message).because(error) } else { ActionError::permanent(message).because(error) }
+    }
+
+    fn not_run(error: &ExecError) -> ActionError {
+        match error {
+            ExecError::NotStarted { transient: false, .. } => ActionError::permanent(error.to_string()),
+            _ => ActionError::transient(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What an archive holds, and what it may let go.
+
+use super::{Archive, ArchiveError, Manifest, data_name, manifest_name};
+use crate::ports::is_partial_of;
+
+/// The backups of an archive.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Catalogue {
+    /// Those that are whole, the newest first.
+    pub backups: Vec<Manifest>,
+    /// Those whose manifest cannot be read, and why.
+    pub damaged: Vec<(String, String)>,
+}
+
+impl Archive {
+    /// Lists the backups. Their content is not looked at; see [`Archive::verify`].
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn list(&self) -> Result<Catalogue, ArchiveError> {
+        let mut catalogue = Catalogue::default();
+        for file in self.files.list(&self.folder).await? {
+            let Some(name) = file.strip_suffix(".json").filter(|name| !name.starts_with('.')) else { continue };
+            match self.show(name).await {
+                Ok(manifest) => catalogue.backups.push(manifest),
+                Err(error) => catalogue.damaged.push((name.to_owned(), error.to_string())),
+            }
+        }
+        catalogue.backups.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| b.name.cmp(&a.name)));
+        Ok(catalogue)
+    }
+
+    /// Removes all but the newest `keep` backups of a series, at least one being kept. Gives the names of those that are gone.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file cannot be removed.
+    pub async fn prune(&self, series: &str, keep: u32) -> Result<Vec<String>, ArchiveError> {
+        let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
+        let mut gone = Vec::new();
+        for manifest in self.list().await?.backups.into_iter().filter(|manifest| manifest.series == series).skip(keep) {
+            self.remove(&manifest.name).await?;
+            gone.push(manifest.name);
+        }
+        Ok(gone)
+    }
+
+    /// Removes a backup, or what there is of it.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub async fn remove(&self, name: &str) -> Result<(), ArchiveError> {
+        // The manifest first: without it, what is left looks like nothing.
+        self.files.remove(&self.manifest_path(name)).await?;
+        self.clear(name).await
+    }
+
+    /// Removes what there is of a backup that has no manifest: content, and what never got its name. One that has a manifest stays.
+    /// Says whether there was anything.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file cannot be removed.
+    pub async fn clear_unfinished(&self, name: &str) -> Result<bool, ArchiveError> {
+        match self.show(name).await {
+            Err(ArchiveError::Absent { .. }) => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(false),
+        }
+        let was_there = self.has_unfinished(name).await?;
+        self.clear(name).await?;
+        Ok(was_there)
+    }
+
+    /// True when there is content or a partial file of this name, with or without a manifest.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub async fn has_unfinished(&self, name: &str) -> Result<bool, ArchiveError> {
+        Ok(!self.pieces(name).await?.is_empty())
+    }
+
+    /// Removes content and partial files, and leaves the manifest alone.
+    pub(super) async fn clear(&self, name: &str) -> Result<(), ArchiveError> {
+        for file in self.pieces(name).await? {
+            self.files.remove(&self.folder.join(file)).await?;
+        }
+        Ok(())
+    }
+
+    /// The files of a backup but its manifest.
+    async fn pieces(&self, name: &str) -> Result<Vec<String>, ArchiveError> {
+        let (data, manifest) = (data_name(name), manifest_name(name));
+        let mut files = self.files.list(&self.folder).await?;
+        files.retain(|file| *file == data || is_partial_of(file, &data) || is_partial_of(file, &manifest));
+        Ok(files)
+    }
+}

@@ -1,0 +1,89 @@
+//! One attempt, from its rendered parameters to its end: runs beside the driver and tells it by messages.
+
+use super::effects::Journaled;
+use super::hand::Message;
+use super::settle::{Lookup, look_up};
+use crate::action::{ActionError, DynAction, Effects, ErasedTicket, Known, ReadCx};
+use crate::ids::StepId;
+use crate::journal::RunJournal;
+use crate::ports::Clock;
+use crate::record::EffectKey;
+use futures::FutureExt;
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+/// Time that a stopped action has to come to an end by itself before it is dropped. Effects in flight are never dropped.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(super) struct Attempt {
+    pub(super) action: Arc<dyn DynAction>,
+    pub(super) params: Value,
+    pub(super) attempt: u32,
+    pub(super) cx: ReadCx,
+    pub(super) journal: Arc<dyn RunJournal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Attempt {
+    /// Runs it to its end, which the driver is told.
+    pub(super) async fn run(self) {
+        let (step, attempt, messages) = (self.cx.step.clone(), self.attempt, self.messages.clone());
+        let result = self.perform().await;
+        // The driver is gone only when the whole run is given up; there is nobody left to tell.
+        let _ = messages.send(Message::Ended { step, attempt, result });
+    }
+
+    async fn perform(self) -> Result<Value, ActionError> {
+        let tracker = TaskTracker::new();
+        let stopped = self.cx.cancel.clone();
+        // Looking up must work although the attempt is stopped: that is when it is needed.
+        let lookup_cx = ReadCx { cancel: tokio_util::sync::CancellationToken::new(), ..self.cx.clone() };
+        let lookup =
+            Lookup { action: Arc::clone(&self.action), cx: lookup_cx, params: self.params.clone(), clock: Arc::clone(&self.clock) };
+        let effects: Arc<dyn Effects> = Arc::new(Journaled {
+            step: self.cx.step.clone(),
+            messages: self.messages.clone(),
+            journal: Arc::clone(&self.journal),
+            lookup,
+            tracker: tracker.clone(),
+            stopped: stopped.clone(),
+        });
+        let mut work = AssertUnwindSafe(self.action.perform(self.cx.clone(), effects, self.params.clone())).catch_unwind().boxed();
+        let result = tokio::select! {
+            biased;
+            result = &mut work => Some(result),
+            () = stopped.cancelled() => tokio::select! {
+                biased;
+                result = &mut work => Some(result),
+                () = self.clock.sleep(GRACE) => None,
+            },
+        };
+        drop(work);
+        tracker.close();
+        tracker.wait().await;
+        match result {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(ActionError::permanent("the action broke down; this is a bug in bowline")),
+            None => Err(ActionError::transient("it was stopped")),
+        }
+    }
+}
+
+/// Looks up the effects that an attempt left open whose process is gone.
+pub(super) async fn look_up_all(lookup: Lookup, open: Vec<(EffectKey, Value)>, messages: mpsc::UnboundedSender<Message>, step: StepId) {
+    let mut settled = Vec::with_capacity(open.len());
+    for (key, undo) in open {
+        let ticket = ErasedTicket { key: key.clone(), undo, known: Known::Open };
+        let found = look_up(&lookup, &ticket).await;
+        if lookup.cx.cancel.is_cancelled() {
+            return;
+        }
+        settled.push((key, found));
+    }
+    let _ = messages.send(Message::LookedUp { step, settled });
+}

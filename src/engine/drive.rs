@@ -1,0 +1,308 @@
+//! The driver: asks the core what to do, does it, and records what became of it. It decides nothing.
+
+use super::EngineError;
+use super::core::{Core, Illegal};
+use super::hand::{Hand, Message};
+use super::ledger::Ledger;
+use super::program::{Outputs, Program};
+use super::secrets::Secrets;
+use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink};
+use crate::event::{Event, Reporter};
+use crate::ids::StepId;
+use crate::journal::RunJournal;
+use crate::ports::{Clock, Random};
+use crate::record::{CancelLevel, Outcome, Record, What};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Everything that driving a run takes.
+pub struct Opening {
+    /// The plan.
+    pub program: Arc<dyn Program>,
+    /// The actions.
+    pub registry: Registry,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for jitter.
+    pub random: Arc<dyn Random>,
+    /// Whose run it is.
+    pub scope: Arc<RunScope>,
+    /// The files that were frozen with it.
+    pub frozen: Frozen,
+    /// Where secrets come from.
+    pub secrets: Arc<dyn Secrets>,
+    /// The run's journal.
+    pub journal: Arc<dyn RunJournal>,
+    /// The epoch under which this process holds the run.
+    pub epoch: u64,
+    /// The run so far; empty for a new one.
+    pub records: Vec<Record>,
+    /// What opens the run, or this process's hold on it.
+    pub first: What,
+    /// Who is told.
+    pub reporter: Arc<dyn Reporter>,
+    /// What people want meanwhile.
+    pub controls: mpsc::UnboundedReceiver<Control>,
+}
+
+/// What people want of a run while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// Stop it.
+    Cancel {
+        /// How.
+        level: CancelLevel,
+        /// Who.
+        by: String,
+    },
+    /// Answer an approval.
+    Answer {
+        /// The step that asks.
+        step: StepId,
+        /// Yes or no.
+        approved: bool,
+        /// Who.
+        by: String,
+        /// Their words.
+        comment: Option<String>,
+    },
+    /// Say how an effect ended that nobody can look up.
+    SettleDoubt {
+        /// The step.
+        step: StepId,
+        /// Done or not done.
+        done: bool,
+        /// Who.
+        by: String,
+    },
+}
+
+/// How the driver left the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Closed with this outcome, or resting with it.
+    pub outcome: Outcome,
+    /// Why it rests.
+    pub reason: Option<String>,
+}
+
+/// Time that effects in flight have to end when the run is stopped where it is. What still runs then stays in doubt.
+const HALT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Drives a run until it is closed or rests.
+///
+/// # Errors
+/// When the journal cannot be written or makes no sense. The run is open then, and can be resumed or rolled back.
+pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
+    let (messages, mut inbox) = mpsc::unbounded_channel();
+    let core = match (&opening.first, opening.records.is_empty()) {
+        (What::RunOpened { graph, .. }, true) => Core::new((**graph).clone()).map_err(Illegal::from)?,
+        _ => Core::replay(&opening.records)?,
+    };
+    let redactor = Redactor::default();
+    let reporter = Arc::clone(&opening.reporter);
+    let sink = Arc::new(EventSink { reporter, redactor: redactor.clone(), secrets: Arc::clone(&opening.secrets) });
+    let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
+    let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor);
+    let Opening { program, registry, random, scope, frozen, first, controls, .. } = opening;
+    let evidence = CancellationToken::new();
+    let outputs = Outputs::new();
+    let hand = Hand::default();
+    let mut driver = Driver { ledger, program, registry, random, scope, frozen, sink, messages, hand, outputs, evidence };
+    let result = driver.run(first, &mut inbox, controls).await;
+    driver.finish(result, inbox).await
+}
+
+pub(super) struct Driver {
+    pub(super) ledger: Ledger,
+    pub(super) program: Arc<dyn Program>,
+    pub(super) registry: Registry,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) scope: Arc<RunScope>,
+    pub(super) frozen: Frozen,
+    pub(super) sink: Arc<EventSink>,
+    pub(super) messages: mpsc::UnboundedSender<Message>,
+    pub(super) hand: Hand,
+    pub(super) outputs: Outputs,
+    /// Fires when nothing waits for the evidence of the failure any more.
+    pub(super) evidence: CancellationToken,
+}
+
+impl Driver {
+    async fn run(
+        &mut self,
+        first: What,
+        inbox: &mut mpsc::UnboundedReceiver<Message>,
+        mut controls: mpsc::UnboundedReceiver<Control>,
+    ) -> Result<(), EngineError> {
+        self.recall_outputs()?;
+        self.ledger.record(first)?;
+        let mut listening = true;
+        loop {
+            let wake = match self.carry_out_all()? {
+                Next::Wait(wake) => wake,
+                Next::Halt(reason) => return self.halt(reason, inbox).await,
+                Next::Over => return Ok(()),
+            };
+            let clock = Arc::clone(&self.ledger.clock);
+            let sleep = wake.map(|at| clock.sleep(at.since(clock.now()).max(Duration::from_millis(1))));
+            tokio::select! {
+                biased;
+                control = controls.recv(), if listening => match control {
+                    Some(control) => self.obey(control)?,
+                    None => listening = false,
+                },
+                Some(message) = inbox.recv() => {
+                    self.take(message)?;
+                    // What came meanwhile belongs to the same decision: it costs one look at the core, not many.
+                    while let Ok(message) = inbox.try_recv() {
+                        self.take(message)?;
+                    }
+                }
+                () = maybe(sleep) => {}
+            }
+        }
+    }
+
+    /// Opens what the steps that are done have left for later ones.
+    fn recall_outputs(&mut self) -> Result<(), EngineError> {
+        let outputs: Vec<_> = self.ledger.core.steps().filter_map(|(id, step)| Some((id.clone(), step.output.clone()?))).collect();
+        for (id, blob) in outputs {
+            let output = self.ledger.open(&blob)?;
+            self.outputs.insert(id, output);
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, control: Control) -> Result<(), EngineError> {
+        match control {
+            Control::Cancel { level, by } => self.ledger.record(What::CancelRequested { level, by }),
+            Control::Answer { step, approved, by, comment } => {
+                let asking = self.ledger.core.step(&step).is_some_and(|state| state.status == super::core::Status::Asking);
+                match asking && self.ledger.core.rollback().is_none() {
+                    true => self.ledger.record(What::ApprovalAnswered { step, approved, by, comment }),
+                    false => self.warn(Some(step), format!("{by} answered a question that is not asked now")),
+                }
+            }
+            Control::SettleDoubt { step, done, by } => {
+                let doubtful = self.ledger.core.step(&step).is_some_and(|state| state.status == super::core::Status::Doubtful);
+                match doubtful {
+                    true => self.ledger.record(What::DoubtAnswered { step, done, by }),
+                    false => self.warn(Some(step), "nothing about this step is in doubt".to_owned()),
+                }
+            }
+        }
+    }
+
+    pub(super) fn warn(&self, step: Option<StepId>, text: String) -> Result<(), EngineError> {
+        let text = self.ledger.redactor.clean(&text);
+        self.sink.reporter.event(&Event::Warning { step, text });
+        Ok(())
+    }
+
+    /// Stops everything where it is. Effects in flight have a moment to end; what they tell is recorded.
+    async fn halt(&mut self, reason: String, inbox: &mut mpsc::UnboundedReceiver<Message>) -> Result<(), EngineError> {
+        self.hand.stop_all();
+        let mut over = self.ledger.clock.sleep(HALT_WITHIN);
+        while !self.hand.is_empty() {
+            tokio::select! {
+                biased;
+                Some(message) = inbox.recv() => self.take_halting(message)?,
+                () = &mut over => break,
+            }
+        }
+        self.ledger.record(What::RunHalted { outcome: Outcome::Halted, reason })
+    }
+
+    /// Makes the end durable and told. With a broken journal, waits for what is in flight and tells what may have happened.
+    async fn finish(mut self, result: Result<(), EngineError>, mut inbox: mpsc::UnboundedReceiver<Message>) -> Result<Ended, EngineError> {
+        let Err(error) = result else {
+            let core = &self.ledger.core;
+            let outcome = core.closed().or(core.halted().map(|(outcome, _)| outcome)).unwrap_or(Outcome::Halted);
+            let reason = core.halted().map(|(_, reason)| reason.to_owned());
+            let in_doubt = self.open_effects();
+            self.ledger.close().await.map_err(|error| with_doubt(error, in_doubt))?;
+            return Ok(Ended { outcome, reason });
+        };
+        self.hand.stop_all();
+        let mut over = self.ledger.clock.sleep(HALT_WITHIN);
+        while !self.hand.is_empty() {
+            tokio::select! {
+                biased;
+                Some(message) = inbox.recv() => self.hand.forget(message),
+                () = &mut over => break,
+            }
+        }
+        Err(with_doubt(error, self.open_effects()))
+    }
+
+    fn open_effects(&self) -> Vec<String> {
+        let steps = self.ledger.core.steps();
+        steps.flat_map(|(id, step)| step.open_effects().map(move |(key, _)| format!("{id}: {}", key.0))).collect()
+    }
+
+    /// What an action may use to look at the outside.
+    pub(super) fn read_cx(&self, step: &StepId, cancel: CancellationToken) -> ReadCx {
+        let sink: Arc<dyn Sink> = self.sink.clone();
+        ReadCx { step: step.clone(), scope: Arc::clone(&self.scope), frozen: self.frozen.clone(), cancel, sink }
+    }
+}
+
+fn with_doubt(error: EngineError, in_doubt: Vec<String>) -> EngineError {
+    match error {
+        EngineError::Journal { source, .. } => EngineError::Journal { source, in_doubt },
+        other => other,
+    }
+}
+
+/// What follows a look at the core.
+pub(super) enum Next {
+    /// Nothing until then, or until something happens.
+    Wait(Option<crate::ids::Moment>),
+    /// Stop where it is.
+    Halt(String),
+    /// Closed, or resting.
+    Over,
+}
+
+async fn maybe(sleep: Option<BoxFuture<'static, ()>>) {
+    match sleep {
+        Some(sleep) => sleep.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Takes the news and questions of actions to the reporter and the secrets.
+pub(super) struct EventSink {
+    reporter: Arc<dyn Reporter>,
+    redactor: Redactor,
+    secrets: Arc<dyn Secrets>,
+}
+
+impl Sink for EventSink {
+    fn progress(&self, step: &StepId, progress: Progress) {
+        let step = step.clone();
+        let text = |text: String| self.redactor.clean(&text);
+        let event = match progress {
+            Progress::Doing(doing) => Event::Doing { step, text: text(doing) },
+            Progress::Of { done, total, unit } => Event::Of { step, done, total, unit },
+            Progress::Line(line) => Event::Line { step, text: text(line) },
+            Progress::Warning(warning) => Event::Warning { step: Some(step), text: text(warning) },
+        };
+        self.reporter.event(&event);
+    }
+
+    fn secret(&self, name: &str) -> BoxFuture<'static, Result<Secret, ActionError>> {
+        let (resolving, redactor) = (self.secrets.resolve(name), self.redactor.clone());
+        async move {
+            let secret = resolving.await?;
+            redactor.learn(&secret);
+            Ok(secret)
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,113 @@
+//! The way from an action to the journal: undo first, then the effect, on a task that nobody drops half way.
+
+use super::hand::Message;
+use super::settle::{Lookup, look_up};
+use crate::action::{ActionError, EffectError, Effects, ErasedTicket, Intent};
+use crate::ids::StepId;
+use crate::journal::RunJournal;
+use crate::record::{EffectKey, Settled};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The effects of one attempt.
+pub(super) struct Journaled {
+    pub(super) step: StepId,
+    pub(super) messages: mpsc::UnboundedSender<Message>,
+    pub(super) journal: Arc<dyn RunJournal>,
+    pub(super) lookup: Lookup,
+    /// Effects in flight.
+    pub(super) tracker: TaskTracker,
+    /// Fires when the attempt is stopped: what has not left stays.
+    pub(super) stopped: CancellationToken,
+}
+
+fn stopping() -> ActionError {
+    ActionError::transient("the step is being stopped")
+}
+
+impl Effects for Journaled {
+    fn intend(&self, intent: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.messages.send(Message::Intend { step: self.step.clone(), intent, effects, reply });
+        let (journal, stopped) = (Arc::clone(&self.journal), self.stopped.clone());
+        async move {
+            sent.map_err(|_| stopping())?;
+            let tickets = answer.await.map_err(|_| stopping())??;
+            journal.durable().await.map_err(|e| ActionError::permanent("the journal cannot be written").because(&e))?;
+            match stopped.is_cancelled() {
+                true => Err(stopping()),
+                false => Ok(tickets),
+            }
+        }
+        .boxed()
+    }
+
+    fn effect(
+        &self,
+        ticket: ErasedTicket,
+        future: BoxFuture<'static, Result<Value, EffectError>>,
+    ) -> BoxFuture<'static, Result<Value, ActionError>> {
+        if self.stopped.is_cancelled() {
+            return futures::future::ready(Err(stopping())).boxed();
+        }
+        let (step, messages, lookup) = (self.step.clone(), self.messages.clone(), self.lookup.clone());
+        let task = self.tracker.spawn(async move {
+            let result = AssertUnwindSafe(future)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(EffectError::Lost(ActionError::permanent("the action broke down in the middle of an effect"))));
+            let (settled, result) = match result {
+                Ok(after) => (Settled::Done(after.clone()), Ok(after)),
+                Err(EffectError::Refused(error)) => (Settled::NotDone, Err(error)),
+                Err(EffectError::Lost(error)) => {
+                    let settled = look_up(&lookup, &ticket).await;
+                    let result = match &settled {
+                        Settled::Done(after) => Ok(after.clone()),
+                        _ => Err(error),
+                    };
+                    (settled, result)
+                }
+            };
+            let (reply, recorded) = oneshot::channel();
+            let known = messages.send(Message::Known { step, key: ticket.key, settled, reply });
+            if known.is_ok() {
+                // The next effect's intent follows this record: order is kept by the driver, no sync is needed.
+                let _ = recorded.await;
+            }
+            result
+        });
+        async move { task.await.unwrap_or_else(|_| Err(stopping())) }.boxed()
+    }
+}
+
+/// The effects of a compensation that the plan gives. Nothing takes a compensation back, so they are not journaled; it may be repeated.
+pub(super) struct Unjournaled(pub(super) TaskTracker);
+
+impl Effects for Unjournaled {
+    fn intend(&self, _: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>> {
+        let ticket = |(key, undo)| ErasedTicket { key, undo, known: crate::action::Known::Open };
+        futures::future::ready(Ok(effects.into_iter().map(ticket).collect())).boxed()
+    }
+
+    fn effect(
+        &self,
+        _: ErasedTicket,
+        future: BoxFuture<'static, Result<Value, EffectError>>,
+    ) -> BoxFuture<'static, Result<Value, ActionError>> {
+        let task = self.0.spawn(future);
+        async move {
+            match task.await {
+                Ok(Ok(after)) => Ok(after),
+                Ok(Err(EffectError::Refused(error) | EffectError::Lost(error))) => Err(error),
+                Err(_) => Err(ActionError::transient("the action broke down in the middle of an effect")),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,127 @@
+//! Append, then apply, then act: the one place where the state changes.
+
+use super::EngineError;
+use super::core::Core;
+use crate::action::Redactor;
+use crate::event::{Event, Reporter};
+use crate::journal::{JournalError, RunJournal};
+use crate::ports::Clock;
+use crate::record::{AttemptResult, BlobRef, Cause, Record, UndoResult, VERSION, What};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a record may wait before it is made durable only to be shown: records that an effect waits for are so at once.
+const SHOW_WITHIN: Duration = Duration::from_millis(100);
+
+pub(super) struct Ledger {
+    pub(super) core: Core,
+    pub(super) journal: Arc<dyn RunJournal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) redactor: Redactor,
+    epoch: u64,
+    outbox: Option<mpsc::UnboundedSender<Arc<Record>>>,
+    publisher: tokio::task::JoinHandle<()>,
+}
+
+impl Ledger {
+    pub(super) fn new(
+        core: Core,
+        epoch: u64,
+        journal: Arc<dyn RunJournal>,
+        clock: Arc<dyn Clock>,
+        reporter: Arc<dyn Reporter>,
+        redactor: Redactor,
+    ) -> Self {
+        let (outbox, inbox) = mpsc::unbounded_channel();
+        let publisher = tokio::spawn(publish(inbox, Arc::clone(&journal), Arc::clone(&clock), reporter));
+        Self { core, journal, clock, redactor, epoch, outbox: Some(outbox), publisher }
+    }
+
+    /// Appends and applies a record. It is durable once `journal.durable()` says so; until then nothing may leave.
+    pub(super) fn record(&mut self, what: What) -> Result<(), EngineError> {
+        let what = self.without_secrets(what);
+        let record = Record { v: VERSION, seq: self.core.next_seq(), at: self.clock.now(), epoch: self.epoch, what };
+        self.core.apply(&record)?;
+        self.journal.append(record.clone())?;
+        if let Some(outbox) = &self.outbox {
+            // The publisher is gone only when the journal is broken, which the next append tells.
+            let _ = outbox.send(Arc::new(record));
+        }
+        Ok(())
+    }
+
+    pub(super) fn seal(&self, value: &serde_json::Value) -> Result<BlobRef, EngineError> {
+        Ok(self.journal.seal(value.to_string().as_bytes())?)
+    }
+
+    pub(super) fn open(&self, blob: &BlobRef) -> Result<serde_json::Value, JournalError> {
+        let bytes = self.journal.open(blob)?;
+        serde_json::from_slice(&bytes).map_err(|e| JournalError::Damaged(format!("blob {} holds no JSON: {e}", blob.id)))
+    }
+
+    /// Waits until everything is durable and shown.
+    pub(super) async fn close(mut self) -> Result<(), EngineError> {
+        let result = self.journal.durable().await;
+        drop(self.outbox.take());
+        let _ = self.publisher.await;
+        Ok(result?)
+    }
+
+    fn without_secrets(&self, what: What) -> What {
+        match what {
+            What::AttemptEnded { step, attempt, result } => {
+                let result = match result {
+                    AttemptResult::Failed { failure, retry_at } => {
+                        AttemptResult::Failed { failure: self.redactor.failure(&failure), retry_at }
+                    }
+                    AttemptResult::TimedOut { failure, retry_at } => {
+                        AttemptResult::TimedOut { failure: self.redactor.failure(&failure), retry_at }
+                    }
+                    other => other,
+                };
+                What::AttemptEnded { step, attempt, result }
+            }
+            What::UndoEnded { step, attempt, result: UndoResult::Failed { failure, marks, retry_at } } => {
+                let failure = self.redactor.failure(&failure);
+                What::UndoEnded { step, attempt, result: UndoResult::Failed { failure, marks, retry_at } }
+            }
+            What::RollbackOpened { scope, cause, deadline } => {
+                let cause = Cause { reason: self.redactor.clean(&cause.reason), ..cause };
+                What::RollbackOpened { scope, cause, deadline }
+            }
+            What::ApprovalAsked { step, message } => What::ApprovalAsked { step, message: self.redactor.clean(&message) },
+            other => other,
+        }
+    }
+}
+
+/// Shows records once they are durable. Several are made durable together, so that showing costs hardly a sync.
+async fn publish(
+    mut inbox: mpsc::UnboundedReceiver<Arc<Record>>,
+    journal: Arc<dyn RunJournal>,
+    clock: Arc<dyn Clock>,
+    reporter: Arc<dyn Reporter>,
+) {
+    let mut gathered = Vec::new();
+    while let Some(first) = inbox.recv().await {
+        gathered.push(first);
+        let mut over = clock.sleep(SHOW_WITHIN);
+        loop {
+            tokio::select! {
+                biased;
+                next = inbox.recv() => match next {
+                    Some(next) => gathered.push(next),
+                    None => break,
+                },
+                () = &mut over => break,
+            }
+        }
+        if journal.durable().await.is_err() {
+            return;
+        }
+        for record in gathered.drain(..) {
+            reporter.event(&Event::Recorded(record));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A checked plan as the driver's program: renders what the plan says with the run's inputs and the outputs so far.
+
+use super::program::{Compensation, Outputs, Program, Rendered};
+use crate::expr::{RenderError, Template, Values};
+use crate::ids::{ActionKind, Period, StepId};
+use crate::plan::{Does, Plan, Step, Undo};
+use crate::record::{Failure, Scope};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The action that looks whether probes pass.
+const VERIFIER: &str = "smoke-test";
+
+/// A checked plan, bound to a run's inputs.
+pub struct Planned {
+    plan: Arc<Plan>,
+    values: Values,
+}
+
+impl Planned {
+    /// Binds a plan to what does not change while it runs.
+    pub fn new(plan: Arc<Plan>, values: Values) -> Self {
+        Self { plan, values }
+    }
+
+    fn step(&self, id: &StepId) -> Result<&Step, Failure> {
+        self.plan.step(id.as_str()).ok_or_else(|| Failure::permanent(format!("the plan has no step `{id}`")))
+    }
+
+    fn values(&self, outputs: &Outputs) -> Values {
+        let steps: Map<String, Value> = outputs.iter().map(|(id, output)| (id.to_string(), output.clone())).collect();
+        Values { steps: Value::Object(steps), ..self.values.clone() }
+    }
+}
+
+fn cannot_render(error: &RenderError) -> Failure {
+    Failure::permanent(error.to_string())
+}
+
+fn render(template: &Template, values: &Values) -> Result<Value, Failure> {
+    template.render(values).map_err(|error| cannot_render(&error))
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+impl Program for Planned {
+    fn holds(&self, step: &StepId, outputs: &Outputs) -> Result<bool, Failure> {
+        match &self.step(step)?.when {
+            None => Ok(true),
+            Some(condition) => condition.holds(&self.values(outputs)).map_err(|error| cannot_render(&error)),
+        }
+    }
+
+    fn render(&self, step: &StepId, outputs: &Outputs) -> Result<Rendered, Failure> {
+        let step = self.step(step)?;
+        let values = self.values(outputs);
+        let Does::Action(params) = &step.does else {
+            return Err(Failure::permanent(format!("`{}` is no action", step.kind)));
+        };
+        let undo = match &step.undo {
+            Undo::ByAction => Compensation::ByAction,
+            Undo::Nothing { why } => Compensation::Nothing(why.clone()),
+            Undo::Steps(steps) => {
+                let rendered = steps.iter().map(|(kind, params)| Ok((kind.clone(), render(params, &values)?)));
+                Compensation::Steps(rendered.collect::<Result<_, Failure>>()?)
+            }
+        };
+        Ok(Rendered { kind: step.kind.clone(), params: render(params, &values)?, undo })
+    }
+
+    fn question(&self, step: &StepId, outputs: &Outputs) -> Result<String, Failure> {
+        match &self.step(step)?.does {
+            Does::Approve { message } => render(message, &self.values(outputs)).map(text),
+            _ => Err(Failure::permanent(format!("`{step}` asks nothing"))),
+        }
+    }
+
+    fn pause(&self, step: &StepId, outputs: &Outputs) -> Result<Duration, Failure> {
+        let Does::Pause { time } = &self.step(step)?.does else {
+            return Err(Failure::permanent(format!("`{step}` is no pause")));
+        };
+        let time = text(render(time, &self.values(outputs))?);
+        time.parse::<Period>().map(|period| period.0).map_err(|error| Failure::permanent(error.to_string()))
+    }
+
+    fn verification(&self, scope: &Scope, outputs: &Outputs) -> Result<Option<(ActionKind, Value)>, Failure> {
+        let guard = match scope {
+            Scope::Guard(id) => Some(self.step(id)?),
+            // A guard over everything says what must hold after everything is taken back.
+            Scope::Everything => self.plan.steps.iter().rev().find(|step| matches!(step.does, Does::Guard { .. })),
+        };
+        let Some(Does::Guard { verify, .. }) = guard.map(|step| &step.does) else { return Ok(None) };
+        if verify.is_empty() {
+            return Ok(None);
+        }
+        let values = self.values(outputs);
+        let probes = verify.iter().map(|probe| render(probe, &values)).collect::<Result<Vec<_>, _>>()?;
+        let kind = ActionKind::new(VERIFIER).map_err(|error| Failure::permanent(error.to_string()))?;
+        Ok(Some((kind, json!({ "probes": probes, "within": "30s" }))))
+    }
+}

@@ -1,0 +1,140 @@
+//! The work of going back: compensations, evidence and the look afterwards. Runs beside the driver and tells it by messages.
+
+use super::effects::Unjournaled;
+use super::hand::Message;
+use super::program::{Compensation, Rendered};
+use crate::action::{ActionError, DynEffect, Effects, ReadCx, Registry, UndoCx};
+use crate::ids::ActionKind;
+use crate::journal::RunJournal;
+use crate::ports::Clock;
+use crate::record::{Failure, Mark, MarkKind};
+use futures::FutureExt;
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+/// How long a workload's compensation waits for the evidence of the failure.
+pub(super) const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
+/// How long a stopped compensation has to come to an end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// One try of one compensation.
+pub(super) struct Retreat {
+    pub(super) registry: Registry,
+    pub(super) rendered: Rendered,
+    pub(super) effects: Vec<DynEffect>,
+    pub(super) cx: UndoCx,
+    pub(super) attempt: u32,
+    pub(super) journal: Arc<dyn RunJournal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) messages: mpsc::UnboundedSender<Message>,
+}
+
+impl Retreat {
+    /// Runs it to its end, which the driver is told.
+    pub(super) async fn run(self) {
+        let (step, attempt, messages) = (self.cx.read.step.clone(), self.attempt, self.messages.clone());
+        let result = self.compensate().await;
+        let _ = messages.send(Message::Undone { step, attempt, result });
+    }
+
+    async fn compensate(self) -> Result<Vec<Mark>, ActionError> {
+        // Taking back is an effect, too: nobody may find it done before the journal says that it was begun.
+        self.journal.durable().await.map_err(|e| ActionError::permanent("the journal cannot be written").because(&e))?;
+        let (stop, clock) = (self.cx.read.cancel.clone(), Arc::clone(&self.clock));
+        let tracker = TaskTracker::new();
+        let mut work = AssertUnwindSafe(self.work(tracker.clone())).catch_unwind().boxed();
+        let result = tokio::select! {
+            biased;
+            result = &mut work => Some(result),
+            () = stop.cancelled() => tokio::select! {
+                biased;
+                result = &mut work => Some(result),
+                () = clock.sleep(GRACE) => None,
+            },
+        };
+        drop(work);
+        tracker.close();
+        tracker.wait().await;
+        match result {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(ActionError::permanent("the action broke down; this is a bug in bowline")),
+            None => Err(ActionError::transient("it was stopped")),
+        }
+    }
+
+    async fn work(self, tracker: TaskTracker) -> Result<Vec<Mark>, ActionError> {
+        match &self.rendered.undo {
+            Compensation::ByAction => {
+                let action = find(&self.registry, &self.rendered.kind)?;
+                action.compensate(self.cx.clone(), self.rendered.params.clone(), self.effects.clone()).await
+            }
+            Compensation::Nothing(why) => Ok(self.mark_all(MarkKind::Nothing, why)),
+            Compensation::Steps(steps) => {
+                let effects: Arc<dyn Effects> = Arc::new(Unjournaled(tracker));
+                for (kind, params) in steps {
+                    let action = find(&self.registry, kind)?;
+                    action.perform(self.cx.read.clone(), Arc::clone(&effects), params.clone()).await?;
+                }
+                Ok(self.mark_all(MarkKind::Restored, "by the plan's own undo"))
+            }
+        }
+    }
+
+    fn mark_all(&self, kind: MarkKind, note: &str) -> Vec<Mark> {
+        self.effects.iter().map(|effect| Mark { key: effect.key.clone(), kind, notes: vec![note.to_owned()] }).collect()
+    }
+}
+
+fn find<'a>(registry: &'a Registry, kind: &ActionKind) -> Result<&'a Arc<dyn crate::action::DynAction>, ActionError> {
+    registry.get(kind.as_str()).ok_or_else(|| ActionError::permanent(format!("this bowline does not know the action `{kind}`")))
+}
+
+/// Takes the evidence of a failure, within a time: going back must not wait long for it.
+pub(super) async fn take_evidence(
+    registry: Registry,
+    rendered: Option<Rendered>,
+    effects: Vec<DynEffect>,
+    cx: ReadCx,
+    clock: Arc<dyn Clock>,
+    messages: mpsc::UnboundedSender<Message>,
+) {
+    let step = cx.step.clone();
+    let action = rendered.and_then(|rendered| Some((registry.get(rendered.kind.as_str()).cloned()?, rendered.params)));
+    let (evidence, error) = match action {
+        None => (Vec::new(), None),
+        Some((action, params)) => tokio::select! {
+            evidence = AssertUnwindSafe(action.evidence(cx, params, effects)).catch_unwind() => (evidence.unwrap_or_default(), None),
+            () = clock.sleep(EVIDENCE_WITHIN) => (Vec::new(), Some("it took too long".to_owned())),
+        },
+    };
+    let _ = messages.send(Message::Evidence { step, evidence, error });
+}
+
+/// Looks whether the world is as it must be after the rollback.
+pub(super) async fn verify(
+    registry: Registry,
+    wanted: Result<Option<(ActionKind, Value)>, Failure>,
+    cx: ReadCx,
+    messages: mpsc::UnboundedSender<Message>,
+) {
+    let failure = match wanted {
+        Err(failure) => Some(failure),
+        Ok(None) => None,
+        Ok(Some((kind, params))) => {
+            let effects: Arc<dyn Effects> = Arc::new(Unjournaled(TaskTracker::new()));
+            let result = match find(&registry, &kind) {
+                Ok(action) => AssertUnwindSafe(action.perform(cx, effects, params)).catch_unwind().await,
+                Err(error) => Ok(Err(error)),
+            };
+            match result {
+                Ok(result) => result.err().map(ActionError::into_failure),
+                Err(_) => Some(Failure::permanent("the check broke down; this is a bug in bowline")),
+            }
+        }
+    };
+    let _ = messages.send(Message::Verified { failure });
+}

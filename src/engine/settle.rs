@@ -1,0 +1,36 @@
+//! Finding out how an effect ended whose answer was lost.
+
+use crate::action::{DynAction, DynEffect, ErasedTicket, Known, ReadCx};
+use crate::ports::Clock;
+use crate::record::Settled;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that looking up an effect of one step needs.
+#[derive(Clone)]
+pub(super) struct Lookup {
+    pub(super) action: Arc<dyn DynAction>,
+    pub(super) cx: ReadCx,
+    pub(super) params: Value,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+const TRIES: u32 = 4;
+
+/// Asks the action, a few times when it cannot tell yet. What nobody can tell is `Unknown`, never a guess.
+pub(super) async fn look_up(lookup: &Lookup, ticket: &ErasedTicket) -> Settled<Value> {
+    let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: Known::Open };
+    let mut wait = Duration::from_millis(500);
+    for attempt in 1..=TRIES {
+        match lookup.action.settle(lookup.cx.clone(), lookup.params.clone(), effect.clone()).await {
+            Ok(settled) => return settled,
+            Err(error) if attempt == TRIES || !error.is_transient() => {
+                return Settled::Unknown(format!("it could not be looked up: {error}"));
+            }
+            Err(_) => lookup.clock.sleep(wait).await,
+        }
+        wait *= 2;
+    }
+    Settled::Unknown("it could not be looked up".to_owned())
+}

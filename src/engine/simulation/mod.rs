@@ -1,0 +1,223 @@
+//! Random runs of the real driver over a journal in memory: real tasks, virtual time, deaths at every record.
+
+mod world;
+
+use super::core::simulation::case::{Case, Dice};
+use super::core::{Core, Undo};
+use super::{Control, EngineError, Opening, drive};
+use crate::action::{Frozen, Registry, RunScope};
+use crate::event::{Event, Reporter};
+use crate::ids::{PlanName, RunId};
+use crate::journal::MemoryStore;
+use crate::ports::{Clock, Random};
+use crate::record::{BlobRef, CancelLevel, Holder, Mode, Outcome, What};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+use world::{NoSecrets, Script, Steps, VirtualClock, World};
+
+const CASES: u64 = 3_000;
+
+struct Nobody;
+
+impl Reporter for Nobody {
+    fn event(&self, _: &Event) {}
+}
+
+struct SeededRandom(Mutex<Dice>);
+
+impl Random for SeededRandom {
+    fn fill(&self, bytes: &mut [u8]) -> std::io::Result<()> {
+        let mut dice = self.0.lock().expect("one thread");
+        bytes.iter_mut().for_each(|byte| *byte = dice.roll() as u8);
+        Ok(())
+    }
+}
+
+/// How one life of the driver ended.
+enum Life {
+    Died,
+    Full,
+    Ended(Outcome),
+}
+
+struct Play {
+    case: Case,
+    dice: Dice,
+    store: MemoryStore,
+    world: World,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+}
+
+impl Play {
+    fn new(seed: u64) -> Self {
+        let case = Case::new(seed);
+        let store = MemoryStore::new();
+        let world = World::new(store.clone());
+        Self { dice: case.dice.clone(), case, store, world, clock: Arc::new(VirtualClock::default()), seed }
+    }
+
+    fn first(&self, epoch: u64, mode: Mode) -> What {
+        if !self.store.is_empty() {
+            let holder = Holder { host: "h".into(), pid: epoch as u32, started: 1, boot: "b".into(), user: "u".into() };
+            return What::EpochOpened { holder, mode };
+        }
+        What::RunOpened {
+            run: RunId::new("run").expect("valid"),
+            plan: PlanName::new("plan").expect("valid"),
+            environment: None,
+            graph: Box::new(self.case.graph.clone()),
+            frozen: BlobRef { id: "0".into(), sealed: "0".into(), size: 0 },
+        }
+    }
+
+    /// One process, from taking the run in hand to its death or end. Dropping its runtime ends everything that it did.
+    fn live(&mut self, mode: Mode, controls: Vec<Control>) -> Life {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        let journal = self.store.hold();
+        let epoch = journal.epoch();
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let scope = RunScope {
+            run: RunId::new("run").expect("valid"),
+            plan: PlanName::new("plan").expect("valid"),
+            environment: None,
+            namespace: None,
+            context: None,
+        };
+        let opening = Opening {
+            program: Arc::new(Steps::new(&self.case, &self.world, sender.clone())),
+            registry: Registry::default().with(Script::new(self.world.clone())),
+            clock: Arc::clone(&self.clock),
+            random: Arc::new(SeededRandom(Mutex::new(self.dice.clone()))),
+            scope: Arc::new(scope),
+            frozen: Frozen::default(),
+            secrets: Arc::new(NoSecrets),
+            journal: Arc::new(journal),
+            epoch,
+            records: self.store.records(),
+            first: self.first(epoch, mode),
+            reporter: Arc::new(Nobody),
+            controls: receiver,
+        };
+        controls.into_iter().for_each(|control| sender.send(control).expect("the receiver is there"));
+        let store = self.store.clone();
+        let limit = std::time::Duration::from_secs(100_000);
+        let ended = runtime.block_on(async move {
+            tokio::select! {
+                biased;
+                () = store.died() => None,
+                ended = tokio::time::timeout(limit, drive(opening)) => Some(ended),
+            }
+        });
+        match ended {
+            None => Life::Died,
+            Some(Ok(Ok(ended))) => Life::Ended(ended.outcome),
+            Some(Ok(Err(EngineError::Journal { .. }))) => Life::Full,
+            Some(Ok(Err(error))) => panic!("seed {}: {error}: {error:?}\n{}", self.seed, self.picture()),
+            Some(Err(_)) => panic!("seed {}: the run does not end\n{}", self.seed, self.picture()),
+        }
+    }
+
+    fn picture(&self) -> String {
+        let records = self.store.records();
+        let lines: Vec<String> = records.iter().skip(1).map(|record| format!("{} {} {:?}", record.seq, record.at, record.what)).collect();
+        let scripts: Vec<String> =
+            self.case.graph.steps.iter().zip(&self.case.scripts).map(|(step, script)| format!("{step:?} {script:?}")).collect();
+        format!("{}\n{}", lines.join("\n"), scripts.join("\n"))
+    }
+
+    /// Lives until the run is closed, or rests for good.
+    fn play(&mut self) -> (Outcome, u32, u32) {
+        let (mut deaths, mut full, mut rests) = (0, 0, 0);
+        let mut mode = Mode::Run;
+        let mut controls = Vec::new();
+        for life in 0..12 {
+            if life < 4 && self.dice.one_in(2) {
+                self.store.die_after(self.store.len() as u64 + 1 + self.dice.roll() % 25);
+            } else if life < 4 && self.dice.one_in(5) {
+                self.store.fail_after(self.store.len() as u64 + 1 + self.dice.roll() % 25);
+            }
+            if life == 0 && self.dice.one_in(6) {
+                let level = if self.dice.one_in(2) { CancelLevel::RollBack } else { CancelLevel::Halt };
+                controls.push(Control::Cancel { level, by: "somebody".into() });
+            }
+            let ended = self.live(mode, std::mem::take(&mut controls));
+            self.store.make_room();
+            self.world.next_life();
+            match ended {
+                Life::Died => deaths += 1,
+                Life::Full => full += 1,
+                Life::Ended(outcome) if matches!(outcome, Outcome::Succeeded | Outcome::RolledBack) => return (outcome, deaths, full),
+                Life::Ended(outcome) => {
+                    rests += 1;
+                    if rests > 3 {
+                        return (outcome, deaths, full);
+                    }
+                }
+            }
+            if self.store.is_empty() {
+                continue;
+            }
+            if let Some(outcome) = self.core().closed() {
+                return (outcome, deaths, full);
+            }
+            controls = self.answers();
+            mode = if self.dice.one_in(5) { Mode::Rollback } else { Mode::Resume };
+        }
+        (Outcome::Halted, deaths, full)
+    }
+
+    fn core(&self) -> Core {
+        Core::replay(&self.store.records()).unwrap_or_else(|illegal| panic!("seed {}: {illegal}\n{}", self.seed, self.picture()))
+    }
+
+    /// What people say when the run is taken up: about what is in doubt, and about what was asked before.
+    fn answers(&self) -> Vec<Control> {
+        let core = self.core();
+        let asked = core.steps().filter(|(_, step)| step.status == super::core::Status::Asking);
+        let asked = asked.map(|(id, _)| {
+            let place = core.graph().steps.iter().position(|summary| summary.id == *id).expect("a step");
+            Control::Answer { step: id.clone(), approved: self.case.scripts[place].approves, by: "somebody".into(), comment: None }
+        });
+        let doubtful = core.steps().filter(|(_, step)| step.status == super::core::Status::Doubtful);
+        let answers = doubtful.map(|(id, step)| {
+            let done = step.effects.keys().all(|key| self.world.stands(id.as_str(), &key.0));
+            if !done {
+                step.effects.keys().for_each(|key| self.world.clear(id.as_str(), &key.0));
+            }
+            Control::SettleDoubt { step: id.clone(), done, by: "somebody".into() }
+        });
+        answers.chain(asked).collect()
+    }
+
+    fn check(&self, outcome: Outcome) {
+        let core = self.core();
+        for (id, step) in core.steps() {
+            let script = &self.case.scripts[core.graph().steps.iter().position(|summary| summary.id == *id).expect("a step")];
+            let live = (0..script.effects).filter(|effect| self.world.stands(id.as_str(), &effect.to_string())).count();
+            let in_scope = core.rollback().is_some_and(|rollback| rollback.steps.contains(id));
+            let fault = match outcome {
+                Outcome::Succeeded if step.status == super::core::Status::Succeeded => live != script.effects,
+                Outcome::Succeeded => live > 0,
+                Outcome::RolledBack => in_scope && live > 0,
+                _ => live > 0 && step.undo == Undo::Done && in_scope,
+            };
+            assert!(!fault, "seed {}: {outcome:?}: {live} of {} effects of {id} stand\n{}", self.seed, script.effects, self.picture());
+        }
+        let faults = self.world.faults();
+        assert!(faults.is_empty(), "seed {}: {faults:?}\n{}", self.seed, self.picture());
+    }
+}
+
+#[test]
+fn the_driver_keeps_its_promise_in_random_runs() {
+    let (mut deaths, mut full, mut outcomes) = (0, 0, std::collections::BTreeMap::new());
+    for seed in 0..CASES {
+        let mut play = Play::new(seed);
+        let (outcome, died, filled) = play.play();
+        play.check(outcome);
+        (deaths, full) = (deaths + died, full + filled);
+        *outcomes.entry(format!("{outcome:?}")).or_insert(0_u32) += 1;
+    }
+    assert!(deaths > 500 && full > 50 && outcomes.len() == 4, "the cases are too tame: {deaths} deaths, {full} full disks, {outcomes:?}");
+}

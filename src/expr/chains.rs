@@ -1,0 +1,96 @@
+//! The names that a CEL expression refers to. It evaluates nothing.
+
+use super::Reference;
+use cel::IdedExpr;
+use cel::common::ast::{EntryExpr, Expr, LiteralValue, SourceInfo, operators};
+use std::ops::Range;
+
+/// The references of an expression, in the order in which they were met.
+pub(super) fn references(expression: &IdedExpr, places: &SourceInfo) -> Vec<Reference> {
+    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new() };
+    walk.visit(expression);
+    let tested: Vec<Vec<String>> = walk.found.iter().filter(|found| found.optional).map(|found| found.path.clone()).collect();
+    for reference in &mut walk.found {
+        // `has(steps.a.b) && steps.a.c`: who asked for a part of the output knows that there may be none.
+        reference.optional |= tested.iter().any(|tested| tested.iter().zip(&reference.path).take(2).all(|(a, b)| a == b));
+    }
+    walk.found
+}
+
+struct Walk<'s> {
+    places: &'s SourceInfo,
+    bound: Vec<String>,
+    found: Vec<Reference>,
+}
+
+struct Chain {
+    path: Vec<String>,
+    root: u64,
+    tested: bool,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, expression: &IdedExpr) {
+        if let Some(chain) = chain(expression) {
+            if !self.bound.contains(&chain.path[0]) && !chain.path[0].starts_with('@') {
+                let at = self.at(&chain);
+                self.found.push(Reference { path: chain.path, optional: chain.tested, at });
+            }
+            return;
+        }
+        match &expression.expr {
+            Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).for_each(|part| self.visit(part)),
+            Expr::Select(select) => self.visit(&select.operand),
+            Expr::List(list) => list.elements.iter().for_each(|part| self.visit(part)),
+            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Struct(built) => built.entries.iter().for_each(|entry| self.entry(&entry.expr)),
+            Expr::Comprehension(loops) => {
+                self.visit(&loops.iter_range);
+                let before = self.bound.len();
+                self.bound.extend([loops.iter_var.clone(), loops.accu_var.clone()]);
+                self.bound.extend(loops.iter_var2.clone());
+                [&loops.accu_init, &loops.loop_cond, &loops.loop_step, &loops.result].into_iter().for_each(|part| self.visit(part));
+                self.bound.truncate(before);
+            }
+            Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => {}
+        }
+    }
+
+    fn entry(&mut self, entry: &EntryExpr) {
+        match entry {
+            EntryExpr::StructField(field) => self.visit(&field.value),
+            EntryExpr::MapEntry(entry) => [&entry.key, &entry.value].into_iter().for_each(|part| self.visit(part)),
+        }
+    }
+
+    fn at(&self, chain: &Chain) -> Range<usize> {
+        let text = &self.places.source;
+        let start = self.places.offset_for(chain.root).map_or(0, |(start, _)| start as usize);
+        let start = text.char_indices().nth(start).map_or(0, |(byte, _)| byte);
+        let dotted = chain.path.join(".");
+        let length = if text[start..].starts_with(&dotted) { dotted.len() } else { chain.path[0].len() };
+        start..(start + length).min(text.len())
+    }
+}
+
+/// A name with its parts: `steps.build.image`, `steps["my-step"].image`.
+fn chain(expression: &IdedExpr) -> Option<Chain> {
+    match &expression.expr {
+        Expr::Ident(name) => Some(Chain { path: vec![name.clone()], root: expression.id, tested: false }),
+        Expr::Select(select) => {
+            let mut chain = chain(&select.operand)?;
+            chain.path.push(select.field.clone());
+            chain.tested |= select.test;
+            Some(chain)
+        }
+        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
+            [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(key)), .. }] => {
+                let mut chain = chain(operand)?;
+                chain.path.push(key.inner().to_owned());
+                Some(chain)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,233 @@
+//! A CEL expression that is true or false. It knows neither steps nor probes, only values.
+
+use super::place::byte_at;
+use super::{Reference, RenderError, Values, chains};
+use cel::objects::{Key, Map as CelMap};
+use cel::{Context, ExecutionError, Program, Value as CelValue};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Longest source: an expression costs as much as it likes, and nobody writes more than this by hand.
+const LONGEST: usize = 4096;
+/// Deepest nesting: the parser recurses, and a stack that overflows takes the whole program with it.
+const DEEPEST: usize = 24;
+
+/// A compiled condition.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    source: String,
+    program: Arc<Program>,
+    references: Vec<Reference>,
+}
+
+impl PartialEq for Condition {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+/// Says that a text is not a condition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConditionError {
+    /// What is wrong.
+    pub message: String,
+    /// Where, in bytes of the text.
+    pub at: Range<usize>,
+}
+
+impl Condition {
+    /// Compiles a condition.
+    ///
+    /// # Errors
+    /// When it is not CEL, is longer than 4 KiB, or nests too deeply.
+    pub fn parse(source: &str) -> Result<Self, ConditionError> {
+        guard(source)?;
+        let program = Program::compile(source).map_err(|errors| {
+            let first = errors.errors.first();
+            let place = first.map_or((1, 1), |error| error.pos);
+            let number = |n: isize| usize::try_from(n).unwrap_or(1).max(1);
+            let start = byte_at(source, number(place.0), number(place.1)).min(source.len());
+            let end = source[start..].chars().next().map_or(start, |c| start + c.len_utf8());
+            let words = first.map_or("", |error| error.msg.as_str());
+            ConditionError { message: plainly(words, source, start), at: start..end }
+        })?;
+        let references = chains::references(program.expression(), program.source_info());
+        Ok(Self { source: source.to_owned(), program: Arc::new(program), references })
+    }
+
+    /// The condition as written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The names that it refers to.
+    pub fn references(&self) -> &[Reference] {
+        &self.references
+    }
+
+    /// Evaluates it over a plan's values.
+    ///
+    /// # Errors
+    /// When a name stands for nothing, or the result is neither true nor false.
+    pub fn holds(&self, values: &Values) -> Result<bool, RenderError> {
+        self.holds_over(&values.narrowed(&self.references))
+    }
+
+    /// Evaluates it over names of the caller's own, such as the `status` and `body` of an answer.
+    ///
+    /// # Errors
+    /// As [`Condition::holds`].
+    pub fn holds_over(&self, names: &Map<String, Value>) -> Result<bool, RenderError> {
+        let mut context = Context::default();
+        for (name, value) in names {
+            context.add_variable_from_value(name.as_str(), to_cel(value));
+        }
+        match self.program.execute(&context) {
+            Ok(CelValue::Bool(holds)) => Ok(holds),
+            Ok(other) => {
+                Err(RenderError::NotBoolean { condition: self.source.clone(), found: format!("a value of type {}", other.type_of()) })
+            }
+            Err(ExecutionError::NoSuchKey(name) | ExecutionError::UndeclaredReference(name)) => {
+                Err(RenderError::Missing { name: self.full_name(&name) })
+            }
+            Err(error) => Err(RenderError::Condition { condition: self.source.clone(), reason: error.to_string() }),
+        }
+    }
+
+    /// The engine tells the last part of a missing name only.
+    fn full_name(&self, part: &str) -> String {
+        let of = self.references.iter().find(|reference| reference.path.iter().any(|name| name == part));
+        of.map_or_else(|| part.to_owned(), ToString::to_string)
+    }
+}
+
+/// The parser's words, without its lists of tokens.
+fn plainly(words: &str, source: &str, at: usize) -> String {
+    if source[at..].starts_with('=') {
+        return "`=` is not an operator: `==` compares".to_owned();
+    }
+    let line = words.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ");
+    match line.split(" expecting ").next().unwrap_or(line) {
+        "" => "it cannot be read".to_owned(),
+        short => short.to_owned(),
+    }
+}
+
+fn guard(source: &str) -> Result<(), ConditionError> {
+    if source.len() > LONGEST {
+        let message = format!("a condition has at most {LONGEST} bytes, this one has {}", source.len());
+        return Err(ConditionError { message, at: 0..source.len() });
+    }
+    let (mut depth, mut quote, mut run) = (0_usize, None, 0_usize);
+    for (at, c) in source.char_indices() {
+        match (quote, c) {
+            (Some(open), c) => quote = if c == open { None } else { quote },
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{' | '?') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        run = if matches!(c, '!' | '-') { run + 1 } else { 0 };
+        if depth > DEEPEST || run > DEEPEST {
+            return Err(ConditionError { message: "this condition is nested too deeply".to_owned(), at: at..at + c.len_utf8() });
+        }
+    }
+    Ok(())
+}
+
+/// CEL tells signed numbers from unsigned ones; JSON does not, and a plan compares with `3`, not with `3u`.
+fn to_cel(value: &Value) -> CelValue {
+    match value {
+        Value::Null => CelValue::Null,
+        Value::Bool(value) => CelValue::Bool(*value),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(signed), _) => CelValue::Int(signed),
+            (None, Some(unsigned)) => CelValue::UInt(unsigned),
+            (None, None) => CelValue::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => CelValue::String(Arc::new(text.clone())),
+        Value::Array(items) => CelValue::List(Arc::new(items.iter().map(to_cel).collect())),
+        Value::Object(entries) => {
+            let map: HashMap<Key, CelValue> =
+                entries.iter().map(|(key, value)| (Key::String(Arc::new(key.clone())), to_cel(value))).collect();
+            CelValue::Map(CelMap { map: Arc::new(map) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Condition;
+    use crate::expr::{RenderError, Values};
+    use serde_json::json;
+
+    fn values() -> Values {
+        Values {
+            inputs: json!({ "replicas": 3, "tier": "gold", "zones": ["a", "b"] }),
+            steps: json!({ "my-step": { "changed": true, "count": 2 } }),
+            run: json!({ "environment": "production" }),
+        }
+    }
+
+    #[test]
+    fn a_condition_is_evaluated_over_the_plans_values() {
+        for (text, expected) in [
+            ("inputs.replicas > 2 && run.environment == 'production'", true),
+            ("inputs.replicas + 1 == 4", true),
+            ("steps['my-step'].changed", true),
+            ("has(steps.other) && steps.other.changed", false),
+            ("inputs.zones.exists(z, z == 'b')", true),
+            ("inputs.tier in ['silver']", false),
+            ("true", true),
+        ] {
+            assert_eq!(Condition::parse(text).unwrap().holds(&values()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_not_boolean_is_an_error() {
+        let missing = Condition::parse("steps.other.changed").unwrap().holds(&values());
+        assert_eq!(missing, Err(RenderError::Missing { name: "steps.other.changed".into() }));
+        assert!(matches!(Condition::parse("inputs.replicas").unwrap().holds(&values()), Err(RenderError::NotBoolean { .. })));
+    }
+
+    #[test]
+    fn references_are_found_where_they_stand() {
+        let text = "has(steps.a.x) && steps.a.x == inputs.b || inputs.zones.exists(z, z == steps['c-d'].out)";
+        let parsed = Condition::parse(text).unwrap();
+        let all: Vec<(String, bool, &str)> = parsed.references().iter().map(|r| (r.to_string(), r.optional, &text[r.at.clone()])).collect();
+        let expected = [
+            ("steps.a.x", true, "steps.a.x"),
+            ("steps.a.x", true, "steps.a.x"),
+            ("inputs.b", false, "inputs.b"),
+            ("inputs.zones", false, "inputs.zones"),
+            ("steps.c-d.out", false, "steps"),
+        ];
+        assert_eq!(all, expected.map(|(name, optional, raw)| (name.to_owned(), optional, raw)));
+    }
+
+    #[test]
+    fn a_broken_or_monstrous_condition_is_refused() {
+        let error = Condition::parse("inputs.a = 3").unwrap_err();
+        assert_eq!(error.at.start, 9, "{error}");
+        for text in ["(".repeat(5000), "(".repeat(100), "!".repeat(3000), "a ? ".repeat(900), "[{".repeat(40), String::new(), "'".into()] {
+            assert!(Condition::parse(&text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_deepest_allowed_condition_fits_a_small_stack() {
+        let deep = format!("{}true{}", "(".repeat(24), ")".repeat(24));
+        let long = format!("{}true", "true && ".repeat(400));
+        let chain = format!("has(a.{})", vec!["b"; 1500].join("."));
+        let spawned = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+            for text in [deep, long, chain] {
+                let _either = Condition::parse(&text);
+            }
+        });
+        spawned.unwrap().join().unwrap();
+    }
+}

@@ -1,0 +1,193 @@
+//! Kubernetes manifests: reading them as kubectl does, and filling values into them. It knows no kinds of object but `List`.
+
+use super::{RenderError, Text, yaml};
+use serde_json::{Map, Value};
+
+/// Says that a text is not a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not YAML.
+    #[error("{name}:{line}:{column}: {message}")]
+    Syntax {
+        /// The manifest.
+        name: String,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A document is no object.
+    #[error("{name}: document {document} is {found}: an object with `apiVersion` and `kind` belongs here")]
+    NotAnObject {
+        /// The manifest.
+        name: String,
+        /// From 1; empty documents are not counted.
+        document: usize,
+        /// What it is.
+        found: &'static str,
+    },
+    /// An object lacks what every object has.
+    #[error("{name}: document {document} has no `{key}`")]
+    Incomplete {
+        /// The manifest.
+        name: String,
+        /// From 1; empty documents are not counted.
+        document: usize,
+        /// What it lacks.
+        key: &'static str,
+    },
+}
+
+/// Reads the objects of a manifest, YAML or JSON, in their order. A `List` gives its items.
+///
+/// # Errors
+/// When the text is not YAML, or a document is not a Kubernetes object.
+pub fn manifests(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
+    let mut objects = Vec::new();
+    for (index, document) in documents(text, name)?.into_iter().enumerate() {
+        flatten(document, name, index + 1, &mut objects)?;
+    }
+    Ok(objects)
+}
+
+fn documents(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
+    // JSON first, as kubectl does: tabs may indent it.
+    if text.trim_start().starts_with('{')
+        && let Ok(all) = serde_json::Deserializer::from_str(text).into_iter().collect()
+    {
+        return Ok(all);
+    }
+    yaml::documents(text).map_err(|error| ManifestError::Syntax {
+        name: name.to_owned(),
+        line: error.line,
+        column: error.column,
+        message: error.message,
+    })
+}
+
+fn flatten(value: Value, name: &str, document: usize, objects: &mut Vec<Value>) -> Result<(), ManifestError> {
+    let Value::Object(mut object) = value else {
+        return Err(ManifestError::NotAnObject { name: name.to_owned(), document, found: super::kind_of(&value) });
+    };
+    let missing = ["apiVersion", "kind"].into_iter().find(|key| !object.get(*key).is_some_and(Value::is_string));
+    if let Some(key) = missing {
+        return Err(ManifestError::Incomplete { name: name.to_owned(), document, key });
+    }
+    let is_list = object.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+    match object.remove("items") {
+        Some(Value::Array(items)) if is_list => items.into_iter().try_for_each(|item| flatten(item, name, document, objects)),
+        items => {
+            if let Some(items) = items {
+                object.insert("items".to_owned(), items);
+            }
+            objects.push(Value::Object(object));
+            Ok(())
+        }
+    }
+}
+
+/// Fills `values` into the texts of a manifest: only expressions that name a given value are rendered, such as `{{ tag }}` where a
+/// value `tag` is given. Everything else (`{{ $labels.pod }}` of a Prometheus rule) stays as it is. Keys are not touched.
+///
+/// # Errors
+/// When a named value has no part of the name that is written, or cannot stand in a text.
+pub fn render_manifest(document: Value, values: &Value) -> Result<Value, RenderError> {
+    match values {
+        Value::Object(values) if !values.is_empty() => fill(document, values),
+        _ => Ok(document),
+    }
+}
+
+fn fill(value: Value, values: &Map<String, Value>) -> Result<Value, RenderError> {
+    match value {
+        Value::String(text) if Text::is_template(&text) => fill_text(text, values),
+        Value::Array(items) => items.into_iter().map(|item| fill(item, values)).collect::<Result<_, _>>().map(Value::Array),
+        Value::Object(entries) => {
+            let entries = entries.into_iter().map(|(key, value)| Ok((key, fill(value, values)?)));
+            entries.collect::<Result<Map<_, _>, _>>().map(Value::Object)
+        }
+        other => Ok(other),
+    }
+}
+
+fn fill_text(text: String, values: &Map<String, Value>) -> Result<Value, RenderError> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(start) = rest.find("{{") {
+        let Some(end) = rest[start..].find("}}").map(|end| start + end + 2) else { break };
+        let expression = &rest[start..end];
+        match ours(expression, values) {
+            Some(template) if expression == text => return template.render_over(values.clone()),
+            Some(template) => {
+                // Two of them side by side are a text for the template engine, a lone one is not.
+                let value = template.render_over(values.clone())?;
+                let name = expression.trim_matches(['{', '}', ' ']).to_owned();
+                let written = super::helpers::as_text(&value).ok_or(RenderError::NotText { name, found: super::kind_of(&value) })?;
+                filled.push_str(&rest[..start]);
+                filled.push_str(&written);
+            }
+            None => filled.push_str(&rest[..end]),
+        }
+        rest = &rest[end..];
+    }
+    filled.push_str(rest);
+    Ok(Value::String(filled))
+}
+
+/// The expression as a template, if it names given values and nothing else.
+fn ours(expression: &str, values: &Map<String, Value>) -> Option<Text> {
+    let template = Text::parse(expression).ok()?;
+    let named = template.references();
+    let all_given = named.iter().all(|reference| values.contains_key(&reference.path[0]));
+    (!named.is_empty() && all_given).then_some(template)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{manifests, render_manifest};
+    use crate::expr::RenderError;
+    use serde_json::json;
+
+    #[test]
+    fn manifests_are_read_as_kubectl_reads_them() {
+        let text = "---\n---\napiVersion: v1\nkind: ConfigMap\ndata: {mode: 0644, on: yes}\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- {apiVersion: v1, kind: Service}\n";
+        let expected = [
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "mode": 420, "on": true } }),
+            json!({ "apiVersion": "v1", "kind": "Pod" }),
+            json!({ "apiVersion": "v1", "kind": "Service" }),
+        ];
+        assert_eq!(manifests(text, "app.yaml").unwrap(), expected);
+        assert_eq!(manifests("{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"Pod\"\n}", "pod.json").unwrap().len(), 1);
+        assert_eq!(manifests("", "empty.yaml").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_told_with_its_place() {
+        let told = |text: &str| manifests(text, "app.yaml").unwrap_err().to_string();
+        insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nspec: {a: [}\n"), @"app.yaml:3:11: mismatched bracket '[' closed by '}'");
+        insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\n---\n- a\n"), @"app.yaml: document 2 is a list: an object with `apiVersion` and `kind` belongs here");
+        insta::assert_snapshot!(told("kind: Pod\n"), @"app.yaml: document 1 has no `apiVersion`");
+        insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nkind: Pod\n"), @"app.yaml:3:1: duplicate mapping key: kind not allowed here");
+    }
+
+    #[test]
+    fn only_given_values_are_filled_in() {
+        let document = json!({
+            "image": "web:{{ tag }}-{{colour}}", "replicas": "{{ replicas }}", "{{ tag }}": "key",
+            "rule": "{{ $labels.pod }} {{ .Values.tag }} {{ colur }} {{#if tag}}x{{/if}} {{ unclosed",
+            "other": "{{ default resources.cpu '1' }}",
+        });
+        let values = json!({ "tag": "v1", "colour": "blue", "replicas": 3, "resources": {} });
+        let expected = json!({
+            "image": "web:v1-blue", "replicas": 3, "{{ tag }}": "key",
+            "rule": "{{ $labels.pod }} {{ .Values.tag }} {{ colur }} {{#if tag}}x{{/if}} {{ unclosed",
+            "other": "1",
+        });
+        assert_eq!(render_manifest(document.clone(), &values), Ok(expected));
+        assert_eq!(render_manifest(document.clone(), &json!({})), Ok(document));
+        let missing = render_manifest(json!("{{ resources.memory }}"), &values);
+        assert_eq!(missing, Err(RenderError::Missing { name: "resources.memory".into() }));
+    }
+}

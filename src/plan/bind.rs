@@ -1,0 +1,210 @@
+//! A plan bound to an environment and inputs: every value typed and checked. It does not know where values were given.
+
+use super::model::{Does, Input, Plan, Undo, plain};
+use super::read::typed_text;
+use super::suggest::instead;
+use crate::action::{Frozen, Prepared, Registry, RunScope};
+use crate::expr::{Template, Values};
+use crate::ids::{ActionKind, RunId, StepId};
+use miette::Diagnostic;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What a run of a plan knows before its first step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bound {
+    /// The environment that was chosen.
+    pub environment: Option<String>,
+    /// An object: each input by its name; null where an optional one has no value.
+    pub inputs: Value,
+    /// The namespace of objects that name none.
+    pub namespace: Option<String>,
+    /// The kubeconfig context.
+    pub context: Option<String>,
+    /// Another name for the lock that the run takes.
+    pub lock: Option<String>,
+}
+
+/// One thing that keeps a plan from being bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
+#[error("{message}")]
+pub struct BindProblem {
+    /// What is wrong.
+    pub message: String,
+    /// What to type instead.
+    #[help]
+    pub help: Option<String>,
+}
+
+/// Everything that keeps a plan from being bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Diagnostic)]
+#[error("the inputs do not fit the plan `{plan}`")]
+#[diagnostic(code(plan::inputs))]
+pub struct BindProblems {
+    /// The plan.
+    pub plan: String,
+    /// One for each value that is wrong or missing.
+    #[related]
+    pub problems: Vec<BindProblem>,
+}
+
+impl Plan {
+    /// Binds the plan to an environment and to inputs given as texts. What is given wins over the environment, and that over defaults.
+    ///
+    /// # Errors
+    /// Every value that is unknown, missing or does not fit.
+    pub fn bind(&self, environment: Option<&str>, given: &BTreeMap<String, String>) -> Result<Bound, BindProblems> {
+        let mut problems = Vec::new();
+        let chosen = environment.and_then(|name| self.environments.get(name)).cloned().unwrap_or_default();
+        problems.extend(self.check_environment(environment));
+        for name in given.keys().filter(|name| !self.inputs.contains_key(*name)) {
+            let help = instead(name, "inputs", self.inputs.keys().map(String::as_str));
+            problems.push(BindProblem { message: format!("the plan has no input `{name}`"), help: Some(help) });
+        }
+        let mut inputs = Map::new();
+        for (name, input) in &self.inputs {
+            match value(name, input, given.get(name), chosen.inputs.get(name)) {
+                Ok(value) => {
+                    inputs.insert(name.clone(), value);
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(Bound {
+                environment: environment.map(str::to_owned),
+                inputs: Value::Object(inputs),
+                namespace: chosen.namespace,
+                context: chosen.context,
+                lock: chosen.lock,
+            }),
+            false => Err(BindProblems { plan: self.name.to_string(), problems }),
+        }
+    }
+
+    fn check_environment(&self, environment: Option<&str>) -> Option<BindProblem> {
+        let known = || self.environments.keys().map(String::as_str);
+        match environment {
+            Some(name) if !self.environments.contains_key(name) => {
+                let message = format!("the plan has no environment `{name}`");
+                Some(BindProblem { message, help: Some(instead(name, "environments", known())) })
+            }
+            None if !self.environments.is_empty() => {
+                let names: Vec<&str> = known().collect();
+                let help = format!("choose one with `--environment`: {}", names.join(", "));
+                Some(BindProblem { message: "the plan needs an environment".to_owned(), help: Some(help) })
+            }
+            _ => None,
+        }
+    }
+
+    /// What expressions see before the first step has an output. The run's id is null as long as there is no run.
+    pub fn values(&self, bound: &Bound, run: Option<&RunId>) -> Values {
+        let run = json!({ "id": run.map(RunId::as_str), "plan": self.name.as_str(), "environment": bound.environment });
+        Values { inputs: bound.inputs.clone(), steps: json!({}), run }
+    }
+
+    /// Whose run this is, for an action that is asked about its parameters.
+    pub fn scope(&self, bound: &Bound, run: &RunId) -> RunScope {
+        RunScope {
+            run: run.clone(),
+            plan: self.name.clone(),
+            environment: bound.environment.clone(),
+            namespace: bound.namespace.clone(),
+            context: bound.context.clone(),
+        }
+    }
+
+    /// What the actions say of their parameters, as far as those are known before the run; samples stand for the outputs of steps.
+    /// The plan's own undo steps come after the step that they belong to.
+    ///
+    /// # Errors
+    /// Every step whose parameters do not fit with these inputs.
+    pub fn prepared(
+        &self,
+        registry: &Registry,
+        bound: &Bound,
+        run: &RunId,
+        frozen: &Frozen,
+    ) -> Result<Vec<(StepId, Prepared)>, BindProblems> {
+        let look = Look { registry, frozen, values: self.values(bound, Some(run)), scope: self.scope(bound, run) };
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for step in &self.steps {
+            let own = match &step.does {
+                Does::Action(template) => Some((&step.kind, template)),
+                _ => None,
+            };
+            let undo = match &step.undo {
+                Undo::Steps(undo) => undo.as_slice(),
+                _ => &[],
+            };
+            for (kind, template) in own.into_iter().chain(undo.iter().map(|(kind, template)| (kind, template))) {
+                match look.at(kind, template) {
+                    Ok(prepared) => all.extend(prepared.map(|prepared| (step.id.clone(), prepared))),
+                    Err(reasons) => problems.extend(reasons.into_iter().map(|reason| BindProblem {
+                        message: format!("the step `{}` does not fit these inputs: {reason}", step.id),
+                        help: None,
+                    })),
+                }
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(all),
+            false => Err(BindProblems { plan: self.name.to_string(), problems }),
+        }
+    }
+
+    /// The files that steps read, as patterns from the plan's folder, to be frozen when the run opens.
+    ///
+    /// # Errors
+    /// As [`Plan::prepared`].
+    pub fn sources(&self, registry: &Registry, bound: &Bound, run: &RunId) -> Result<Vec<(StepId, String)>, BindProblems> {
+        let prepared = self.prepared(registry, bound, run, &Frozen::default())?.into_iter();
+        Ok(prepared.flat_map(|(id, prepared)| prepared.sources.into_iter().map(move |source| (id.clone(), source))).collect())
+    }
+}
+
+/// Looks at parameters before the run.
+struct Look<'r> {
+    registry: &'r Registry,
+    frozen: &'r Frozen,
+    values: Values,
+    scope: RunScope,
+}
+
+impl Look<'_> {
+    /// None where the outputs of steps are needed to say anything.
+    fn at(&self, kind: &ActionKind, template: &Template) -> Result<Option<Prepared>, Vec<String>> {
+        let is_known = !template.references().iter().any(|reference| reference.path[0] == "steps");
+        let params = template.render_known(&self.values).map_err(|error| vec![error.to_string()])?;
+        let Some(action) = self.registry.get(kind.as_str()) else { return Ok(None) };
+        match action.prepare(&self.scope, self.frozen, &params) {
+            Ok(prepared) if is_known && !prepared.problems.is_empty() => Err(prepared.problems),
+            Ok(prepared) => Ok(Some(prepared)),
+            Err(error) if is_known => {
+                let failure = error.into_failure();
+                Err(vec![failure.causes.into_iter().next().unwrap_or(failure.message)])
+            }
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn value(name: &str, input: &Input, given: Option<&String>, here: Option<&Value>) -> Result<Value, BindProblem> {
+    let Some(text) = given else {
+        return match here.or(input.default.as_ref()) {
+            Some(value) => Ok(value.clone()),
+            None if !input.required => Ok(Value::Null),
+            None => {
+                let about = input.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
+                let help = format!("give it with `--set {name}=…`");
+                Err(BindProblem { message: format!("the input `{name}`{about} has no value"), help: Some(help) })
+            }
+        };
+    };
+    let value = typed_text(text, input.kind).and_then(|value| input.accept(&value).map(|()| value));
+    value.map_err(|message| {
+        let default = input.default.as_ref().map(|default| format!("the default is `{}`", plain(default)));
+        BindProblem { message: format!("the input `{name}`: {message}"), help: default }
+    })
+}

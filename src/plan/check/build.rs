@@ -1,0 +1,63 @@
+//! Makes the checked plan out of drafts without mistakes.
+
+use super::guards::GuardSet;
+use super::order::{Order, graph_of};
+use super::reversibility;
+use crate::ids::StepId;
+use crate::plan::Problem;
+use crate::plan::model::{Does, Plan, Step};
+use crate::plan::read::{Draft, Head};
+use crate::plan::written::Defaults;
+use crate::record::{RetryPolicy, Reversibility};
+
+/// Kinds whose second try may do harm.
+const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
+
+pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[GuardSet], warnings: Vec<Problem>) -> Plan {
+    let ids: Vec<StepId> = drafts.iter().map(|draft| draft.id.clone().expect("a checked step has an id")).collect();
+    let mut steps: Vec<Step> = drafts.into_iter().zip(&ids).map(|(draft, id)| step(draft, id.clone(), &head.defaults)).collect();
+    for (index, step) in steps.iter_mut().enumerate() {
+        step.needs = order.needs[index].iter().map(|&need| ids[need].clone()).collect();
+    }
+    for guard in guards {
+        if let Does::Guard { guards, .. } = &mut steps[guard.step].does {
+            *guards = guard.steps.iter().map(|&step| ids[step].clone()).collect();
+        }
+    }
+    Plan {
+        name: head.name.expect("a checked plan has a name"),
+        about: head.about,
+        inputs: head.inputs,
+        environments: head.environments,
+        secrets: head.secrets,
+        concurrency: head.concurrency,
+        warnings,
+        index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
+        graph: graph_of(&order.needs, &ids),
+        steps,
+    }
+}
+
+fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
+    let reversibility = reversibility(&draft);
+    let does = draft.does.expect("a checked step does something");
+    let kind = draft.kind.expect("a checked step has a kind");
+    let is_action = matches!(does, Does::Action(_));
+    let may_retry = !NOT_RETRIED.contains(&kind.as_str()) || draft.idempotent || reversibility == Reversibility::ReadOnly;
+    let default_retry = defaults.retry.as_ref().filter(|_| is_action && may_retry);
+    let base = default_retry.map_or(RetryPolicy::ONCE, |retry| retry.over(RetryPolicy::ONCE));
+    Step {
+        id,
+        kind,
+        about: draft.about,
+        needs: Vec::new(),
+        does,
+        when: draft.when,
+        retry: draft.retry.as_ref().map_or(base, |retry| retry.over(base)),
+        timeout: draft.timeout.or(defaults.timeout.filter(|_| is_action)),
+        continue_on_error: draft.continue_on_error,
+        idempotent: draft.idempotent,
+        undo: draft.undo,
+        reversibility,
+    }
+}

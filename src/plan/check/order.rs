@@ -1,0 +1,171 @@
+//! Which step waits for which: edges from `needs` and from the order of the text, circles found, what goes without saying left out.
+
+use super::Checker;
+use super::guards::GuardSet;
+use super::names::Names;
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+/// The steps' order.
+pub(super) struct Order {
+    /// For each step the ones that it waits for, in the order of the text, without those that others of them wait for anyway.
+    pub(super) needs: Vec<Vec<usize>>,
+    /// The steps so that each comes after the ones it waits for.
+    pub(super) sorted: Vec<usize>,
+    /// Steps that wait for everything above them.
+    waits_for_all_above: Vec<bool>,
+}
+
+impl Order {
+    /// True when `earlier` is over before `later` begins.
+    pub(super) fn is_before(&self, earlier: usize, later: usize) -> bool {
+        let (mut seen, mut open) = (HashSet::from([later]), vec![later]);
+        while let Some(step) = open.pop() {
+            if self.waits_for_all_above[step] && earlier < step {
+                return true;
+            }
+            for &need in &self.needs[step] {
+                if need == earlier {
+                    return true;
+                }
+                if seen.insert(need) {
+                    open.push(need);
+                }
+            }
+        }
+        false
+    }
+}
+
+impl Checker<'_, '_> {
+    /// The order of the steps; none, and told, when some wait for each other.
+    pub(super) fn order(&mut self, names: &Names, guards: &[GuardSet]) -> Option<Order> {
+        let (mut order, points_down) = self.edges(names, guards);
+        let graph = graph_of(&order.needs, &vec![(); order.needs.len()]);
+        match toposort(&graph, None) {
+            Ok(sorted) => order.sorted = sorted.into_iter().map(NodeIndex::index).collect(),
+            Err(_) => {
+                self.tell_circles(&graph, &order, names);
+                return None;
+            }
+        }
+        self.reduce(&mut order, points_down);
+        Some(order)
+    }
+
+    /// The edges as written. The second part says whether a step waits for one below it.
+    fn edges(&mut self, names: &Names, guards: &[GuardSet]) -> (Order, bool) {
+        let guarded: HashMap<usize, &GuardSet> = guards.iter().map(|guard| (guard.step, guard)).collect();
+        let count = self.drafts.len();
+        let mut order = Order { needs: Vec::with_capacity(count), sorted: Vec::new(), waits_for_all_above: vec![false; count] };
+        // The steps above that nothing above waits for: to wait for them is to wait for all above.
+        let mut ends: BTreeSet<usize> = BTreeSet::new();
+        let mut points_down = false;
+        for index in 0..count {
+            let needs: BTreeSet<usize> = match self.drafts[index].needs.clone() {
+                None => {
+                    order.waits_for_all_above[index] = true;
+                    std::mem::take(&mut ends)
+                }
+                Some(named) => {
+                    let mut needs: BTreeSet<usize> = named.iter().filter_map(|named| self.need(names, named, index)).collect();
+                    needs.extend(guarded.get(&index).into_iter().flat_map(|guard| guard.steps.iter().copied()));
+                    ends.retain(|end| !needs.contains(end));
+                    needs
+                }
+            };
+            points_down |= needs.last().is_some_and(|&last| last > index);
+            ends.insert(index);
+            order.needs.push(needs.into_iter().collect());
+        }
+        (order, points_down)
+    }
+
+    fn need(&mut self, names: &Names, named: &crate::plan::read::Named, index: usize) -> Option<usize> {
+        let found = self.resolve(names, named)?;
+        if found == index {
+            self.notes.error("plan::circle", &named.span, "a step cannot wait for itself").help("remove it from `needs`");
+            return None;
+        }
+        Some(found)
+    }
+
+    /// Leaves out what goes without saying. Steps that wait for all above have nothing to leave out, unless some step points down.
+    fn reduce(&self, order: &mut Order, points_down: bool) {
+        for index in 0..order.needs.len() {
+            let needs = order.needs[index].clone();
+            if needs.len() > 1 && (points_down || !order.waits_for_all_above[index]) {
+                let spare = |&need: &usize| !needs.iter().any(|&other| other != need && order.is_before(need, other));
+                order.needs[index] = needs.iter().copied().filter(spare).collect();
+            }
+        }
+    }
+
+    fn tell_circles(&mut self, graph: &DiGraph<(), ()>, order: &Order, names: &Names) {
+        for component in kosaraju_scc(graph).into_iter().filter(|component| component.len() > 1) {
+            let members: HashSet<usize> = component.into_iter().map(NodeIndex::index).collect();
+            let circle = shortest_circle(order, &members);
+            let ids: Vec<String> = circle.iter().map(|&step| format!("`{}`", self.called(step))).collect();
+            let edges: Vec<_> =
+                circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&from, &to)| self.edge_words(names, from, to)).collect();
+            let Some((first, rest)) = edges.split_first() else { continue };
+            let message = format!("these steps wait for each other: {}", ids.join(", "));
+            let problem = self.notes.error("plan::circle", &first.0, message);
+            problem.also(&first.0, first.1.clone());
+            rest.iter().for_each(|(span, words)| {
+                problem.also(span, words.clone());
+            });
+            problem.help("remove one of these from `needs`");
+        }
+    }
+
+    fn edge_words(&self, names: &Names, from: usize, to: usize) -> (std::ops::Range<usize>, String) {
+        let (draft, waits) = (&self.drafts[from], format!("`{}` waits for `{}`", self.called(from), self.called(to)));
+        let lists = [&draft.needs, &draft.guards];
+        let named = lists.into_iter().flatten().flatten().find(|named| names.get(&named.id) == Some(to));
+        match named {
+            Some(named) => (named.span.clone(), waits),
+            None => (draft.id_span.clone(), format!("{waits}, as for all above it")),
+        }
+    }
+}
+
+/// The steps as a graph, an edge from each to those that wait for it.
+pub(super) fn graph_of<N: Clone>(needs: &[Vec<usize>], nodes: &[N]) -> DiGraph<N, ()> {
+    let mut graph = DiGraph::with_capacity(nodes.len(), needs.iter().map(Vec::len).sum());
+    nodes.iter().for_each(|node| {
+        graph.add_node(node.clone());
+    });
+    for (step, needs) in needs.iter().enumerate() {
+        for &need in needs {
+            graph.add_edge(NodeIndex::new(need), NodeIndex::new(step), ());
+        }
+    }
+    graph
+}
+
+/// The shortest way from the first of these steps back to itself.
+fn shortest_circle(order: &Order, members: &HashSet<usize>) -> Vec<usize> {
+    let Some(&start) = members.iter().min() else { return Vec::new() };
+    let mut came_from: HashMap<usize, usize> = HashMap::new();
+    let mut open = VecDeque::from([start]);
+    while let Some(step) = open.pop_front() {
+        for &need in order.needs[step].iter().filter(|need| members.contains(need)) {
+            if need == start {
+                let mut circle = vec![step];
+                while let Some(&before) = circle.last().and_then(|last| came_from.get(last)) {
+                    circle.push(before);
+                }
+                circle.reverse();
+                return circle;
+            }
+            if let Entry::Vacant(unseen) = came_from.entry(need) {
+                unseen.insert(step);
+                open.push_back(need);
+            }
+        }
+    }
+    members.iter().copied().collect()
+}

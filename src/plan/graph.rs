@@ -1,0 +1,51 @@
+//! The summary of a plan's graph that a run keeps.
+
+use super::model::{Does, Plan, Step};
+use super::read::BUDGET;
+use crate::record::{Graph, GuardSummary, Role, StepSummary};
+
+impl Plan {
+    /// All that deciding needs to know of the plan.
+    pub fn summary(&self) -> Graph {
+        Graph {
+            steps: self.steps.iter().map(step).collect(),
+            guards: self.steps.iter().filter_map(guard).collect(),
+            concurrency: self.concurrency,
+            budget: BUDGET,
+            // After going back to the start, what the last guard promises must hold.
+            verified: self.steps.iter().filter_map(guard).next_back().is_some_and(|guard| guard.verified),
+        }
+    }
+}
+
+fn step(step: &Step) -> StepSummary {
+    let role = match step.does {
+        Does::Action(_) => Role::Action,
+        Does::Approve { .. } => Role::Approve,
+        Does::Pause { .. } => Role::Pause,
+        Does::Guard { .. } => Role::Guard,
+    };
+    StepSummary {
+        id: step.id.clone(),
+        kind: step.kind.clone(),
+        role,
+        needs: step.needs.clone(),
+        reversibility: step.reversibility,
+        retry: step.retry,
+        timeout: step.timeout,
+        continue_on_error: step.continue_on_error,
+        idempotent: step.idempotent,
+    }
+}
+
+fn guard(step: &Step) -> Option<GuardSummary> {
+    match &step.does {
+        Does::Guard { guards, budget, verify } => Some(GuardSummary {
+            id: step.id.clone(),
+            guards: guards.iter().cloned().collect(),
+            budget: *budget,
+            verified: !verify.is_empty(),
+        }),
+        _ => None,
+    }
+}

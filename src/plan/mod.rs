@@ -1,0 +1,25 @@
+//! What should happen: a plan's text, read and checked. It reads no files, runs nothing and knows no cluster.
+
+mod bind;
+mod check;
+mod decode;
+mod graph;
+mod model;
+mod problem;
+mod read;
+mod schema;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod written;
+
+pub use bind::{BindProblem, BindProblems, Bound};
+pub use check::check;
+pub use model::{Does, Environment, Input, InputType, Plan, SecretSource, Step, Undo};
+pub use problem::{Problem, Problems};
+pub use schema::schema;
+pub use source::Source;
+pub use written::KubernetesSecret;

@@ -1,0 +1,191 @@
+//! What is wrong with a plan, in words, with the exact place and what to write instead. It decides nothing.
+
+use super::Source;
+use crate::expr::place::line_and_column;
+use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use serde_json::{Value, json};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One thing that is wrong, or worth a look.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Names the kind of mistake, such as `plan::unknown-step`.
+    pub code: &'static str,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// Only worth a look: the plan can run.
+    pub is_warning: bool,
+    labels: Vec<(Range<usize>, Option<String>)>,
+    source: Arc<NamedSource<String>>,
+}
+
+impl Problem {
+    /// Adds what to write instead.
+    pub(super) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds another place, with words for it.
+    pub(super) fn also(&mut self, span: &Range<usize>, words: impl Into<String>) -> &mut Self {
+        self.labels.push((span.clone(), Some(words.into())));
+        self
+    }
+
+    /// The first place: line and column from 1, the column in characters.
+    pub fn place(&self) -> (usize, usize) {
+        line_and_column(self.source.inner(), self.start())
+    }
+
+    /// The characters that it points at first.
+    pub fn pointed(&self) -> &str {
+        self.labels.first().and_then(|(span, _)| self.source.inner().get(span.clone())).unwrap_or_default()
+    }
+
+    fn start(&self) -> usize {
+        self.labels.first().map_or(0, |(span, _)| span.start)
+    }
+
+    /// One line for a log: `plan.yaml:7:13: …`.
+    pub fn line(&self) -> String {
+        let (line, column) = self.place();
+        format!("{}:{line}:{column}: {}", self.source.name(), self.message)
+    }
+
+    /// An object with `file`, `line`, `column`, `severity`, `code`, `message` and `help`.
+    pub fn to_json(&self) -> Value {
+        let (line, column) = self.place();
+        let severity = if self.is_warning { "warning" } else { "error" };
+        json!({
+            "file": self.source.name(), "line": line, "column": column, "severity": severity,
+            "code": self.code, "message": self.message, "help": self.help,
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(if self.is_warning { Severity::Warning } else { Severity::Error })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        (!self.labels.is_empty()).then_some(&*self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().map(|(span, words)| LabeledSpan::new(words.clone(), span.start, span.len()))))
+    }
+}
+
+/// Why a plan cannot run: at least one mistake, and the warnings beside it, in the order of the text.
+#[derive(Debug, Clone)]
+pub struct Problems {
+    name: String,
+    all: Vec<Problem>,
+}
+
+impl Problems {
+    /// The mistakes and warnings.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.all.iter()
+    }
+
+    /// How many mistakes there are, warnings not counted.
+    pub fn mistakes(&self) -> usize {
+        self.all.iter().filter(|problem| !problem.is_warning).count()
+    }
+
+    /// A list of objects, see [`Problem::to_json`].
+    pub fn to_json(&self) -> Value {
+        Value::Array(self.iter().map(Problem::to_json).collect())
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mistakes() {
+            1 => write!(f, "{} has a mistake", self.name),
+            many => write!(f, "{} has {many} mistakes", self.name),
+        }
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl Diagnostic for Problems {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        Some(Box::new(self.all.iter().map(|problem| problem as &dyn Diagnostic)))
+    }
+}
+
+/// Collects problems while a plan is read and checked.
+pub(super) struct Notes<'s> {
+    pub(super) source: &'s Source,
+    shown: Arc<NamedSource<String>>,
+    all: Vec<Problem>,
+    masked: Vec<Range<usize>>,
+}
+
+impl<'s> Notes<'s> {
+    pub(super) fn new(source: &'s Source) -> Self {
+        Self { source, shown: source.shown(&[]), all: Vec::new(), masked: Vec::new() }
+    }
+
+    /// Notes a mistake.
+    pub(super) fn error(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
+        self.add(code, span, message.into(), false)
+    }
+
+    /// Notes something worth a look.
+    pub(super) fn warning(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
+        self.add(code, span, message.into(), true)
+    }
+
+    fn add(&mut self, code: &'static str, span: &Range<usize>, message: String, is_warning: bool) -> &mut Problem {
+        let (labels, source) = (vec![(span.clone(), None)], Arc::clone(&self.shown));
+        self.all.push(Problem { code, message, help: None, is_warning, labels, source });
+        self.all.last_mut().expect("a problem was pushed just now")
+    }
+
+    /// Hides a part of the text from every problem that is shown.
+    pub(super) fn mask(&mut self, span: &Range<usize>) {
+        self.masked.push(span.clone());
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.all.iter().any(|problem| !problem.is_warning)
+    }
+
+    /// The warnings, or all problems when there is a mistake.
+    pub(super) fn finish(mut self) -> Result<Vec<Problem>, Problems> {
+        if !self.masked.is_empty() {
+            let shown = self.source.shown(&self.masked);
+            self.all.iter_mut().for_each(|problem| problem.source = Arc::clone(&shown));
+        }
+        self.all.sort_by_key(Problem::start);
+        match self.has_errors() {
+            true => Err(Problems { name: self.source.name.clone(), all: self.all }),
+            false => Ok(self.all),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Reads one step: its common keys and its one action.
+
+use super::engine::named;
+use super::place::within;
+use super::{Draft, ENGINE_KINDS, GUARD, Mention, Reader};
+use crate::expr::Condition;
+use crate::expr::yaml::{Entry, Kind, Node};
+use crate::ids::{ActionKind, StepId};
+use crate::plan::Undo;
+use crate::plan::decode::decode_as;
+use crate::plan::model::Does;
+use crate::plan::suggest::{closest, instead};
+use crate::plan::written::{STEP_KEYS, StepWritten};
+use std::ops::Range;
+
+impl Reader<'_, '_> {
+    pub(super) fn steps(&mut self, node: &Node) -> Vec<Draft> {
+        match &node.kind {
+            Kind::List(items) if !items.is_empty() => items.iter().map(|item| self.step(item)).collect(),
+            Kind::List(_) | Kind::Null => {
+                self.notes.error("plan::no-steps", &node.label, "a plan needs at least one step").help("add `- id: first` and an action");
+                Vec::new()
+            }
+            _ => {
+                let message = format!("expected a list of steps, found {}", node.describe());
+                self.notes.error("plan::wrong-type", &node.label, message).help("begin every step with `- id: …`");
+                Vec::new()
+            }
+        }
+    }
+
+    fn step(&mut self, node: &Node) -> Draft {
+        let mut draft = self.common(node);
+        let others: Vec<&Entry> = node.entries().iter().filter(|entry| !STEP_KEYS.contains(&entry.key.as_str())).collect();
+        if let Some(entry) = self.action_of(&others, &draft.id_span, node) {
+            draft.kind = ActionKind::new(&entry.key).ok();
+            draft.kind_span = entry.key_span.clone();
+            match self.registry.get(&entry.key).cloned() {
+                Some(action) => {
+                    let template = self.params(&*action, &entry.value, &mut draft.mentions, &mut draft.secrets);
+                    if let Some(template) = &template {
+                        self.prepare(&*action, template, &mut draft);
+                    }
+                    draft.does = template.map(Does::Action);
+                }
+                None => {
+                    self.refuse_keys(&entry.key, node);
+                    self.engine_kind(&entry.key, &entry.value, &mut draft);
+                }
+            }
+        }
+        draft
+    }
+
+    fn common(&mut self, node: &Node) -> Draft {
+        let written = self.written(node);
+        let mut mentions = Vec::new();
+        let when = node.get("when").and_then(|node| self.when(node, &mut mentions));
+        let mut secrets = Vec::new();
+        let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions, &mut secrets));
+        let label = node.get("id").map_or(&node.label, |node| &node.label).clone();
+        Draft {
+            id: id_of(node),
+            kind_span: label.clone(),
+            id_span: label,
+            kind: None,
+            about: written.as_ref().and_then(|written| written.about.clone()),
+            needs: node.get("needs").and_then(named),
+            when,
+            timeout: written.as_ref().and_then(|written| written.timeout),
+            continue_on_error: written.as_ref().is_some_and(|written| written.continue_on_error),
+            idempotent: written.as_ref().is_some_and(|written| written.idempotent),
+            retry: written.and_then(|written| written.retry),
+            undo,
+            does: None,
+            guards: None,
+            prepared: None,
+            mentions,
+            secrets,
+        }
+    }
+
+    /// The common keys, if they fit.
+    fn written(&mut self, node: &Node) -> Option<StepWritten> {
+        let entries = self.entries_of(node, "a step");
+        let own = entries.iter().filter(|entry| STEP_KEYS.contains(&entry.key.as_str())).cloned().collect();
+        let decoded = decode_as::<StepWritten>(&Node { kind: Kind::Map(own), ..node.clone() });
+        if !entries.is_empty() {
+            self.tell(&decoded.failures, "a step");
+        }
+        for key in ["id", "needs", "timeout", "retry", "continue-on-error", "idempotent"] {
+            node.get(key).into_iter().for_each(|inner| self.refuse_templates(inner));
+        }
+        let written = decoded.value;
+        if let Some(retry) = node.get("retry") {
+            self.check_factor(retry, written.as_ref().and_then(|written| written.retry.as_ref()));
+        }
+        written
+    }
+
+    fn when(&mut self, node: &Node, mentions: &mut Vec<Mention>) -> Option<Condition> {
+        let text = match &node.kind {
+            Kind::Text(text) => text.clone(),
+            Kind::Bool(value) => value.to_string(),
+            _ => {
+                let message = format!("expected a condition, found {}", node.describe());
+                self.notes.error("plan::wrong-type", &node.label, message).help("write for example `when: inputs.replicas > 1`");
+                return None;
+            }
+        };
+        let source = &self.notes.source.text;
+        match Condition::parse(&text) {
+            Ok(condition) => {
+                mentions.extend(condition.references().iter().map(|reference| Mention {
+                    span: within(source, node, &text, &reference.at),
+                    reference: reference.clone(),
+                    in_condition: true,
+                }));
+                Some(condition)
+            }
+            Err(error) => {
+                let span = within(source, node, &text, &error.at);
+                let help = match text.contains("{{") {
+                    true => "conditions are CEL, without braces: `when: inputs.replicas > 1`",
+                    false => "conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`",
+                };
+                self.notes.error("plan::condition", &span, format!("this is not a condition: {}", error.message)).help(help);
+                None
+            }
+        }
+    }
+
+    /// The one key of a step that is its action; told if there is not exactly one.
+    fn action_of<'n>(&mut self, others: &[&'n Entry], id_span: &Range<usize>, node: &Node) -> Option<&'n Entry> {
+        let kinds: Vec<&str> = self.registry.iter().map(|action| action.kind()).chain(ENGINE_KINDS).collect();
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = others.iter().partition(|entry| kinds.contains(&entry.key.as_str()));
+        unknown.iter().for_each(|entry| self.tell_unknown(entry, others.len() == 1, &kinds));
+        match known.as_slice() {
+            [one] => Some(one),
+            [] if unknown.is_empty() && !node.entries().is_empty() => {
+                let help = format!("add one of: {}", kinds.join(", "));
+                self.notes.error("plan::no-action", id_span, "this step does nothing").help(help);
+                None
+            }
+            [] => None,
+            [first, more @ ..] => {
+                for entry in more {
+                    let message = format!("a step has one action, and `{}` is the second here", entry.key);
+                    let problem = self.notes.error("plan::two-actions", &entry.key_span, message);
+                    problem.also(&first.key_span, "the first").help("make a step of its own for each");
+                }
+                None
+            }
+        }
+    }
+
+    /// An unknown key is an action with a slip in it, if it is the only one that can be the action and is near no common key.
+    fn tell_unknown(&mut self, entry: &Entry, is_alone: bool, kinds: &[&str]) {
+        let key = &entry.key;
+        if is_alone && closest(key, STEP_KEYS).is_none() {
+            let help = instead(key, "actions", kinds.iter().copied());
+            self.notes.error("plan::unknown-action", &entry.key_span, format!("there is no action `{key}`")).help(help);
+        } else {
+            let help = instead(key, "keys", STEP_KEYS.into_iter().chain(kinds.iter().copied()));
+            self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{key}` in a step")).help(help);
+        }
+    }
+
+    /// Common keys that mean nothing for a kind that the engine carries out itself.
+    fn refuse_keys(&mut self, kind: &str, node: &Node) {
+        let refused: &[&str] = match kind {
+            GUARD => &["when", "timeout", "retry", "continue-on-error", "idempotent", "undo"],
+            _ => &["retry", "continue-on-error", "idempotent", "undo"],
+        };
+        for entry in node.entries().iter().filter(|entry| refused.contains(&entry.key.as_str())) {
+            let message = format!("`{}` means nothing for `{kind}`", entry.key);
+            self.notes.error("plan::key-not-here", &entry.key_span, message).help("remove it");
+        }
+    }
+}
+
+/// The step's id, whatever else is wrong with it: others refer to it.
+fn id_of(node: &Node) -> Option<StepId> {
+    let id = node.get("id")?;
+    match (&id.kind, &id.written) {
+        (Kind::Text(id), _) | (_, Some(id)) => StepId::new(id).ok(),
+        _ => None,
+    }
+}

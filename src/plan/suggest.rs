@@ -1,0 +1,36 @@
+//! Finds what somebody may have meant. It knows no plan.
+
+/// The closest of `known`, if it is close enough to be a slip.
+pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let near = known.into_iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
+    near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+/// Help for a word that is not known: the closest one, and what there is.
+pub(super) fn instead<'k>(word: &str, what: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
+    let list: Vec<&str> = known.clone().into_iter().collect();
+    let all = match list.len() {
+        0 => format!("there are no {what}"),
+        1..=20 => format!("known {what}: {}", list.join(", ")),
+        more => format!("known {what}: {}, and {} more", list[..20].join(", "), more - 20),
+    };
+    match closest(word, known) {
+        Some(near) => format!("did you mean `{near}`? {all}"),
+        None => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::closest;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let known = ["replicas", "image", "id"];
+        assert_eq!(closest("replcias", known), Some("replicas"));
+        assert_eq!(closest("iamge", known), Some("image"));
+        assert_eq!(closest("strategy", known), None);
+        assert_eq!(closest("xy", known), None);
+    }
+}

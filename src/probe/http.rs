@@ -1,0 +1,119 @@
+//! The question over HTTP. It knows how to ask; what to expect is [`super::expect`]'s.
+
+use super::{DEFAULT_TIMEOUT, HttpExpect, Outside, Setting};
+use crate::ids::Period;
+use crate::ports::{HttpError, HttpRequest};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// An HTTP request, on a connection of its own, and what is expected of the answer. Redirects are not followed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HttpProbe {
+    /// Where to ask: an absolute URL.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Where to ask, from the step's `base` or `through`.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// `GET` when it is not given.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Headers, by name. `Host` too.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What is sent: text as it is, anything else as JSON.
+    #[serde(default)]
+    pub body: Option<Body>,
+    /// The name of a secret of the plan that is sent as the bearer token.
+    #[serde(default)]
+    pub bearer: Option<String>,
+    /// Time for the whole exchange; 5 s when it is not given.
+    #[serde(default)]
+    pub timeout: Option<Period>,
+    /// What is expected of the answer; a status of 2xx when it is not given.
+    #[serde(default)]
+    pub expect: HttpExpect,
+}
+
+/// A request's body: a text that is sent as it is, or anything else, which is sent as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Body(pub Value);
+
+impl Body {
+    fn bytes(&self) -> Vec<u8> {
+        match &self.0 {
+            Value::String(text) => text.clone().into_bytes(),
+            other => other.to_string().into_bytes(),
+        }
+    }
+}
+
+impl HttpProbe {
+    pub(super) fn title(&self) -> String {
+        format!("{} {}", self.method(), self.path.as_deref().or(self.url.as_deref()).unwrap_or("/"))
+    }
+
+    fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or("GET")
+    }
+
+    pub(super) fn problems(&self, based: bool) -> Vec<String> {
+        let mut problems = self.expect.problems();
+        match (&self.url, &self.path) {
+            (Some(_), Some(_)) => problems.push("`url` and `path` both say where to ask: keep one".to_owned()),
+            (None, None) => problems.push("nothing says where to ask: write `url: https://…` or `path: /…`".to_owned()),
+            (None, Some(_)) if !based => {
+                problems.push("`path` needs a place to start from: give the step `base` or `through`, or write `url`".to_owned());
+            }
+            _ => {}
+        }
+        let authorized = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        if self.bearer.is_some() && authorized {
+            problems.push("`bearer` and the header `Authorization` are the same: keep one".to_owned());
+        }
+        problems
+    }
+
+    pub(super) async fn ask(&self, setting: &Setting, outside: &Outside) -> Vec<String> {
+        let request = match self.request(setting) {
+            Ok(request) => request,
+            Err(complaint) => return vec![complaint],
+        };
+        match outside.http.send(request).await {
+            Ok(answer) => self.expect.complaints(&answer),
+            Err(HttpError { what, .. }) => vec![format!("expected an answer, got none: {what}")],
+        }
+    }
+
+    fn request(&self, setting: &Setting) -> Result<HttpRequest, String> {
+        let mut headers: Vec<(String, String)> = self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(name) = &self.bearer {
+            let token = setting.secrets.get(name).ok_or_else(|| format!("the secret `{name}` is not there"))?;
+            headers.push(("Authorization".to_owned(), format!("Bearer {}", token.trim_end())));
+        }
+        let is_typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if self.body.as_ref().is_some_and(|body| !body.0.is_string()) && !is_typed {
+            headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+        }
+        Ok(HttpRequest {
+            method: self.method().to_owned(),
+            url: self.url(setting)?,
+            headers,
+            body: self.body.as_ref().map(Body::bytes),
+            timeout: self.timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.0),
+            fresh: true,
+        })
+    }
+
+    fn url(&self, setting: &Setting) -> Result<String, String> {
+        match (&self.url, &self.path, &setting.base) {
+            (Some(url), _, _) => Ok(url.clone()),
+            (None, Some(path), Some(base)) => Ok(format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))),
+            _ => Err("nothing says where to ask".to_owned()),
+        }
+    }
+}

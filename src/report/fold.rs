@@ -1,0 +1,266 @@
+//! Folds records and progress into a story. Pure; it tolerates duplicates and gaps, since progress and old records may come in any amount.
+
+use super::story::{Ending, EvidenceStory, Portion, RollbackStory, Status, StepStory, Story, Warning};
+use crate::event::Event;
+use crate::ids::{Moment, StepId};
+use crate::record::{AttemptResult, CancelLevel, Failure, Graph, Mark, MarkKind, Outcome, Record, Settled, UndoResult, What};
+
+/// The widest column of step names; a longer name pushes its own line only.
+const WIDEST: usize = 24;
+
+impl Story {
+    /// Takes an event in.
+    pub fn event(&mut self, event: &Event) {
+        match event {
+            Event::Recorded(record) => self.record(record),
+            Event::Doing { step, text } => self.entry(step).doing = Some(text.clone()),
+            Event::Of { step, done, total, unit } => {
+                self.entry(step).of = Some(Portion { done: *done, total: *total, unit: unit.clone() });
+            }
+            Event::Warning { step, text } => self.warnings.push(Warning { step: step.clone(), text: text.clone() }),
+            Event::Line { .. } | Event::Released { .. } => {}
+        }
+    }
+
+    /// Takes a record in, unless it or a later one was taken in before.
+    pub fn record(&mut self, record: &Record) {
+        if self.last_seq.is_some_and(|last| record.seq <= last) {
+            return;
+        }
+        self.last_seq = Some(record.seq);
+        self.last_at = Some(record.at);
+        self.apply(record.at, &record.what);
+    }
+
+    fn apply(&mut self, at: Moment, what: &What) {
+        match what {
+            What::RunOpened { run, plan, environment, graph, .. } => {
+                self.run = Some(run.clone());
+                self.plan = Some(plan.clone());
+                self.environment.clone_from(environment);
+                self.opened = Some(at);
+                self.take_graph(graph);
+            }
+            What::EpochOpened { holder, mode } => {
+                self.holder = Some((holder.clone(), *mode));
+                self.taken_in_hand();
+            }
+            What::CancelRequested { level, by } => {
+                if self.cancel.as_ref().is_none_or(|(before, _)| before < level) {
+                    self.cancel = Some((*level, by.clone()));
+                }
+            }
+            What::RollbackOpened { scope, cause, deadline } => {
+                self.rollback =
+                    Some(RollbackStory { scope: scope.clone(), cause: cause.clone(), opened: at, deadline: *deadline, verified: None });
+            }
+            What::RollbackVerified { failure } => {
+                if let Some(rollback) = &mut self.rollback {
+                    rollback.verified = Some(failure.clone());
+                }
+            }
+            What::RunHalted { outcome, reason } => self.rest(at, *outcome, Some(reason.clone()), Vec::new()),
+            What::RunClosed { outcome, notes } => self.rest(at, *outcome, None, notes.clone()),
+            _ => self.apply_to_step(at, what),
+        }
+    }
+
+    fn apply_to_step(&mut self, at: Moment, what: &What) {
+        match what {
+            What::StepSkipped { step, reason } => self.entry(step).rest(at, Status::Skipped(reason.clone())),
+            What::AttemptStarted { step, attempt, until, .. } => self.entry(step).begin(at, *attempt, *until),
+            What::AttemptEnded { step, result, .. } => self.entry(step).end(at, result),
+            What::EffectSettled { step, key, settled } => {
+                let step = self.entry(step);
+                step.doubts.retain(|(doubted, _)| doubted != key);
+                if let Settled::Unknown(why) = settled {
+                    step.doubts.push((key.clone(), why.clone()));
+                }
+            }
+            What::EffectDone { step, key, .. } => self.entry(step).doubts.retain(|(doubted, _)| doubted != key),
+            What::DoubtAnswered { step, .. } => self.entry(step).doubts.clear(),
+            What::ApprovalAsked { step, message } => self.entry(step).ask(at, message),
+            What::ApprovalAnswered { step, approved, by, comment } => self.entry(step).answered(at, *approved, by, comment.as_deref()),
+            What::UndoStarted { step, .. } => self.entry(step).begin_undo(at),
+            What::UndoEnded { step, result, .. } => self.entry(step).end_undo(at, result),
+            What::EvidenceKept { step, error, .. } => {
+                self.entry(step).evidence = error.clone().map_or(EvidenceStory::Kept, EvidenceStory::Partial);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_graph(&mut self, graph: &Graph) {
+        // Records of a step that came before the graph must not push it to the front.
+        let mut early = std::mem::take(&mut self.steps);
+        for summary in &graph.steps {
+            let mut step = early.shift_remove(&summary.id).unwrap_or_else(|| StepStory::unknown(&summary.id));
+            step.kind = Some(summary.kind.clone());
+            step.role = summary.role;
+            step.reversibility = summary.reversibility;
+            self.steps.insert(summary.id.clone(), step);
+        }
+        // Kept, since displays ask for it with every line and a plan may have very many steps.
+        self.column = graph.steps.iter().map(|step| step.id.as_str().len()).filter(|length| *length <= WIDEST).max().unwrap_or(0);
+        self.graph = Some(graph.clone());
+    }
+
+    fn entry(&mut self, id: &StepId) -> &mut StepStory {
+        self.steps.entry(id.clone()).or_insert_with(|| StepStory::unknown(id))
+    }
+
+    /// Another process took the run: what the one before it had under way is no longer under way, and its rest is over.
+    fn taken_in_hand(&mut self) {
+        self.ending = None;
+        self.cancel = self.cancel.take().filter(|(level, _)| *level == CancelLevel::RollBack);
+        for step in self.steps.values_mut().filter(|step| matches!(step.status, Status::Running | Status::Undoing)) {
+            step.status = Status::Interrupted;
+            step.quieten();
+        }
+    }
+
+    fn rest(&mut self, at: Moment, outcome: Outcome, reason: Option<String>, notes: Vec<String>) {
+        self.ending = Some(Ending { outcome, closed: reason.is_none(), reason, notes, at });
+    }
+}
+
+impl StepStory {
+    fn quieten(&mut self) {
+        self.doing = None;
+        self.of = None;
+    }
+
+    fn begin(&mut self, at: Moment, attempt: u32, until: Option<Moment>) {
+        self.attempts = attempt;
+        self.started.get_or_insert(at);
+        self.status = until.map_or(Status::Running, Status::Pausing);
+        self.quieten();
+    }
+
+    fn ask(&mut self, at: Moment, message: &str) {
+        self.begin(at, 1, None);
+        self.status = Status::Asking(message.to_owned());
+    }
+
+    /// An answer is the end of an approval: no other record follows.
+    fn answered(&mut self, at: Moment, approved: bool, by: &str, comment: Option<&str>) {
+        if approved {
+            return self.rest(at, Status::Done);
+        }
+        let comment = comment.map(|comment| format!(": {comment}")).unwrap_or_default();
+        self.failure = Some(Failure::permanent(format!("rejected by {by}{comment}")));
+        self.rest(at, Status::Failed);
+    }
+
+    fn rest(&mut self, at: Moment, status: Status) {
+        self.ended = Some(at);
+        self.status = status;
+        self.quieten();
+    }
+
+    fn end(&mut self, at: Moment, result: &AttemptResult) {
+        let (failure, retry_at, last) = match result {
+            AttemptResult::Succeeded { .. } => {
+                self.failure = None;
+                return self.rest(at, Status::Done);
+            }
+            AttemptResult::Cancelled => return self.rest(at, Status::Cancelled),
+            AttemptResult::Interrupted => return self.rest(at, Status::Interrupted),
+            AttemptResult::Failed { failure, retry_at } => (failure, *retry_at, Status::Failed),
+            AttemptResult::TimedOut { failure, retry_at } => (failure, *retry_at, Status::TimedOut),
+        };
+        self.failure = Some(failure.clone());
+        self.rest(at, retry_at.map_or(last, Status::Backoff));
+    }
+
+    fn begin_undo(&mut self, at: Moment) {
+        self.undo_started.get_or_insert(at);
+        self.status = Status::Undoing;
+        self.quieten();
+    }
+
+    fn end_undo(&mut self, at: Moment, result: &UndoResult) {
+        self.undo_ended = Some(at);
+        self.quieten();
+        match result {
+            UndoResult::Undone { marks } => {
+                self.undo_failure = None;
+                self.undone(marks);
+            }
+            UndoResult::Failed { failure, marks, retry_at } => self.undo_failed(failure, marks, *retry_at),
+            UndoResult::Interrupted => self.status = Status::Interrupted,
+        }
+    }
+
+    fn undone(&mut self, marks: &[Mark]) {
+        let has = |kind| marks.iter().any(|mark| mark.kind == kind);
+        self.status = match (has(MarkKind::Residue), has(MarkKind::Kept)) {
+            (true, _) => Status::Residue,
+            (false, true) => Status::Kept,
+            (false, false) => Status::Undone,
+        };
+        self.marks = marks.to_vec();
+    }
+
+    fn undo_failed(&mut self, failure: &Failure, marks: &[Mark], retry_at: Option<Moment>) {
+        self.undo_failure = Some(failure.clone());
+        self.marks = marks.to_vec();
+        self.status = retry_at.map_or(Status::Residue, Status::UndoBackoff);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::{Outcome, Record};
+    use crate::report::samples;
+    use crate::report::story::{Status, Story};
+
+    fn statuses(story: &Story) -> String {
+        let words: Vec<String> = story.steps.values().map(|step| format!("{}={}", step.id, step.status.word())).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn a_run_that_comes_undone_is_told_step_by_step() {
+        let story = Story::of(&samples::rolled_back());
+        insta::assert_snapshot!(statuses(&story), @"database=done colours=undone deploy=kept healthy=undone smoke=waiting switch=waiting retire=waiting back=waiting");
+        assert_eq!(story.ending.map(|ending| (ending.outcome, ending.closed)), Some((Outcome::RolledBack, true)));
+        assert_eq!(story.rollback.and_then(|rollback| rollback.cause.step).map(|id| id.to_string()), Some("healthy".to_owned()));
+    }
+
+    #[test]
+    fn a_duplicate_changes_nothing() {
+        let records = samples::rolled_back();
+        let twice: Vec<Record> = records.iter().flat_map(|record| [record.clone(), record.clone()]).collect();
+        let again = [records.clone(), records.clone()].concat();
+        let once = format!("{:?}", Story::of(&records));
+        assert_eq!(format!("{:?}", Story::of(&twice)), once);
+        assert_eq!(format!("{:?}", Story::of(&again)), once);
+    }
+
+    #[test]
+    fn any_record_may_be_missing() {
+        let records = samples::rolled_back();
+        for missing in 0..records.len() {
+            let rest: Vec<&Record> = records.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, record)| record).collect();
+            let story = Story::of(rest);
+            // Whatever is lost, what follows it still tells where the step came to rest.
+            let healthy = story.steps.get("healthy").map(|step| step.status.clone());
+            assert!(healthy.is_some_and(|status| !matches!(status, Status::Waiting)), "without record {missing}");
+        }
+    }
+
+    #[test]
+    fn counts_leave_guards_out() {
+        let counts = Story::of(&samples::rolled_back()).counts();
+        assert_eq!((counts.all, counts.done, counts.undone, counts.waiting), (7, 1, 3, 3));
+    }
+
+    #[test]
+    fn what_a_dead_process_had_under_way_is_interrupted() {
+        let mut records = samples::running();
+        records.push(samples::resumed(records.len()));
+        let story = Story::of(&records);
+        assert_eq!(story.steps.get("deploy").map(|step| step.status.clone()), Some(Status::Interrupted));
+    }
+}

@@ -1,0 +1,45 @@
+//! TELLING about a run: every display folds the same events into the same story. It decides nothing, and knows no engine and no journal.
+
+pub mod dot;
+mod fold;
+pub mod json;
+pub mod lines;
+pub mod live;
+pub mod outlet;
+#[cfg(feature = "terminal")]
+pub mod screen;
+pub mod sentence;
+pub mod story;
+pub mod summary;
+#[cfg(feature = "terminal")]
+pub mod terminal;
+pub mod tree;
+pub mod words;
+
+#[cfg(test)]
+mod samples;
+
+use crate::event::Reporter;
+use crate::ids::Moment;
+use crate::record::Record;
+use std::sync::Arc;
+use story::Story;
+use summary::Summary;
+
+/// Tells the time to a display, so that displays read no clock themselves.
+pub type Now = Arc<dyn Fn() -> Moment + Send + Sync>;
+
+/// A reporter that a command can open and close.
+pub trait Display: Reporter {
+    /// Takes in what happened before, without telling it again.
+    fn recall(&self, records: &[Record]);
+
+    /// What is known by now.
+    fn story(&self) -> Story;
+
+    /// Tells the end, restores the terminal, and returns when everything is written or nobody reads any more.
+    fn close(&self, summary: &Summary, exit_code: u8);
+
+    /// Restores the terminal at once, without telling anything: the process is about to leave.
+    fn leave(&self);
+}

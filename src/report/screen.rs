@@ -1,0 +1,178 @@
+//! The live display as a reporter: a thread of its own draws, so that a terminal that is stopped never holds a run up. It draws nothing itself.
+
+use super::live;
+use super::outlet::locked;
+use super::story::Story;
+use super::summary::Summary;
+use super::terminal::{Look, Painter};
+use super::{Display, Now};
+use crate::event::{Event, Reporter};
+use crate::record::Record;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A terminal that is stopped must not keep the process from leaving.
+const LEAVING: Duration = Duration::from_millis(500);
+
+enum Order {
+    Event(Event),
+    Recall(Vec<Record>),
+    Aside(Box<dyn FnOnce() + Send>),
+    Close(Vec<String>, bool),
+    Leave(Sender<()>),
+}
+
+/// A live display.
+pub struct Terminal {
+    story: Mutex<Story>,
+    orders: Mutex<Option<Sender<Order>>>,
+    painter: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Terminal {
+    /// Draws on standard error, which must be a terminal.
+    pub fn new(look: Look, now: Now) -> Self {
+        Self::start(Painter::on_standard_error(look, now))
+    }
+
+    fn start(painter: Painter) -> Self {
+        let (orders, received) = channel();
+        let painter = std::thread::spawn(move || work(painter, &received));
+        Self { story: Mutex::default(), orders: Mutex::new(Some(orders)), painter: Mutex::new(Some(painter)) }
+    }
+
+    /// Runs something that writes to the terminal, such as a log line, without tearing the display.
+    pub fn aside(&self, write: impl FnOnce() + Send + 'static) {
+        let orders = locked(&self.orders);
+        match &*orders {
+            Some(orders) => drop(orders.send(Order::Aside(Box::new(write)))),
+            None => write(),
+        }
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &*locked(&self.orders) {
+            // An error means that the display is gone; the run goes on.
+            let _gone = orders.send(order);
+        }
+    }
+
+    fn end(&self) {
+        drop(locked(&self.orders).take());
+        if let Some(painter) = locked(&self.painter).take() {
+            let _ended = painter.join();
+        }
+    }
+}
+
+impl Reporter for Terminal {
+    fn event(&self, event: &Event) {
+        locked(&self.story).event(event);
+        self.order(Order::Event(event.clone()));
+    }
+}
+
+impl Display for Terminal {
+    fn recall(&self, records: &[Record]) {
+        let mut story = locked(&self.story);
+        records.iter().for_each(|record| story.record(record));
+        self.order(Order::Recall(records.to_vec()));
+    }
+
+    fn story(&self) -> Story {
+        locked(&self.story).clone()
+    }
+
+    fn close(&self, summary: &Summary, exit_code: u8) {
+        self.order(Order::Close(summary.lines(), exit_code == 0));
+        self.end();
+    }
+
+    fn leave(&self) {
+        let (done, restored) = channel();
+        self.order(Order::Leave(done));
+        let _in_time = restored.recv_timeout(LEAVING);
+    }
+}
+
+fn work(mut painter: Painter, orders: &Receiver<Order>) {
+    loop {
+        let mut order = match orders.recv_timeout(live::FRAME) {
+            Ok(order) => Some(order),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return painter.clear(),
+        };
+        // Everything that has come is taken in before one drawing, since drawing costs more than folding.
+        while let Some(next) = order {
+            if obey(&mut painter, next).is_break() {
+                return;
+            }
+            order = orders.try_recv().ok();
+        }
+        painter.draw();
+    }
+}
+
+fn obey(painter: &mut Painter, order: Order) -> ControlFlow<()> {
+    match order {
+        Order::Event(event) => painter.event(&event),
+        Order::Recall(records) => records.iter().for_each(|record| painter.story.record(record)),
+        Order::Aside(write) => painter.aside(write),
+        Order::Close(lines, good) => {
+            painter.close(&lines, good);
+            return ControlFlow::Break(());
+        }
+        Order::Leave(done) => {
+            painter.clear();
+            let _nobody_waits = done.send(());
+            return ControlFlow::Break(());
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Terminal;
+    use crate::event::{Event, Reporter};
+    use crate::report::Display;
+    use crate::report::samples;
+    use crate::report::summary::Summary;
+    use crate::report::terminal::tests::painter;
+    use indicatif::InMemoryTerm;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_log_line_goes_between_and_closing_waits_for_all_of_it() {
+        let term = InMemoryTerm::new(40, 120);
+        let terminal = Terminal::start(painter(&term, 120, false));
+        terminal.recall(&samples::running());
+        let (told, heard) = std::sync::mpsc::channel();
+        terminal.aside(move || told.send("log").unwrap());
+        terminal.event(&Event::Warning { step: None, text: "the clock jumped".to_owned() });
+        terminal.close(&Summary::of(&terminal.story()), 5);
+        assert_eq!(heard.recv(), Ok("log"));
+        insta::assert_snapshot!(term.contents(), @"
+        12:04:15 ! the clock jumped
+        blue-green in production has not ended: 2 steps are done so far
+        warning: the clock jumped
+        next:
+          bowline resume 20261121-120300-7f3a    goes on where it stopped
+          bowline rollback 20261121-120300-7f3a  takes back what was done
+          bowline abandon 20261121-120300-7f3a   closes it as it is
+        ");
+    }
+
+    #[test]
+    fn leaving_clears_the_moving_lines() {
+        let term = InMemoryTerm::new(24, 100);
+        let terminal = Terminal::start(painter(&term, 100, false));
+        samples::running().into_iter().for_each(|record| terminal.event(&Event::Recorded(Arc::new(record))));
+        terminal.leave();
+        assert!(!term.contents().contains("deploy"), "{}", term.contents());
+        assert!(term.contents().contains("database"));
+    }
+}

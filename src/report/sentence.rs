@@ -1,0 +1,311 @@
+//! Says each record in one sentence: what line displays print and `show` lists. Pure; the story it is given already holds the record.
+
+use super::story::{StepStory, Story};
+use super::words;
+use crate::ids::{Moment, StepId};
+use crate::record::{AttemptResult, CancelLevel, Failure, Mark, MarkKind, Mode, Record, Role, Scope, Settled, UndoResult, What};
+use jiff::tz::TimeZone;
+use std::time::Duration;
+
+/// One line about a run or about one of its steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// The step, when it is about one.
+    pub step: Option<StepId>,
+    /// How it is meant.
+    pub tone: Tone,
+    /// The line, without the step's name.
+    pub text: String,
+}
+
+/// How a sentence is meant. A live display shows beginnings as moving lines, not as sentences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something begins.
+    Begin,
+    /// Something is done.
+    Good,
+    /// Something is worth knowing.
+    Plain,
+    /// Something wants attention.
+    Warn,
+    /// Something went wrong.
+    Bad,
+}
+
+/// Says a record; none when people need not hear of it, or hear of it in the summary.
+pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
+    let run = |tone, text: String| Some(Sentence { step: None, tone, text });
+    match &record.what {
+        What::RunOpened { .. } => run(Tone::Plain, opened(story)),
+        What::EpochOpened { holder, mode } => {
+            let verb = match mode {
+                Mode::Run => return None,
+                Mode::Resume => "resumed",
+                Mode::Rollback => "taken in hand to be rolled back",
+                Mode::Abandon => "taken in hand to be closed as it is",
+            };
+            run(Tone::Plain, format!("{verb} by {}@{} (process {})", holder.user, holder.host, holder.pid))
+        }
+        What::CancelRequested { level, by } => {
+            let asked = if *level == CancelLevel::Halt { "halt" } else { "cancel" };
+            run(Tone::Warn, format!("{asked} asked by {by}: {}", words::cancel(*level)))
+        }
+        What::RollbackOpened { scope, cause, deadline } => run(Tone::Bad, rolling_back(scope, cause, deadline.since(record.at))),
+        What::RollbackVerified { failure: None } => run(Tone::Good, "what must hold after the rollback holds".to_owned()),
+        What::RollbackVerified { failure: Some(failure) } => {
+            run(Tone::Bad, format!("what must hold after the rollback does not: {}", words::failure(failure)))
+        }
+        What::RunHalted { .. } | What::RunClosed { .. } => None,
+        what => of_step(story, record.at, what, zone),
+    }
+}
+
+fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Sentence> {
+    let say = |step: &StepId, tone, text: String| Some(Sentence { step: Some(step.clone()), tone, text });
+    let run = story.run.as_ref().map_or("RUN", |run| run.as_str());
+    match what {
+        What::StepSkipped { step, reason } => say(step, Tone::Plain, format!("skipped: {}", words::skipped(reason))),
+        What::AttemptStarted { step, attempt, until, .. } => match (story.step(step).map(|s| s.role), until) {
+            (Some(Role::Guard), _) => None,
+            (_, Some(until)) => say(step, Tone::Begin, format!("pausing until {}", words::time_of_day(*until, zone))),
+            (_, None) if *attempt > 1 => say(step, Tone::Begin, format!("attempt {attempt}")),
+            _ => say(step, Tone::Begin, "started".to_owned()),
+        },
+        What::AttemptEnded { step, attempt, result } => {
+            let (tone, text) = attempt_ended(story.step(step), at, *attempt, result);
+            say(step, tone, text)
+        }
+        What::EffectSettled { step, key, settled } => {
+            let (tone, text) = settling(words::effect(key), settled)?;
+            say(step, tone, text)
+        }
+        What::ApprovalAsked { step, message } => {
+            let asks = words::plain(message);
+            say(step, Tone::Warn, format!("asks: {asks} (answer with `bowline approve {run} {step}` or `bowline reject {run} {step}`)"))
+        }
+        What::ApprovalAnswered { step, approved, by, comment } => {
+            let (tone, verb) = if *approved { (Tone::Good, "approved") } else { (Tone::Bad, "rejected") };
+            let comment = comment.as_ref().map(|comment| format!(": {}", words::plain(comment))).unwrap_or_default();
+            say(step, tone, format!("{verb} by {}{comment}", words::plain(by)))
+        }
+        What::UndoStarted { step, attempt } if *attempt > 1 => say(step, Tone::Begin, format!("taking it back, try {attempt}")),
+        What::UndoStarted { step, .. } => say(step, Tone::Begin, "taking it back".to_owned()),
+        What::UndoEnded { step, result, .. } => {
+            let (tone, text) = undo_ended(story.step(step), at, result);
+            say(step, tone, text)
+        }
+        What::EvidenceKept { step, evidence: Some(_), .. } => {
+            say(step, Tone::Plain, format!("evidence kept: `bowline show {run} --evidence {step}`"))
+        }
+        What::EvidenceKept { step, error, .. } => {
+            let why = error.as_deref().map_or_else(|| "no reason was given".to_owned(), words::plain);
+            say(step, Tone::Warn, format!("no evidence could be kept: {why}"))
+        }
+        What::DoubtAnswered { step, done, by } => {
+            let done = if *done { "done" } else { "not done" };
+            say(step, Tone::Plain, format!("{} says that it was {done}", words::plain(by)))
+        }
+        _ => None,
+    }
+}
+
+fn opened(story: &Story) -> String {
+    let plan = story.plan.as_ref().map_or("?", |plan| plan.as_str());
+    let place = story.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
+    let run = story.run.as_ref().map_or("?", |run| run.as_str());
+    format!("run {run} of {plan}{place}: {}", words::count(story.counts().all, "step", "steps"))
+}
+
+fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -> String {
+    let scope = match scope {
+        Scope::Everything => "everything".to_owned(),
+        Scope::Guard(guard) => format!("what `{guard}` guards"),
+    };
+    // A whole number of seconds: the budget is a limit, not a measurement.
+    let budget = crate::ids::Period(Duration::from_secs(budget.as_secs()));
+    let reason = words::plain(&cause.reason);
+    let because = cause.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+    format!("rolling back {scope}, within {budget}, because of {because}{reason}")
+}
+
+fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &AttemptResult) -> (Tone, String) {
+    let role = step.map_or(Role::Action, |step| step.role);
+    let time = step.and_then(StepStory::time).map(|time| format!(" in {}", words::took(time))).unwrap_or_default();
+    match result {
+        AttemptResult::Succeeded { .. } if role == Role::Guard => (Tone::Good, "savepoint reached".to_owned()),
+        AttemptResult::Succeeded { .. } if attempt > 1 => (Tone::Good, format!("done{time}, at attempt {attempt}")),
+        AttemptResult::Succeeded { .. } => (Tone::Good, format!("done{time}")),
+        AttemptResult::Failed { failure, retry_at } => failed("failed", failure, attempt, at, *retry_at),
+        AttemptResult::TimedOut { failure, retry_at } => failed("timed out", failure, attempt, at, *retry_at),
+        AttemptResult::Cancelled => (Tone::Warn, "stopped".to_owned()),
+        AttemptResult::Interrupted => (Tone::Warn, "interrupted: the process that ran it is gone".to_owned()),
+    }
+}
+
+fn failed(verb: &str, failure: &Failure, attempt: u32, at: Moment, retry_at: Option<Moment>) -> (Tone, String) {
+    let why = words::failure(failure);
+    match retry_at {
+        Some(retry_at) => (Tone::Warn, format!("attempt {attempt} {verb}: {why}; the next in {}", words::took(retry_at.since(at)))),
+        None if attempt > 1 => (Tone::Bad, format!("{verb} at attempt {attempt}, the last: {why}")),
+        None => (Tone::Bad, format!("{verb}: {why}")),
+    }
+}
+
+fn settling<T>(effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
+    match settled {
+        Settled::NotDone | Settled::Done(_) => None,
+        Settled::Other(what) => Some((Tone::Warn, format!("{effect}: somebody else's value stands there: {}", words::plain(what)))),
+        Settled::Unknown(why) => Some((Tone::Warn, format!("{effect}: nobody can tell whether it happened: {}", words::plain(why)))),
+    }
+}
+
+fn undo_ended(step: Option<&StepStory>, at: Moment, result: &UndoResult) -> (Tone, String) {
+    let time = step.and_then(StepStory::undo_time).map(|time| format!(" in {}", words::took(time))).unwrap_or_default();
+    match result {
+        UndoResult::Undone { marks } => undone(marks, &time),
+        UndoResult::Failed { failure, retry_at: Some(retry_at), .. } => {
+            (Tone::Warn, format!("not taken back yet: {}; the next try in {}", words::failure(failure), words::took(retry_at.since(at))))
+        }
+        UndoResult::Failed { failure, .. } => (Tone::Bad, format!("could not be taken back: {}", words::failure(failure))),
+        UndoResult::Interrupted => (Tone::Warn, "taking it back was interrupted".to_owned()),
+    }
+}
+
+fn undone(marks: &[Mark], time: &str) -> (Tone, String) {
+    let count = |kind| marks.iter().filter(|mark| mark.kind == kind).count();
+    match (count(MarkKind::Residue), count(MarkKind::Kept)) {
+        (0, 0) if marks.iter().all(|mark| mark.kind == MarkKind::Nothing) => (Tone::Good, "nothing to take back".to_owned()),
+        (0, 0) => (Tone::Good, format!("taken back{time}")),
+        (0, kept) => {
+            let changes = words::count(kept, "change", "changes");
+            (Tone::Warn, format!("taken back{time}; {changes} by somebody else left alone"))
+        }
+        (residue, _) => (Tone::Bad, format!("not taken back: {} still there", words::count(residue, "effect is", "effects are"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+    use crate::record::Record;
+    use crate::report::samples;
+    use crate::report::story::Story;
+    use jiff::tz::TimeZone;
+
+    fn told(records: &[Record]) -> String {
+        let mut story = Story::default();
+        let mut lines = Vec::new();
+        for record in records {
+            story.record(record);
+            if let Some(sentence) = of(&story, record, &TimeZone::UTC) {
+                let step = sentence.step.map(|step| format!("{step}: ")).unwrap_or_default();
+                lines.push(format!("{:?} {step}{}", sentence.tone, sentence.text));
+            }
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn a_run_that_succeeds() {
+        insta::assert_snapshot!(told(&samples::succeeded()), @"
+        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+        Begin database: started
+        Good database: done in 1m 01s
+        Begin colours: started
+        Good colours: done in 0.3s
+        Begin deploy: started
+        Good deploy: done in 1.2s
+        Begin healthy: started
+        Good healthy: done in 9.4s
+        Begin smoke: started
+        Warn smoke: attempt 1 failed: GET /api/v1/streams/active answered in 350ms, expected 200ms; the next in 1.0s
+        Begin smoke: attempt 2
+        Good smoke: done in 3.8s, at attempt 2
+        Begin switch: started
+        Good switch: done in 0.7s
+        Plain retire: skipped: its `when` is false
+        Good back: savepoint reached
+        ");
+    }
+
+    #[test]
+    fn a_run_that_comes_undone() {
+        insta::assert_snapshot!(told(&samples::rolled_back()), @"
+        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+        Begin database: started
+        Good database: done in 1m 01s
+        Begin colours: started
+        Good colours: done in 0.3s
+        Begin deploy: started
+        Good deploy: done in 1.2s
+        Begin healthy: started
+        Bad healthy: failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+        Bad rolling back what `back` guards, within 5m, because of healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
+        Plain healthy: evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
+        Begin healthy: taking it back
+        Good healthy: nothing to take back
+        Begin deploy: taking it back
+        Warn deploy: taken back in 2.1s; 1 change by somebody else left alone
+        Begin colours: taking it back
+        Good colours: nothing to take back
+        Good what must hold after the rollback holds
+        ");
+    }
+
+    #[test]
+    fn a_run_that_is_stuck_and_in_doubt() {
+        insta::assert_snapshot!(told(&samples::stuck()), @"
+        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+        Begin database: started
+        Good database: done in 1m 01s
+        Begin colours: started
+        Good colours: done in 0.3s
+        Begin deploy: started
+        Good deploy: done in 1.2s
+        Begin healthy: started
+        Good healthy: done in 9.4s
+        Begin smoke: started
+        Good smoke: done in 0.8s
+        Begin switch: started
+        Bad switch: timed out: waiting for the new side to answer through the ingress
+        Warn database: run: nobody can tell whether it happened: a program's end cannot be looked up
+        Bad rolling back what `back` guards, within 5m, because of switch: waiting for the new side to answer through the ingress
+        Warn switch: no evidence could be kept: the server did not answer within 5s
+        Begin switch: taking it back
+        Warn switch: not taken back yet: the server refused the write: 403 Forbidden; the next try in 1.5s
+        Begin switch: taking it back, try 2
+        Bad switch: could not be taken back: the server refused the write: 403 Forbidden
+        ");
+    }
+
+    #[test]
+    fn a_run_that_a_person_rejects() {
+        insta::assert_snapshot!(told(&samples::rejected()), @"
+        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+        Begin database: started
+        Good database: done in 1m 01s
+        Warn colours: asks: Move production to v3? (answer with `bowline approve 20261121-120300-7f3a colours` or `bowline reject 20261121-120300-7f3a colours`)
+        Bad colours: rejected by ada: not on a Friday
+        Bad rolling back what `back` guards, within 5m, because of colours: rejected by ada
+        ");
+    }
+
+    #[test]
+    fn a_run_that_is_halted_and_resumed() {
+        let mut records = samples::halted();
+        records.push(samples::resumed(records.len()));
+        insta::assert_snapshot!(told(&records), @"
+        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+        Begin database: started
+        Good database: done in 1m 01s
+        Begin colours: started
+        Good colours: done in 0.3s
+        Begin deploy: started
+        Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back
+        Warn halt asked by Ctrl-C: halting as soon as possible
+        Warn deploy: stopped
+        Plain resumed by ops@ci-7 (process 5000)
+        ");
+    }
+}

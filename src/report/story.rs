@@ -1,0 +1,319 @@
+//! What a display knows of a run: folded from records and progress, complete enough for every face. It knows no terminal and no clock.
+
+use crate::ids::{ActionKind, Moment, PlanName, RunId, StepId};
+use crate::record::{
+    CancelLevel, Cause, EffectKey, Failure, Graph, Holder, Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope, SkipReason,
+};
+use indexmap::IndexMap;
+use std::time::Duration;
+
+/// A run as far as it has been told. Folding the same record twice, or missing some, does no harm.
+#[derive(Debug, Clone, Default)]
+pub struct Story {
+    /// The run.
+    pub run: Option<RunId>,
+    /// Its plan.
+    pub plan: Option<PlanName>,
+    /// The environment that was chosen.
+    pub environment: Option<String>,
+    /// Its graph.
+    pub graph: Option<Graph>,
+    /// Every step, in plan order.
+    pub steps: IndexMap<StepId, StepStory>,
+    /// Who holds it, or held it last, and what for.
+    pub holder: Option<(Holder, Mode)>,
+    /// The hardest stop that was asked for, and by whom.
+    pub cancel: Option<(CancelLevel, String)>,
+    /// Set when the run goes back.
+    pub rollback: Option<RollbackStory>,
+    /// Set when the run rests or is over.
+    pub ending: Option<Ending>,
+    /// What a person should see also after the run.
+    pub warnings: Vec<Warning>,
+    /// The width of a column for the names of steps, but for names that are too long for one.
+    pub column: usize,
+    /// When it opened.
+    pub opened: Option<Moment>,
+    /// When the last record was written.
+    pub last_at: Option<Moment>,
+    pub(super) last_seq: Option<u64>,
+}
+
+/// A step as far as it has been told.
+#[derive(Debug, Clone)]
+pub struct StepStory {
+    /// Its id.
+    pub id: StepId,
+    /// Its kind; none when the record that lists the steps was missed.
+    pub kind: Option<ActionKind>,
+    /// Who carries it out.
+    pub role: Role,
+    /// How far it can be taken back.
+    pub reversibility: Reversibility,
+    /// Where it stands.
+    pub status: Status,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When its first attempt began.
+    pub started: Option<Moment>,
+    /// When it came to rest on the way forward.
+    pub ended: Option<Moment>,
+    /// When taking it back began.
+    pub undo_started: Option<Moment>,
+    /// When that came to rest.
+    pub undo_ended: Option<Moment>,
+    /// Why its last attempt failed.
+    pub failure: Option<Failure>,
+    /// Why it could not be taken back.
+    pub undo_failure: Option<Failure>,
+    /// What became of its effects.
+    pub marks: Vec<Mark>,
+    /// Effects of which nobody can tell whether they happened, and why not.
+    pub doubts: Vec<(EffectKey, String)>,
+    /// Evidence of its failure.
+    pub evidence: EvidenceStory,
+    /// What it does or waits for right now.
+    pub doing: Option<String>,
+    /// How much of it is done.
+    pub of: Option<Portion>,
+}
+
+/// How much of a step is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portion {
+    /// Parts done.
+    pub done: u64,
+    /// Parts in all; 0 when nobody knows.
+    pub total: u64,
+    /// What is counted.
+    pub unit: String,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Its turn has not come.
+    Waiting,
+    /// An attempt is under way.
+    Running,
+    /// A pause waits for this moment.
+    Pausing(Moment),
+    /// A person is asked this.
+    Asking(String),
+    /// An attempt failed, the next begins at this moment.
+    Backoff(Moment),
+    /// It did what it should.
+    Done,
+    /// It will not run.
+    Skipped(SkipReason),
+    /// It failed for good.
+    Failed,
+    /// Its time was over, for good.
+    TimedOut,
+    /// It was stopped because the run was.
+    Cancelled,
+    /// The process that ran it is gone.
+    Interrupted,
+    /// It is being taken back.
+    Undoing,
+    /// Taking it back failed, the next try begins at this moment.
+    UndoBackoff(Moment),
+    /// It is taken back, or there was nothing to take back.
+    Undone,
+    /// It is taken back but for what is somebody else's by now.
+    Kept,
+    /// Something that it wrote is still there.
+    Residue,
+}
+
+/// The word that stands for a status in `show` and in JSON.
+impl Status {
+    /// One word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Status::Waiting => "waiting",
+            Status::Running => "running",
+            Status::Pausing(_) => "pausing",
+            Status::Asking(_) => "asking",
+            Status::Backoff(_) => "retrying",
+            Status::Done => "done",
+            Status::Skipped(_) => "skipped",
+            Status::Failed => "failed",
+            Status::TimedOut => "timed-out",
+            Status::Cancelled => "cancelled",
+            Status::Interrupted => "interrupted",
+            Status::Undoing | Status::UndoBackoff(_) => "undoing",
+            Status::Undone => "undone",
+            Status::Kept => "kept",
+            Status::Residue => "residue",
+        }
+    }
+
+    /// True while something happens or is waited for: such a step has a line of its own on a live display.
+    pub fn is_live(&self) -> bool {
+        use Status::{Asking, Backoff, Pausing, Running, UndoBackoff, Undoing};
+        matches!(self, Running | Pausing(_) | Asking(_) | Backoff(_) | Undoing | UndoBackoff(_))
+    }
+}
+
+/// Whether the outside was looked at when a step failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum EvidenceStory {
+    /// Not yet.
+    #[default]
+    None,
+    /// It was.
+    Kept,
+    /// Not, or not all of it, and why.
+    Partial(String),
+}
+
+/// A run on its way back.
+#[derive(Debug, Clone)]
+pub struct RollbackStory {
+    /// How far.
+    pub scope: Scope,
+    /// Why.
+    pub cause: Cause,
+    /// Since when.
+    pub opened: Moment,
+    /// When compensations stop being retried.
+    pub deadline: Moment,
+    /// What the look after the rollback said: none before it, then whether it failed.
+    pub verified: Option<Option<Failure>>,
+}
+
+/// How a run ended, or rests.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// Why it rests; none when it is over.
+    pub reason: Option<String>,
+    /// What is worth knowing besides.
+    pub notes: Vec<String>,
+    /// False when it rests and waits for a person.
+    pub closed: bool,
+    /// When.
+    pub at: Moment,
+}
+
+/// Something that a person should see also after the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The step, when it is about one.
+    pub step: Option<StepId>,
+    /// One line.
+    pub text: String,
+}
+
+/// How many steps stand where; guards are not counted, since nobody waits for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Done or skipped.
+    pub done: usize,
+    /// Under way.
+    pub running: usize,
+    /// Not begun.
+    pub waiting: usize,
+    /// Failed, timed out, stopped or interrupted, and not yet taken back.
+    pub failed: usize,
+    /// Taken back.
+    pub undone: usize,
+    /// All.
+    pub all: usize,
+}
+
+impl Story {
+    /// Folds records from the first one on.
+    pub fn of<'a>(records: impl IntoIterator<Item = &'a crate::record::Record>) -> Self {
+        let mut story = Self::default();
+        for record in records {
+            story.record(record);
+        }
+        story
+    }
+
+    /// The step of this id.
+    pub fn step(&self, id: &StepId) -> Option<&StepStory> {
+        self.steps.get(id)
+    }
+
+    /// Counts the steps.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for step in self.steps.values().filter(|step| step.role != Role::Guard) {
+            counts.all += 1;
+            *match &step.status {
+                Status::Done | Status::Skipped(_) => &mut counts.done,
+                Status::Waiting => &mut counts.waiting,
+                Status::Failed | Status::TimedOut | Status::Cancelled | Status::Interrupted | Status::Residue => &mut counts.failed,
+                Status::Undone | Status::Kept => &mut counts.undone,
+                _ => &mut counts.running,
+            } += 1;
+        }
+        counts
+    }
+
+    /// The step whose failure is the reason for what followed, when it was one.
+    pub fn culprit(&self) -> Option<&StepStory> {
+        let named = self.rollback.as_ref().and_then(|rollback| rollback.cause.step.as_ref()).and_then(|id| self.steps.get(id));
+        let failed = || {
+            let failed = self.steps.values().filter(|step| step.failure.is_some() && step.status != Status::Done);
+            failed.min_by_key(|step| step.ended)
+        };
+        named.or_else(failed)
+    }
+
+    /// From the opening to the last record.
+    pub fn time(&self) -> Duration {
+        match (self.opened, self.last_at) {
+            (Some(opened), Some(last)) => last.since(opened),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Steps with effects of which nobody can tell whether they happened.
+    pub fn doubtful(&self) -> impl Iterator<Item = &StepStory> {
+        self.steps.values().filter(|step| !step.doubts.is_empty())
+    }
+}
+
+impl StepStory {
+    pub(super) fn unknown(id: &StepId) -> Self {
+        Self {
+            id: id.clone(),
+            kind: None,
+            role: Role::Action,
+            reversibility: Reversibility::Reversible,
+            status: Status::Waiting,
+            attempts: 0,
+            started: None,
+            ended: None,
+            undo_started: None,
+            undo_ended: None,
+            failure: None,
+            undo_failure: None,
+            marks: Vec::new(),
+            doubts: Vec::new(),
+            evidence: EvidenceStory::None,
+            doing: None,
+            of: None,
+        }
+    }
+
+    /// How long it took to come to rest on the way forward.
+    pub fn time(&self) -> Option<Duration> {
+        Some(self.ended?.since(self.started?))
+    }
+
+    /// How long taking it back took.
+    pub fn undo_time(&self) -> Option<Duration> {
+        Some(self.undo_ended?.since(self.undo_started?))
+    }
+
+    /// Its effects that were marked so.
+    pub fn marked(&self, kind: MarkKind) -> impl Iterator<Item = &Mark> {
+        self.marks.iter().filter(move |mark| mark.kind == kind)
+    }
+}

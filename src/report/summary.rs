@@ -1,0 +1,323 @@
+//! What is said when a process lets go of a run: how it ended, why, what is left, and what to type next. Pure; it knows no terminal.
+
+use super::story::{EvidenceStory, StepStory, Story};
+use super::words;
+use crate::ids::{PlanName, RunId, StepId};
+use crate::record::{Mark, MarkKind, Outcome, Scope};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// The end of a run's story, in parts that a program can read and a person is told in order.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// The run; none when it never opened.
+    pub run: Option<RunId>,
+    /// Its plan.
+    pub plan: Option<PlanName>,
+    /// The environment that was chosen.
+    pub environment: Option<String>,
+    /// `succeeded`, `rolled-back`, `stuck`, `halted`, `abandoned`, or `open` when the process left without an end.
+    pub outcome: String,
+    /// The outcome in one line.
+    pub headline: String,
+    /// Why, in one line: `deploy: image web:v3 of pod web-green cannot be pulled: not found`.
+    pub reason: Option<String>,
+    /// What to do about the reason.
+    pub hint: Option<String>,
+    /// Changes by somebody else that were left alone.
+    pub kept: Vec<Left>,
+    /// Values that this run wrote and that are still there.
+    pub residue: Vec<Left>,
+    /// Effects of which nobody can tell whether they happened.
+    pub doubts: Vec<Left>,
+    /// What is worth knowing besides.
+    pub warnings: Vec<String>,
+    /// What may be typed next.
+    pub next: Vec<Next>,
+    /// How long the run has been, in milliseconds.
+    pub millis: u64,
+}
+
+/// Something that is not as it was, or may not be.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Left {
+    /// The step that wrote it.
+    pub step: StepId,
+    /// What it is.
+    pub what: String,
+    /// Details: which field, whose change, why not.
+    pub notes: Vec<String>,
+}
+
+/// A command that may be typed next.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Next {
+    /// The command.
+    pub command: String,
+    /// What it does.
+    pub does: String,
+}
+
+impl Summary {
+    /// Sums a story up.
+    pub fn of(story: &Story) -> Self {
+        let (reason, hint) = reason(story);
+        Self {
+            run: story.run.clone(),
+            plan: story.plan.clone(),
+            environment: story.environment.clone(),
+            outcome: story.ending.as_ref().map_or("open", |ending| words::outcome(ending.outcome)).to_owned(),
+            headline: headline(story),
+            reason,
+            hint,
+            kept: left(story, MarkKind::Kept),
+            residue: residue(story),
+            doubts: doubts(story),
+            warnings: warnings(story),
+            next: next(story),
+            millis: u64::try_from(story.time().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The lines that a person reads.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.headline.clone()];
+        lines.extend(self.reason.clone());
+        lines.extend(self.hint.as_ref().map(|hint| format!("  try this: {hint}")));
+        list(&mut lines, "still there:", &self.residue);
+        list(&mut lines, "left alone, because somebody else changed it since:", &self.kept);
+        list(&mut lines, "in doubt:", &self.doubts);
+        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        if !self.next.is_empty() {
+            lines.push("next:".to_owned());
+        }
+        let width = self.next.iter().map(|next| next.command.len()).max().unwrap_or(0);
+        lines.extend(self.next.iter().map(|next| format!("  {:width$}  {}", next.command, next.does)));
+        lines
+    }
+}
+
+fn list(lines: &mut Vec<String>, title: &str, left: &[Left]) {
+    if !left.is_empty() {
+        lines.push(title.to_owned());
+    }
+    for thing in left {
+        let notes = if thing.notes.is_empty() { String::new() } else { format!(": {}", thing.notes.join("; ")) };
+        lines.push(format!("  {}: {}{notes}", thing.step, thing.what));
+    }
+}
+
+fn headline(story: &Story) -> String {
+    let name = match (&story.plan, &story.environment) {
+        (Some(plan), Some(environment)) => format!("{plan} in {environment}"),
+        (Some(plan), None) => plan.to_string(),
+        (None, _) => "the run".to_owned(),
+    };
+    let time = words::took(story.time());
+    let Some(ending) = &story.ending else {
+        return format!("{name} has not ended: {} so far", words::count(story.counts().done, "step is done", "steps are done"));
+    };
+    match ending.outcome {
+        Outcome::Succeeded if story.warnings.is_empty() && failed_but_went_on(story) == 0 => format!("{name} succeeded in {time}"),
+        Outcome::Succeeded => format!("{name} succeeded in {time}, with warnings"),
+        Outcome::RolledBack => format!("{name} was rolled back after {time}: {}", rolled_back(story)),
+        Outcome::Stuck => format!("{name} is stuck after {time}: what it changed could not all be taken back"),
+        Outcome::Halted => format!("{name} is halted after {time}: {}", ending.reason.as_deref().map_or_else(String::new, words::plain)),
+        Outcome::Abandoned => format!("{name} was closed as it is"),
+    }
+}
+
+fn failed_but_went_on(story: &Story) -> usize {
+    story.steps.values().filter(|step| step.failure.is_some()).count()
+}
+
+fn rolled_back(story: &Story) -> String {
+    let kept = story.steps.values().any(|step| step.marked(MarkKind::Kept).next().is_some());
+    let but = if kept { ", but for what somebody else changed" } else { "" };
+    match story.rollback.as_ref().map(|rollback| &rollback.scope) {
+        Some(Scope::Guard(guard)) => format!("what `{guard}` guards is as it was{but}"),
+        _ => format!("everything is as it was{but}"),
+    }
+}
+
+/// Why the run did not go through, and what to do about it.
+fn reason(story: &Story) -> (Option<String>, Option<String>) {
+    let outcome = story.ending.as_ref().map(|ending| ending.outcome);
+    if outcome == Some(Outcome::Succeeded) {
+        return (None, None);
+    }
+    if let Some((step, failure)) = story.culprit().and_then(|step| Some((step, step.failure.as_ref()?))) {
+        return (Some(format!("{}: {}", step.id, words::failure(failure))), failure.hint.as_deref().map(words::plain));
+    }
+    let cause = story.rollback.as_ref().map(|rollback| words::plain(&rollback.cause.reason));
+    let rest = story.ending.as_ref().filter(|ending| ending.outcome != Outcome::Halted).and_then(|ending| ending.reason.as_deref());
+    (cause.or_else(|| rest.map(words::plain)), None)
+}
+
+fn left(story: &Story, kind: MarkKind) -> Vec<Left> {
+    let of = |step: &StepStory, mark: &Mark| Left {
+        step: step.id.clone(),
+        what: words::plain(words::effect(&mark.key)),
+        notes: mark.notes.iter().map(|note| words::plain(note)).collect(),
+    };
+    story.steps.values().flat_map(|step| step.marked(kind).map(move |mark| of(step, mark))).collect()
+}
+
+/// Marked residue, with why it stayed; a step that gave up before it could mark anything is residue as a whole.
+fn residue(story: &Story) -> Vec<Left> {
+    let mut residue = left(story, MarkKind::Residue);
+    for step in story.steps.values() {
+        let Some(failure) = &step.undo_failure else { continue };
+        let why = words::failure(failure);
+        match residue.iter_mut().filter(|left| left.step == step.id).map(|left| left.notes.push(why.clone())).count() {
+            0 => residue.push(Left { step: step.id.clone(), what: "all that it did".to_owned(), notes: vec![why] }),
+            _ => continue,
+        }
+    }
+    residue
+}
+
+fn doubts(story: &Story) -> Vec<Left> {
+    let all = story.doubtful().flat_map(|step| step.doubts.iter().map(move |doubt| (step, doubt)));
+    all.map(|(step, (key, why))| Left { step: step.id.clone(), what: words::plain(words::effect(key)), notes: vec![words::plain(why)] })
+        .collect()
+}
+
+fn warnings(story: &Story) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for warning in &story.warnings {
+        let step = warning.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+        warnings.push(format!("{step}{}", words::plain(&warning.text)));
+    }
+    if story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Succeeded) {
+        let failed = story.steps.values().filter_map(|step| Some((step, step.failure.as_ref()?)));
+        warnings.extend(failed.map(|(step, failure)| format!("{} failed and the run went on: {}", step.id, words::failure(failure))));
+    }
+    if let Some(Some(failure)) = story.rollback.as_ref().and_then(|rollback| rollback.verified.as_ref()) {
+        warnings.push(format!("after the rollback: {}", words::failure(failure)));
+    }
+    let partial = story.steps.values().filter_map(|step| match &step.evidence {
+        EvidenceStory::Partial(why) => Some(format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))),
+        _ => None,
+    });
+    warnings.extend(partial);
+    warnings.extend(story.ending.iter().flat_map(|ending| &ending.notes).map(|note| words::plain(note)));
+    // Progress and records may tell the same thing.
+    let mut seen = std::collections::BTreeSet::new();
+    warnings.retain(|warning| seen.insert(warning.clone()));
+    warnings
+}
+
+fn next(story: &Story) -> Vec<Next> {
+    let Some(run) = &story.run else { return Vec::new() };
+    let mut next = Vec::new();
+    let mut add = |command: String, does: &str| next.push(Next { command, does: does.to_owned() });
+    let ending = story.ending.as_ref();
+    if ending.is_none_or(|ending| !ending.closed) {
+        let doubtful: Vec<&StepStory> = story.doubtful().collect();
+        let settle: String = doubtful.iter().map(|step| format!(" --settle {}=done|not-done", step.id)).collect();
+        match (ending.map(|ending| ending.outcome), settle.is_empty()) {
+            (Some(Outcome::Stuck), true) => add(format!("bowline resume {run}"), "tries again to take back what is left"),
+            (_, true) => add(format!("bowline resume {run}"), "goes on where it stopped"),
+            (_, false) => add(format!("bowline resume {run}{settle}"), "goes on, once you have looked and say what happened"),
+        }
+        if story.rollback.is_none() {
+            add(format!("bowline rollback {run}"), "takes back what was done");
+        }
+        add(format!("bowline abandon {run}"), "closes it as it is");
+    }
+    for step in story.steps.values().filter(|step| step.evidence == EvidenceStory::Kept) {
+        add(format!("bowline show {run} --evidence {}", step.id), "shows what was seen when it failed");
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Summary;
+    use crate::record::Record;
+    use crate::report::samples;
+    use crate::report::story::{Story, Warning};
+
+    fn told(records: &[Record]) -> String {
+        Summary::of(&Story::of(records)).lines().join("\n")
+    }
+
+    #[test]
+    fn success_is_one_line() {
+        insta::assert_snapshot!(told(&samples::succeeded()), @"blue-green in production succeeded in 1m 16s");
+    }
+
+    #[test]
+    fn success_with_warnings_tells_them() {
+        let mut story = Story::of(&samples::succeeded());
+        let warning = Warning { step: Some(samples::id("database")), text: "kept 3 of 7 backups".to_owned() };
+        story.warnings.extend([warning.clone(), warning]);
+        insta::assert_snapshot!(Summary::of(&story).lines().join("\n"), @"
+        blue-green in production succeeded in 1m 16s, with warnings
+        warning: database: kept 3 of 7 backups
+        ");
+    }
+
+    #[test]
+    fn a_rollback_tells_why_and_what_was_left_alone() {
+        insta::assert_snapshot!(told(&samples::rolled_back()), @"
+        blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed
+        healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+          try this: push the image, or name one that exists
+        left alone, because somebody else changed it since:
+          deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
+        next:
+          bowline show 20261121-120300-7f3a --evidence healthy  shows what was seen when it failed
+        ");
+    }
+
+    #[test]
+    fn a_stuck_run_tells_what_is_left_and_in_doubt_and_what_to_type() {
+        insta::assert_snapshot!(told(&samples::stuck()), @"
+        blue-green in production is stuck after 1m 46s: what it changed could not all be taken back
+        switch: waiting for the new side to answer through the ingress
+        still there:
+          switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
+        in doubt:
+          database: run: a program's end cannot be looked up
+        warning: switch: not all evidence could be kept: the server did not answer within 5s
+        next:
+          bowline resume 20261121-120300-7f3a --settle database=done|not-done  goes on, once you have looked and say what happened
+          bowline abandon 20261121-120300-7f3a                                 closes it as it is
+        ");
+    }
+
+    #[test]
+    fn a_halted_run_tells_what_to_type() {
+        insta::assert_snapshot!(told(&samples::halted()), @"
+        blue-green in production is halted after 1m 02s: stopped by Ctrl-C
+        next:
+          bowline resume 20261121-120300-7f3a    goes on where it stopped
+          bowline rollback 20261121-120300-7f3a  takes back what was done
+          bowline abandon 20261121-120300-7f3a   closes it as it is
+        ");
+    }
+
+    #[test]
+    fn a_run_without_an_end_says_so() {
+        insta::assert_snapshot!(told(&samples::running()), @"
+        blue-green in production has not ended: 2 steps are done so far
+        next:
+          bowline resume 20261121-120300-7f3a    goes on where it stopped
+          bowline rollback 20261121-120300-7f3a  takes back what was done
+          bowline abandon 20261121-120300-7f3a   closes it as it is
+        ");
+    }
+
+    #[test]
+    fn a_rejection_names_the_person() {
+        insta::assert_snapshot!(told(&samples::rejected()), @"
+        blue-green in production was rolled back after 1m 21s: what `back` guards is as it was
+        colours: rejected by ada: not on a Friday
+        ");
+    }
+}

@@ -1,0 +1,181 @@
+//! How lengths of time, effects and outcomes are written for people. It knows no terminal.
+
+use crate::ids::Moment;
+use crate::record::{CancelLevel, EffectKey, Failure, Outcome, SkipReason};
+use jiff::tz::TimeZone;
+use std::time::Duration;
+
+/// A measured length of time, as exact as people care: `0.4s`, `3.2s`, `42s`, `2m 03s`, `1h 05m`.
+pub fn took(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..10 => {
+            let tenths = time.as_millis() / 100;
+            format!("{}.{}s", tenths / 10, tenths % 10)
+        }
+        10..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// The time of day in a zone: `12:03:01`.
+pub fn time_of_day(at: Moment, zone: &TimeZone) -> String {
+    at.0.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// Date and time in a zone, with the zone: `2026-11-21 12:03:01 +00:00`.
+pub fn date_and_time(at: Moment, zone: &TimeZone) -> String {
+    at.0.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
+/// The outcome as the journal and the documentation write it.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::RolledBack => "rolled-back",
+        Outcome::Stuck => "stuck",
+        Outcome::Halted => "halted",
+        Outcome::Abandoned => "abandoned",
+    }
+}
+
+/// What an effect's key names, without the technical prefixes: `apply:kube:apps/Deployment/shop/web` is `apps/Deployment/shop/web`.
+pub fn effect(key: &EffectKey) -> &str {
+    let target = key.0.split_once(':').map_or(key.0.as_str(), |(_, target)| target);
+    target.strip_prefix("kube:").or_else(|| target.strip_prefix("file:")).unwrap_or(target)
+}
+
+/// A failure and its causes in one line; a cause that the line before tells already is left out.
+pub fn failure(failure: &Failure) -> String {
+    let mut text = plain(&failure.message);
+    for cause in failure.causes.iter().map(|cause| plain(cause)) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+/// Why a step did not run.
+pub fn skipped(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::Condition => "its `when` is false".to_owned(),
+        SkipReason::Needs(step) => format!("it needs {step}, which did not finish"),
+    }
+}
+
+/// What a cancel does.
+pub fn cancel(level: CancelLevel) -> &'static str {
+    match level {
+        CancelLevel::RollBack => "nothing more starts, what was done is taken back",
+        CancelLevel::Halt => "halting as soon as possible",
+    }
+}
+
+/// How much is done: `12/40 objects`, `3.0/8.0 MiB`.
+pub fn of(done: u64, total: u64, unit: &str) -> String {
+    const MEBIBYTE: u64 = 1024 * 1024;
+    let mebibytes = |bytes: u64| format!("{}.{}", bytes / MEBIBYTE, bytes % MEBIBYTE * 10 / MEBIBYTE);
+    match (unit, total) {
+        ("bytes", 0) => format!("{} MiB", mebibytes(done)),
+        ("bytes", _) => format!("{}/{} MiB", mebibytes(done), mebibytes(total)),
+        (_, 0) => format!("{done} {unit}"),
+        _ => format!("{done}/{total} {unit}"),
+    }
+}
+
+/// `1 step`, `2 steps`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    }
+}
+
+/// One line of harmless text. What programs and servers say may hold line breaks, colours and commands to the terminal.
+pub fn plain(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut characters = text.trim_end().chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1b}' => skip_escape(&mut characters),
+            '\n' | '\t' => clean.push(' '),
+            _ if character.is_control() || is_reordering(character) => {}
+            _ => clean.push(character),
+        }
+    }
+    clean
+}
+
+/// Passes over one escape sequence, as ECMA-48 delimits them.
+fn skip_escape(characters: &mut std::str::Chars<'_>) {
+    match characters.next() {
+        // A control sequence ends with its first byte in `@`..`~`.
+        Some('[') => {
+            let _last = characters.find(|c| ('@'..='~').contains(c));
+        }
+        // A command string (title, link, clipboard) ends with BEL or with ESC and a backslash.
+        Some(']' | 'P' | '_' | '^' | 'X') => {
+            let mut escaped = false;
+            let _last = characters.find(|c| {
+                let ends = *c == '\u{7}' || (escaped && *c == '\\');
+                escaped = *c == '\u{1b}';
+                ends
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Characters that make a line read differently from what it says.
+fn is_reordering(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{effect, failure, of, plain, took};
+    use crate::record::{EffectKey, Failure};
+    use std::time::Duration;
+
+    #[test]
+    fn a_length_of_time_is_as_exact_as_people_care() {
+        let texts: Vec<String> = [40, 3_249, 9_999, 42_900, 123_000, 3_900_000].map(|ms| took(Duration::from_millis(ms))).into();
+        assert_eq!(texts, ["0.0s", "3.2s", "9.9s", "42s", "2m 03s", "1h 05m"]);
+    }
+
+    #[test]
+    fn an_effect_is_named_by_what_it_touches() {
+        for (key, name) in [
+            ("apply:kube:apps/Deployment/shop/web", "apps/Deployment/shop/web"),
+            ("write:file:/srv/app.conf", "/srv/app.conf"),
+            ("run", "run"),
+        ] {
+            assert_eq!(effect(&EffectKey(key.to_owned())), name);
+        }
+    }
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let told = Failure { causes: vec!["not found".to_owned(), "404".to_owned()], ..Failure::permanent("no image: not found") };
+        assert_eq!(failure(&told), "no image: not found: 404");
+    }
+
+    #[test]
+    fn nothing_that_a_program_says_can_command_the_terminal() {
+        assert_eq!(plain("\u{1b}[31mred\u{1b}[0m\r\n"), "red");
+        assert_eq!(plain("a\tb\nc"), "a b c");
+        assert_eq!(plain("\u{1b}]0;title\u{7}x\u{1b}]8;;http://x\u{1b}\\link"), "xlink");
+        assert_eq!(plain("\u{1b}]never ended"), "");
+        assert_eq!(plain("abc\u{202e}def"), "abcdef");
+    }
+
+    #[test]
+    fn bytes_are_told_in_mebibytes() {
+        assert_eq!(of(3 * 1024 * 1024 + 600_000, 8 * 1024 * 1024, "bytes"), "3.5/8.0 MiB");
+        assert_eq!(of(2, 5, "objects"), "2/5 objects");
+        assert_eq!(of(2, 0, "rows"), "2 rows");
+    }
+}

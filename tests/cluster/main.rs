@@ -1,0 +1,22 @@
+//! bowline on a real Kubernetes. One cluster serves the suite; each test has a namespace of its own.
+
+mod broken;
+mod deploy;
+mod harness;
+mod kills;
+mod stage;
+mod world;
+
+/// Gives the cluster, or says why the test is skipped and ends it.
+#[macro_export]
+macro_rules! cluster {
+    () => {
+        match $crate::harness::Cluster::shared() {
+            Ok(cluster) => cluster,
+            Err(skip) => {
+                eprintln!("skipped: {}", skip.0);
+                return;
+            }
+        }
+    };
+}
