@@ -4,7 +4,6 @@ mod draft;
 mod order;
 mod perform;
 mod sources;
-mod stand_in;
 mod undo;
 
 use super::applied_by::Applied;
