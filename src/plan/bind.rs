@@ -120,8 +120,14 @@ impl Plan {
     ///
     /// # Errors
     /// Every step whose parameters do not fit with these inputs.
-    pub fn prepared(&self, registry: &Registry, bound: &Bound, run: &RunId) -> Result<Vec<(StepId, Prepared)>, BindProblems> {
-        let look = Look { registry, values: self.values(bound, Some(run)), scope: self.scope(bound, run) };
+    pub fn prepared(
+        &self,
+        registry: &Registry,
+        bound: &Bound,
+        run: &RunId,
+        frozen: &Frozen,
+    ) -> Result<Vec<(StepId, Prepared)>, BindProblems> {
+        let look = Look { registry, frozen, values: self.values(bound, Some(run)), scope: self.scope(bound, run) };
         let (mut all, mut problems) = (Vec::new(), Vec::new());
         for step in &self.steps {
             let own = match &step.does {
@@ -153,7 +159,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::prepared`].
     pub fn sources(&self, registry: &Registry, bound: &Bound, run: &RunId) -> Result<Vec<(StepId, String)>, BindProblems> {
-        let prepared = self.prepared(registry, bound, run)?.into_iter();
+        let prepared = self.prepared(registry, bound, run, &Frozen::default())?.into_iter();
         Ok(prepared.flat_map(|(id, prepared)| prepared.sources.into_iter().map(move |source| (id.clone(), source))).collect())
     }
 }
@@ -161,6 +167,7 @@ impl Plan {
 /// Looks at parameters before the run.
 struct Look<'r> {
     registry: &'r Registry,
+    frozen: &'r Frozen,
     values: Values,
     scope: RunScope,
 }
@@ -171,7 +178,7 @@ impl Look<'_> {
         let is_known = !template.references().iter().any(|reference| reference.path[0] == "steps");
         let params = template.render_known(&self.values).map_err(|error| vec![error.to_string()])?;
         let Some(action) = self.registry.get(kind.as_str()) else { return Ok(None) };
-        match action.prepare(&self.scope, &Frozen::default(), &params) {
+        match action.prepare(&self.scope, self.frozen, &params) {
             Ok(prepared) if is_known && !prepared.problems.is_empty() => Err(prepared.problems),
             Ok(prepared) => Ok(Some(prepared)),
             Err(error) if is_known => {

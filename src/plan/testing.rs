@@ -82,6 +82,9 @@ pub(super) enum Mode {
 pub(super) struct ShellParams {
     /// The text.
     pub(super) run: String,
+    /// Variables by secret.
+    #[serde(default)]
+    pub(super) secrets: BTreeMap<String, String>,
     /// It only looks.
     #[serde(default)]
     pub(super) read_only: bool,
@@ -121,6 +124,8 @@ pub(super) enum Probe {
 pub(super) struct Http {
     /// The path.
     pub(super) path: String,
+    /// A secret.
+    pub(super) bearer: Option<String>,
     /// The port.
     pub(super) port: Option<u16>,
 }

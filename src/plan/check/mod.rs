@@ -32,6 +32,7 @@ pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
             root
         }
         Err(error) => {
+            mask_secrets(&mut notes);
             notes.error("plan::syntax", &error.span, format!("this is not YAML: {}", error.message));
             return Err(notes.finish().expect_err("a mistake was noted just now"));
         }
@@ -39,6 +40,21 @@ pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
     let mut reader = Reader::new(registry, notes);
     let (head, drafts) = reader.plan(&root);
     Checker { registry, notes: reader.notes, head, drafts }.run()
+}
+
+/// Hides the lines below `secrets:` of a text that is not YAML: what they hold cannot be told.
+fn mask_secrets(notes: &mut Notes<'_>) {
+    let (mut inside, mut start) = (false, 0);
+    for line in notes.source.text.split_inclusive('\n') {
+        let is_key = line.starts_with(|first: char| !first.is_whitespace() && !matches!(first, '#' | '}'));
+        inside = if is_key { line.starts_with("secrets") } else { inside };
+        if let Some(colon) = line.find(':').filter(|_| inside) {
+            notes.mask(&(start + colon + 1..start + line.trim_end().len().max(colon + 1)));
+        } else if inside {
+            notes.mask(&(start..start + line.trim_end().len()));
+        }
+        start += line.len();
+    }
 }
 
 struct Checker<'r, 's> {
@@ -83,7 +99,8 @@ fn reversibility(draft: &Draft) -> Reversibility {
 
 /// True when a rollback has something to do for a step.
 fn has_effects(draft: &Draft) -> bool {
-    let writes = draft.prepared.as_ref().is_none_or(|prepared| !prepared.targets.is_empty());
+    // What is written may stand in files that nobody has read yet.
+    let writes = draft.prepared.as_ref().is_none_or(|prepared| !prepared.targets.is_empty() || !prepared.sources.is_empty());
     match reversibility(draft) {
         Reversibility::Compensable => true,
         Reversibility::Reversible => writes && draft.undo == Undo::ByAction,

@@ -5,7 +5,7 @@ use super::names::Names;
 use super::order::Order;
 use super::outputs::Outputs;
 use crate::plan::model::Does;
-use crate::plan::read::Mention;
+use crate::plan::read::{Mention, Named};
 use crate::plan::suggest::instead;
 
 /// What `run.` can be followed by.
@@ -18,7 +18,19 @@ impl Checker<'_, '_> {
             for mention in std::mem::take(&mut self.drafts[step].mentions) {
                 self.check_mention(step, &mention, names, order, &mut outputs);
             }
+            for named in std::mem::take(&mut self.drafts[step].secrets) {
+                self.check_secret(&named);
+            }
         }
+    }
+
+    fn check_secret(&mut self, named: &Named) {
+        if self.head.secrets.contains_key(&named.id) || self.head.has_broken_secrets {
+            return;
+        }
+        let help = instead(&named.id, "secrets", self.head.secrets.keys().map(String::as_str));
+        let problem = self.notes.error("plan::unknown-secret", &named.span, format!("there is no secret `{}`", named.id));
+        problem.help(format!("{help}; secrets are listed below `secrets:`"));
     }
 
     fn check_mention(&mut self, step: usize, mention: &Mention, names: &Names, order: Option<&Order>, outputs: &mut Outputs) {

@@ -1,5 +1,6 @@
 //! Reads the kinds of step that the engine carries out itself.
 
+use super::params::named_secrets;
 use super::{APPROVE, Draft, GUARD, Named, PAUSE, Reader};
 use crate::expr::yaml::{Kind, Node};
 use crate::expr::{Template, Text};
@@ -47,6 +48,7 @@ impl Reader<'_, '_> {
         let test = Node { id: usize::MAX - 2, kind: Kind::Map(vec![entry]), ..probe.clone() };
         let decoded = decode(&test, |reader| action.decode(&mut <dyn erased_serde::Deserializer<'_>>::erase(reader)));
         self.tell(&decoded.failures, "a probe");
+        named_secrets(probe, &decoded, &mut draft.secrets);
         self.template(probe, &decoded, &mut draft.mentions)
     }
 

@@ -24,6 +24,8 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) inputs: IndexMap<String, Input>,
     pub(in crate::plan) environments: IndexMap<String, Environment>,
     pub(in crate::plan) secrets: IndexMap<String, SecretSource>,
+    /// Some secret could not be read: nobody can say that a name stands for none.
+    pub(in crate::plan) has_broken_secrets: bool,
     pub(in crate::plan) defaults: Defaults,
     pub(in crate::plan) concurrency: u32,
 }
@@ -61,10 +63,12 @@ impl Reader<'_, '_> {
         if let Some(node) = root.get("defaults").and_then(|node| node.get("retry")) {
             self.check_factor(node, defaults.retry.as_ref());
         }
+        let secrets = root.get("secrets").map(|node| self.secrets(node)).unwrap_or_default();
         Head {
             name: self.name(root),
+            has_broken_secrets: root.get("secrets").is_some_and(|node| node.entries().len() > secrets.len()),
             about: root.get("about").and_then(|node| self.piece(node, "`about`")),
-            secrets: root.get("secrets").map(|node| self.secrets(node)).unwrap_or_default(),
+            secrets,
             concurrency: root.get("concurrency").and_then(|node| self.piece::<NonZeroU32>(node, "a plan")).map_or(0, NonZeroU32::get),
             inputs,
             environments,

@@ -55,9 +55,11 @@ pub(super) struct Draft {
     /// What its action says of it, templates replaced by samples.
     pub(super) prepared: Option<Prepared>,
     pub(super) mentions: Vec<Mention>,
+    /// The secrets that it names.
+    pub(super) secrets: Vec<Named>,
 }
 
-/// A step's id where it is named.
+/// A step's id, or a secret's name, where it is written.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
     pub(super) id: String,

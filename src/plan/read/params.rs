@@ -1,7 +1,7 @@
 //! Reads the parameters of an action, and makes a template of them. What the action makes of them is its own affair.
 
 use super::place::within;
-use super::{Mention, Reader};
+use super::{Mention, Named, Reader};
 use crate::action::DynAction;
 use crate::expr::yaml::{Kind, Node};
 use crate::expr::{Reference, Template, Text, Wanted};
@@ -10,12 +10,23 @@ use serde_json::Value;
 
 /// A parameter of this name takes the whole output of a step and is written as the step's id.
 const STEP_OUTPUT: &str = "applied-by";
+/// A parameter of this name, where a text is wanted, names a secret.
+const SECRET: &str = "bearer";
+/// A mapping of this name has names of secrets for values.
+const SECRETS: &str = "secrets";
 
 impl Reader<'_, '_> {
     /// The parameters as a template; none, and told, when they do not fit.
-    pub(super) fn params(&mut self, action: &dyn DynAction, node: &Node, mentions: &mut Vec<Mention>) -> Option<Template> {
+    pub(super) fn params(
+        &mut self,
+        action: &dyn DynAction,
+        node: &Node,
+        mentions: &mut Vec<Mention>,
+        secrets: &mut Vec<Named>,
+    ) -> Option<Template> {
         let decoded = decode(node, |reader| action.decode(&mut <dyn erased_serde::Deserializer<'_>>::erase(reader)));
         let fits = self.tell(&decoded.failures, &format!("`{}`", action.kind()));
+        named_secrets(node, &decoded, secrets);
         let template = self.template(node, &decoded, mentions);
         template.filter(|_| fits).map(|template| self.with_outputs(node, template, mentions))
     }
@@ -85,4 +96,26 @@ fn scalar<T>(node: &Node, decoded: &Decoded<T>) -> Value {
         (Kind::Null, _) if decoded.empty_maps.contains(&node.id) => Value::Object(serde_json::Map::new()),
         _ => Value::Null,
     }
+}
+
+/// The secrets that parameters name. What an action takes as it comes, such as the values of a manifest, names none.
+pub(super) fn named_secrets<T>(node: &Node, decoded: &Decoded<T>, found: &mut Vec<Named>) {
+    let mut name = |node: &Node| match &node.kind {
+        Kind::Text(id) if decoded.wanted.get(&node.id) == Some(&Wanted::Text) && !Text::is_template(id) => {
+            found.push(Named { id: id.clone(), span: node.label.clone() });
+        }
+        _ => {}
+    };
+    for entry in node.entries() {
+        match entry.key.as_str() {
+            SECRET => name(&entry.value),
+            SECRETS => entry.value.entries().iter().for_each(|inner| name(&inner.value)),
+            _ => {}
+        }
+    }
+    let inner: Vec<&Node> = match &node.kind {
+        Kind::List(items) => items.iter().collect(),
+        _ => node.entries().iter().map(|entry| &entry.value).collect(),
+    };
+    inner.into_iter().for_each(|inner| named_secrets(inner, decoded, found));
 }

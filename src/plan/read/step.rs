@@ -5,7 +5,7 @@ use super::place::within;
 use super::{Draft, ENGINE_KINDS, GUARD, Mention, Reader};
 use crate::expr::Condition;
 use crate::expr::yaml::{Entry, Kind, Node};
-use crate::ids::{ActionKind, check_label};
+use crate::ids::{ActionKind, StepId};
 use crate::plan::Undo;
 use crate::plan::decode::decode_as;
 use crate::plan::model::Does;
@@ -37,9 +37,7 @@ impl Reader<'_, '_> {
             draft.kind_span = entry.key_span.clone();
             match self.registry.get(&entry.key).cloned() {
                 Some(action) => {
-                    let mut mentions = std::mem::take(&mut draft.mentions);
-                    let template = self.params(&*action, &entry.value, &mut mentions);
-                    draft.mentions = mentions;
+                    let template = self.params(&*action, &entry.value, &mut draft.mentions, &mut draft.secrets);
                     if let Some(template) = &template {
                         self.prepare(&*action, template, &mut draft);
                     }
@@ -55,30 +53,14 @@ impl Reader<'_, '_> {
     }
 
     fn common(&mut self, node: &Node) -> Draft {
-        let entries = self.entries_of(node, "a step");
-        let own = entries.iter().filter(|entry| STEP_KEYS.contains(&entry.key.as_str())).cloned().collect();
-        let decoded = decode_as::<StepWritten>(&Node { kind: Kind::Map(own), ..node.clone() });
-        if !entries.is_empty() {
-            self.tell(&decoded.failures, "a step");
-        }
-        for key in ["id", "needs", "timeout", "retry", "continue-on-error", "idempotent"] {
-            node.get(key).into_iter().for_each(|inner| self.refuse_templates(inner));
-        }
-        let written = decoded.value;
-        if let Some(retry) = node.get("retry") {
-            self.check_factor(retry, written.as_ref().and_then(|written| written.retry.as_ref()));
-        }
-        let id_node = node.get("id");
-        let id = match id_node.map(|node| (&node.kind, &node.written)) {
-            Some((Kind::Text(id), _)) | Some((_, Some(id))) => check_label(id).ok().and_then(|()| id.parse().ok()),
-            _ => None,
-        };
+        let written = self.written(node);
         let mut mentions = Vec::new();
         let when = node.get("when").and_then(|node| self.when(node, &mut mentions));
-        let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions));
-        let label = id_node.map_or(&node.label, |node| &node.label).clone();
+        let mut secrets = Vec::new();
+        let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions, &mut secrets));
+        let label = node.get("id").map_or(&node.label, |node| &node.label).clone();
         Draft {
-            id,
+            id: id_of(node),
             kind_span: label.clone(),
             id_span: label,
             kind: None,
@@ -94,7 +76,26 @@ impl Reader<'_, '_> {
             guards: None,
             prepared: None,
             mentions,
+            secrets,
         }
+    }
+
+    /// The common keys, if they fit.
+    fn written(&mut self, node: &Node) -> Option<StepWritten> {
+        let entries = self.entries_of(node, "a step");
+        let own = entries.iter().filter(|entry| STEP_KEYS.contains(&entry.key.as_str())).cloned().collect();
+        let decoded = decode_as::<StepWritten>(&Node { kind: Kind::Map(own), ..node.clone() });
+        if !entries.is_empty() {
+            self.tell(&decoded.failures, "a step");
+        }
+        for key in ["id", "needs", "timeout", "retry", "continue-on-error", "idempotent"] {
+            node.get(key).into_iter().for_each(|inner| self.refuse_templates(inner));
+        }
+        let written = decoded.value;
+        if let Some(retry) = node.get("retry") {
+            self.check_factor(retry, written.as_ref().and_then(|written| written.retry.as_ref()));
+        }
+        written
     }
 
     fn when(&mut self, node: &Node, mentions: &mut Vec<Mention>) -> Option<Condition> {
@@ -133,22 +134,7 @@ impl Reader<'_, '_> {
     fn action_of<'n>(&mut self, others: &[&'n Entry], id_span: &Range<usize>, node: &Node) -> Option<&'n Entry> {
         let kinds: Vec<&str> = self.registry.iter().map(|action| action.kind()).chain(ENGINE_KINDS).collect();
         let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = others.iter().partition(|entry| kinds.contains(&entry.key.as_str()));
-        for entry in &unknown {
-            let alone = others.len() == 1;
-            let common = closest(&entry.key, STEP_KEYS);
-            let (code, message, help) = match (alone && common.is_none(), common) {
-                (true, _) => (
-                    "plan::unknown-action",
-                    format!("there is no action `{}`", entry.key),
-                    instead(&entry.key, "actions", kinds.iter().copied()),
-                ),
-                (false, _) => {
-                    let all: Vec<&str> = STEP_KEYS.into_iter().chain(kinds.iter().copied()).collect();
-                    ("plan::unknown-key", format!("there is no key `{}` in a step", entry.key), instead(&entry.key, "keys", all))
-                }
-            };
-            self.notes.error(code, &entry.key_span, message).help(help);
-        }
+        unknown.iter().for_each(|entry| self.tell_unknown(entry, others.len() == 1, &kinds));
         match known.as_slice() {
             [one] => Some(one),
             [] if unknown.is_empty() && !node.entries().is_empty() => {
@@ -168,6 +154,18 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// An unknown key is an action with a slip in it, if it is the only one that can be the action and is near no common key.
+    fn tell_unknown(&mut self, entry: &Entry, is_alone: bool, kinds: &[&str]) {
+        let key = &entry.key;
+        if is_alone && closest(key, STEP_KEYS).is_none() {
+            let help = instead(key, "actions", kinds.iter().copied());
+            self.notes.error("plan::unknown-action", &entry.key_span, format!("there is no action `{key}`")).help(help);
+        } else {
+            let help = instead(key, "keys", STEP_KEYS.into_iter().chain(kinds.iter().copied()));
+            self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{key}` in a step")).help(help);
+        }
+    }
+
     /// Common keys that mean nothing for a kind that the engine carries out itself.
     fn refuse_keys(&mut self, kind: &str, node: &Node) {
         let refused: &[&str] = match kind {
@@ -178,5 +176,14 @@ impl Reader<'_, '_> {
             let message = format!("`{}` means nothing for `{kind}`", entry.key);
             self.notes.error("plan::key-not-here", &entry.key_span, message).help("remove it");
         }
+    }
+}
+
+/// The step's id, whatever else is wrong with it: others refer to it.
+fn id_of(node: &Node) -> Option<StepId> {
+    let id = node.get("id")?;
+    match (&id.kind, &id.written) {
+        (Kind::Text(id), _) | (_, Some(id)) => StepId::new(id).ok(),
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Reads how a step is taken back.
 
-use super::{Mention, Reader};
+use super::{Mention, Named, Reader};
 use crate::expr::Template;
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::ids::ActionKind;
@@ -11,10 +11,12 @@ const SHAPE: &str =
     "write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`";
 
 impl Reader<'_, '_> {
-    pub(super) fn undo(&mut self, node: &Node, mentions: &mut Vec<Mention>) -> Undo {
+    pub(super) fn undo(&mut self, node: &Node, mentions: &mut Vec<Mention>, secrets: &mut Vec<Named>) -> Undo {
         match &node.kind {
             Kind::Map(entries) => self.nothing(node, entries),
-            Kind::List(items) if !items.is_empty() => Undo::Steps(items.iter().filter_map(|item| self.undo_step(item, mentions)).collect()),
+            Kind::List(items) if !items.is_empty() => {
+                Undo::Steps(items.iter().filter_map(|item| self.undo_step(item, mentions, secrets)).collect())
+            }
             _ => self.no_undo(node),
         }
     }
@@ -38,7 +40,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn undo_step(&mut self, item: &Node, mentions: &mut Vec<Mention>) -> Option<(ActionKind, Template)> {
+    fn undo_step(&mut self, item: &Node, mentions: &mut Vec<Mention>, secrets: &mut Vec<Named>) -> Option<(ActionKind, Template)> {
         let [entry] = item.entries() else {
             self.notes.error("plan::wrong-type", &item.label, "each of these is a mapping with one action").help(SHAPE);
             return None;
@@ -49,7 +51,7 @@ impl Reader<'_, '_> {
             self.notes.error("plan::unknown-action", &entry.key_span, message).help(instead(&entry.key, "actions", known));
             return None;
         };
-        let template = self.params(&*action, &entry.value, mentions)?;
+        let template = self.params(&*action, &entry.value, mentions, secrets)?;
         Some((ActionKind::new(&entry.key).ok()?, template))
     }
 }

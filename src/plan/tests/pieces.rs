@@ -174,3 +174,12 @@ fn no_yaml_no_steps_no_plan() {
         help: add `- id: first` and an action
     "#);
 }
+
+#[test]
+fn a_secret_in_clear_is_hidden_even_in_what_is_no_yaml() {
+    let text = "plan: p\nsecrets:\n  token: hunter2\n  other: |\n    hunter2\n    [hunter2\nsteps: [\n";
+    assert!(!shown(&checked(text).unwrap_err()).contains("hunter2"));
+    let text = "plan: p\nsecrets: { token: hunter2, [\nsteps:\n";
+    let shown = shown(&checked(text).unwrap_err());
+    assert!(!shown.contains("hunter2") && shown.contains("secrets:"), "{shown}");
+}

@@ -61,7 +61,7 @@ fn parameters_of_actions() {
     13:77 [http] plan::missing-key: `smoke-test` needs the key `path` here
         help: add `path: …` here
     13:85 [prot] plan::unknown-key: there is no key `prot` in `smoke-test`
-        help: did you mean `port`? known keys: path, port
+        help: did you mean `port`? known keys: path, bearer, port
     "#);
 }
 
@@ -103,7 +103,7 @@ fn ways_back() {
     13:34 [shell] plan::missing-key: `shell` needs the key `run` here
         help: add `run: …` here
     13:43 [rnu] plan::unknown-key: there is no key `rnu` in `shell`
-        help: did you mean `run`? known keys: run, read-only
+        help: did you mean `run`? known keys: run, secrets, read-only
     13:57 [backup] plan::wrong-type: each of these is a mapping with one action
         help: write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`
     16:3 [undo] plan::wrong-type: this does not say how the step is taken back

@@ -169,3 +169,16 @@ fn files_that_a_step_would_have_to_name() {
         help: name the file without the output of a step
     "#);
 }
+
+#[test]
+fn names_of_secrets() {
+    let text = with(
+        "- id: a\n  smoke-test: { probes: [{ http: { path: /, bearer: api-tokn } }] }\n- id: b\n  apply: { manifests: [x], values: { bearer: free, secrets: { a: free } } }\n- id: c\n  shell: { run: x, read-only: true, secrets: { TOKEN: api-token, OTHER: other } }\nsecrets: { api-token: { env: X } }\n",
+    );
+    insta::assert_snapshot!(lines(&text), @r#"
+    7:53 [api-tokn] plan::unknown-secret: there is no secret `api-tokn`
+        help: did you mean `api-token`? known secrets: api-token; secrets are listed below `secrets:`
+    11:73 [other] plan::unknown-secret: there is no secret `other`
+        help: known secrets: api-token; secrets are listed below `secrets:`
+    "#);
+}

@@ -1,0 +1,98 @@
+//! Plans that run, fail and come undone.
+
+use crate::bench::Bench;
+
+pub const TWO: &str = "
+plan: two
+steps:
+  - id: one
+    shell: { run: 'echo 1 > one.txt' }
+    undo: [{ shell: { run: 'rm one.txt && echo one >> undone.txt' } }]
+  - id: two
+    shell: { run: 'echo 2 > two.txt; LAST' }
+    undo: [{ shell: { run: 'rm two.txt && echo two >> undone.txt' } }]
+";
+
+#[test]
+fn a_plan_that_gets_through_ends_with_0() {
+    let bench = Bench::with(&TWO.replace("LAST", "true"));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(0).assert_says("succeeded");
+    assert!(bench.has("one.txt") && bench.has("two.txt") && !bench.has("undone.txt"));
+    bench.run(&["runs"]).assert_code(0).assert_says("succeeded");
+    bench.run(&["show"]).assert_code(0).assert_says("two");
+}
+
+#[test]
+fn a_plan_that_fails_comes_undone_in_reverse_and_ends_with_3() {
+    let bench = Bench::with(&TWO.replace("LAST", "echo the disk is on fire >&2; exit 4"));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(3).assert_says("rolled back").assert_says("the disk is on fire");
+    assert!(!bench.has("one.txt") && !bench.has("two.txt"));
+    assert_eq!(bench.read("undone.txt"), "two\none\n");
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_nothing_runs() {
+    let bench = Bench::with(
+        "plan: bad\nsteps:\n  - id: a\n    needs: [b]\n    shel: { run: 'touch ran' }\n  - id: c\n    timout: 5m\n    shell: { run: 'touch ran' }\n    undo: { none: x }\n",
+    );
+    let ended = bench.run(&["validate", "plan.yaml"]);
+    ended.assert_code(2).assert_says("shel").assert_says("timout").assert_says("`b`");
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(2);
+    assert!(!bench.has("ran"));
+}
+
+#[test]
+fn a_graph_is_drawn_for_people_and_for_graphviz() {
+    let bench = Bench::with(&TWO.replace("LAST", "true"));
+    bench.run(&["graph", "plan.yaml"]).assert_code(0).assert_says("two");
+    bench.run(&["graph", "plan.yaml", "--format", "dot"]).assert_code(0).assert_says("digraph").assert_says("\"one\" -> \"two\"");
+}
+
+#[test]
+fn a_secret_reaches_neither_the_screen_nor_the_journal_nor_an_error() {
+    let bench = Bench::with(
+        "plan: quiet\nsecrets:\n  token: { env: MY_TOKEN }\nsteps:\n  - id: leak\n    shell: { run: 'echo it is $T; echo it is $T >&2; exit 1', secrets: { T: token } }\n    undo: { none: it only talks }\n",
+    );
+    let secret = "correct-horse-battery";
+    let output = bench.command(&["run", "plan.yaml", "--yes"]).env("MY_TOKEN", secret).output().expect("bowline");
+    let shown = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(!shown.contains(secret), "{shown}");
+    let export = bench.run(&["journal", "export"]);
+    assert!(!export.all().contains(secret));
+    for entry in std::fs::read_dir(bench.path("state")).expect("the state folder").flatten() {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{:?}", entry.path());
+    }
+}
+
+#[test]
+fn a_journal_is_verified_exported_and_a_flipped_bit_is_found() {
+    let bench = Bench::with(&TWO.replace("LAST", "true"));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(0);
+    bench.run(&["journal", "verify"]).assert_code(0);
+    let file = bench.path("run.jsonl");
+    bench.run(&["journal", "export", "--to", file.to_str().expect("a path")]).assert_code(0);
+    bench.run(&["journal", "verify", "--file", file.to_str().expect("a path")]).assert_code(0);
+    let mut bytes = std::fs::read(&file).expect("an export");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("an export");
+    assert_ne!(bench.run(&["journal", "verify", "--file", file.to_str().expect("a path")]).code, Some(0));
+}
+
+#[test]
+fn an_approval_from_another_shell_lets_the_run_go_on() {
+    let bench = Bench::with(
+        "plan: ask\nsteps:\n  - id: gate\n    approve: { message: 'Go on?' }\n  - id: done\n    shell: { run: 'touch done.txt' }\n    undo: { none: a file }\n",
+    );
+    let run = bench.start(&["run", "plan.yaml", "--yes"]);
+    let asked = std::time::Instant::now();
+    while !bench.run(&["show"]).out.contains("Go on?") {
+        assert!(asked.elapsed().as_secs() < 20, "nobody was asked");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    bench.run(&["approve", "gate"]).assert_code(0);
+    crate::bench::wait(run).assert_code(0);
+    assert!(bench.has("done.txt"));
+}
