@@ -8,7 +8,7 @@ use super::freeze::{self, Contents};
 use super::print;
 use crate::action::RunScope;
 use crate::ids::RunId;
-use crate::plan::{Bound, Plan, Source, check};
+use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,23 +71,27 @@ pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Boun
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }
     }
-    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| {
-        let mut failure = CommandFailure::usage(problems.to_string());
-        let each = |problem: &crate::plan::BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
-        failure.diagnostic = Some(Diagnosis { text: rendered(context, &problems), problems: problems.problems.iter().map(each).collect() });
-        failure
-    })
+    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(context, &problems))
+}
+
+/// Inputs that do not fit a plan.
+fn misfit(context: &Context, problems: &BindProblems) -> CommandFailure {
+    let mut failure = CommandFailure::usage(problems.to_string());
+    let each = |problem: &BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    failure.diagnostic = Some(Diagnosis { text: rendered(context, problems), problems: problems.problems.iter().map(each).collect() });
+    failure
 }
 
 impl OpenedPlan {
     /// Reads every file that the plan names.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// When one cannot be read, or a step does not fit the inputs.
     pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
         // Which files are read does not depend on the run: this id is never seen.
         let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-        let sources = self.plan.sources(&context.registry, bound, &scope(&self.plan, bound, run));
+        let scope = scope(&self.plan, bound, run);
+        let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(context, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         freeze::freeze(&*context.ports.files, folder, &sources).await
     }
