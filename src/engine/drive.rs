@@ -14,6 +14,7 @@ use crate::ports::{Clock, Random};
 use crate::record::{CancelLevel, Outcome, Record, What};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -111,7 +112,8 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
     let hand = Hand::default();
-    let mut driver = Driver { ledger, program, registry, random, scope, frozen, sink, messages, hand, outputs, evidence };
+    let mut driver =
+        Driver { ledger, program, registry, random, scope, frozen, sink, messages, hand, outputs, answers: HashMap::new(), evidence };
     let result = driver.run(first, &mut inbox, controls).await;
     driver.finish(result, inbox).await
 }
@@ -127,6 +129,8 @@ pub(super) struct Driver {
     pub(super) messages: mpsc::UnboundedSender<Message>,
     pub(super) hand: Hand,
     pub(super) outputs: Outputs,
+    /// What people said of steps in doubt, until the doubt is there.
+    pub(super) answers: HashMap<StepId, (bool, String)>,
     /// Fires when nothing waits for the evidence of the failure any more.
     pub(super) evidence: CancellationToken,
 }
@@ -140,6 +144,10 @@ impl Driver {
     ) -> Result<(), EngineError> {
         self.recall_outputs()?;
         self.ledger.record(first)?;
+        // What was said before anything began counts before anything is decided.
+        while let Ok(control) = controls.try_recv() {
+            self.obey(control)?;
+        }
         let mut listening = true;
         loop {
             let wake = match self.carry_out_all()? {
@@ -188,11 +196,8 @@ impl Driver {
                 }
             }
             Control::SettleDoubt { step, done, by } => {
-                let doubtful = self.ledger.core.step(&step).is_some_and(|state| state.status == super::core::Status::Doubtful);
-                match doubtful {
-                    true => self.ledger.record(What::DoubtAnswered { step, done, by }),
-                    false => self.warn(Some(step), "nothing about this step is in doubt".to_owned()),
-                }
+                self.answers.insert(step, (done, by));
+                Ok(())
             }
         }
     }

@@ -98,7 +98,9 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
         What::EvidenceKept { step, evidence: Some(_), .. } => {
             say(step, Tone::Plain, format!("evidence kept: `bowline show {run} --evidence {step}`"))
         }
-        What::EvidenceKept { step, error: Some(why), .. } => say(step, Tone::Warn, format!("no evidence could be kept: {}", words::plain(why))),
+        What::EvidenceKept { step, error: Some(why), .. } => {
+            say(step, Tone::Warn, format!("no evidence could be kept: {}", words::plain(why)))
+        }
         What::DoubtAnswered { step, done, by } => {
             let done = if *done { "done" } else { "not done" };
             say(step, Tone::Plain, format!("{} says that it was {done}", words::plain(by)))
