@@ -9,6 +9,8 @@ pub mod forward;
 pub mod health;
 pub mod kinds;
 pub mod object;
+#[cfg(test)]
+mod test_server;
 pub mod through;
 pub mod traffic;
 pub mod undo;
