@@ -1,8 +1,8 @@
 //! Taking a change back on a server that loses answers, refuses and is written by others.
 
 use super::{Change, Managers, TakenBack, take_back};
-use crate::cluster::api::Address;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use crate::cluster::test_server::{Mishap, TestServer};
 use serde_json::{Value, json};
 
