@@ -3,6 +3,8 @@
 pub mod action;
 pub mod actions;
 pub mod archive;
+#[cfg(feature = "terminal")]
+pub mod cli;
 #[cfg(feature = "kubernetes")]
 pub mod cluster;
 pub mod engine;

@@ -7,12 +7,14 @@ mod erased;
 mod error;
 mod redact;
 mod registry;
+mod source;
 
 pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink, Ticket, UndoCx};
 pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
 pub use error::{ActionError, EffectError};
 pub use redact::Redactor;
 pub use registry::Registry;
+pub use source::{Source, SourceError};
 
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target, UndoClass};
 use schemars::JsonSchema;

@@ -65,6 +65,20 @@ pub enum JsonLine {
         /// When.
         at: Moment,
     },
+    /// The command could not begin what it was asked for. Always the last line.
+    #[serde(rename_all = "kebab-case")]
+    Error {
+        /// The exit code of the process.
+        exit_code: u8,
+        /// What happened, in one line.
+        message: String,
+        /// Why, outermost first.
+        causes: Vec<String>,
+        /// What to type next.
+        hint: Option<String>,
+        /// What is wrong with the plan: `file`, `line`, `column`, `severity`, `code`, `message` and `help` of each problem.
+        problems: Vec<serde_json::Value>,
+    },
     /// The end. Always the last line.
     #[serde(rename_all = "kebab-case")]
     Summary {
@@ -93,8 +107,14 @@ impl Json {
     }
 
     fn write(&self, line: &JsonLine) {
-        let text = serde_json::to_string(line).expect("a line holds only what JSON can hold");
-        self.outlet.line(text);
+        self.outlet.line(line.to_text());
+    }
+}
+
+impl JsonLine {
+    /// The line, without its end.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a line holds only what JSON can hold")
     }
 }
 
@@ -204,7 +224,7 @@ mod tests {
         let schema = schema().to_value();
         let kinds: Vec<&str> =
             schema["oneOf"].as_array().unwrap().iter().map(|one| one["properties"]["event"]["const"].as_str().unwrap()).collect();
-        assert_eq!(kinds, ["record", "doing", "progress", "line", "warning", "released", "summary"]);
+        assert_eq!(kinds, ["record", "doing", "progress", "line", "warning", "released", "error", "summary"]);
         assert_eq!(schema["$defs"]["Record"]["properties"]["seq"]["type"], "integer");
     }
 }

@@ -17,7 +17,7 @@ pub mod tree;
 pub mod words;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use crate::event::Reporter;
 use crate::ids::Moment;

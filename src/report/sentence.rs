@@ -98,10 +98,7 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
         What::EvidenceKept { step, evidence: Some(_), .. } => {
             say(step, Tone::Plain, format!("evidence kept: `bowline show {run} --evidence {step}`"))
         }
-        What::EvidenceKept { step, error, .. } => {
-            let why = error.as_deref().map_or_else(|| "no reason was given".to_owned(), words::plain);
-            say(step, Tone::Warn, format!("no evidence could be kept: {why}"))
-        }
+        What::EvidenceKept { step, error: Some(why), .. } => say(step, Tone::Warn, format!("no evidence could be kept: {}", words::plain(why))),
         What::DoubtAnswered { step, done, by } => {
             let done = if *done { "done" } else { "not done" };
             say(step, Tone::Plain, format!("{} says that it was {done}", words::plain(by)))

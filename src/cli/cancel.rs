@@ -1,0 +1,27 @@
+//! `cancel`: asks the process that holds a run to stop it.
+
+use super::answer::wait;
+use super::arguments::Cancel;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::{pick, print};
+use crate::journal::Request;
+use crate::record::CancelLevel;
+
+/// Stops a run that is under way in another process.
+///
+/// # Errors
+/// When nobody holds it.
+pub async fn cancel(context: &Context, arguments: &Cancel) -> Result<Exit, CommandFailure> {
+    let folder = context.state()?;
+    let run = pick::run(&folder, arguments.run.run.as_deref())?;
+    let level = if arguments.halt { CancelLevel::Halt } else { CancelLevel::RollBack };
+    let put = folder.request(&run, &Request::Cancel { level, by: context.person() })?;
+    let does = if arguments.halt { "halts" } else { "rolls back" };
+    print::line(&match wait(context, &folder, put).await? {
+        true => format!("run {run} {does}; `bowline show {run}` tells how it stands"),
+        false => format!("asked run {run} to stop; its process has not answered yet: `bowline show {run}`"),
+    });
+    Ok(Exit::Succeeded)
+}

@@ -1,0 +1,156 @@
+//! What every command is given: ports, state folder, terminal. The one place that reads the environment and looks at the terminal.
+
+use super::arguments::{Common, Output};
+use super::failure::CommandFailure;
+use super::logs::Logs;
+use crate::action::Registry;
+use crate::actions::Places;
+use crate::journal::{Outside, StateFolder};
+use crate::ports::{Clock, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
+use crate::report::json::Json;
+use crate::report::lines::Lines;
+use crate::report::screen::Terminal;
+use crate::report::terminal::Look;
+use crate::report::{Display, Now};
+use jiff::tz::TimeZone;
+use std::env;
+use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What every command is given.
+pub struct Context {
+    /// What every command takes.
+    pub common: Common,
+    /// The outside.
+    pub ports: Ports,
+    /// The actions.
+    pub registry: Registry,
+    /// The zone of the times that are told.
+    pub zone: TimeZone,
+    /// What is at the other end of the three streams.
+    pub streams: Streams,
+    /// Where log lines go.
+    pub logs: Logs,
+}
+
+/// What is at the other end of the three streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    /// Somebody can type an answer and see the question.
+    pub can_ask: bool,
+    /// A live display can be drawn.
+    pub is_live: bool,
+    /// Colours are wanted on standard error.
+    pub colour: bool,
+}
+
+impl Streams {
+    fn look() -> Self {
+        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self {
+            can_ask: stdin().is_terminal() && stderr().is_terminal(),
+            is_live: stdout().is_terminal() && stderr().is_terminal() && !dumb,
+            colour: stderr().is_terminal() && !dumb && !set("NO_COLOR"),
+        }
+    }
+}
+
+impl Context {
+    /// Looks around.
+    pub fn new(common: Common) -> Self {
+        let logs = Logs::start(common.verbose);
+        let ports = ports(&common);
+        let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
+        // Without a state folder no run begins, so this one is never used.
+        let backups = state.unwrap_or_default().join("backups");
+        let registry = crate::actions::registry(&ports, &Places { backups });
+        Self { common, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
+    }
+
+    /// Opens the state folder, and makes it if there is none.
+    ///
+    /// # Errors
+    /// When nobody says where it is, or it cannot be used.
+    pub fn state(&self) -> Result<StateFolder, CommandFailure> {
+        let path = state_path(self.common.state.clone(), |name| env::var_os(name).map(PathBuf::from))
+            .ok_or_else(|| CommandFailure::usage("nobody says where runs are kept").hint("name a folder with `--state DIR`"))?;
+        let key = env::var("BOWLINE_KEY").ok().filter(|key| !key.is_empty());
+        StateFolder::open(&path, Outside::from(&self.ports), key).map_err(|error| CommandFailure::usage(error.to_string()))
+    }
+
+    /// True when the output is JSON.
+    pub fn is_json(&self) -> bool {
+        self.common.output == Output::Json
+    }
+
+    /// The display that fits the terminal and the wishes.
+    pub fn display(&self) -> Arc<dyn Display> {
+        let clock = Arc::clone(&self.ports.clock);
+        let now: Now = Arc::new(move || clock.now());
+        match self.common.output {
+            Output::Json => Arc::new(Json::new(stdout())),
+            Output::Auto if self.streams.is_live => {
+                let terminal = Arc::new(Terminal::new(Look { colour: self.streams.colour, zone: self.zone.clone() }, now));
+                self.logs.beside(Arc::clone(&terminal));
+                terminal
+            }
+            Output::Auto | Output::Lines => Arc::new(Lines::new(stdout(), self.zone.clone(), now)),
+        }
+    }
+
+    /// Who answers and cancels: `user@host`.
+    pub fn person(&self) -> String {
+        match self.ports.host.this_process() {
+            Ok(facts) => format!("{}@{}", facts.user, facts.host),
+            Err(_) => "somebody".to_owned(),
+        }
+    }
+}
+
+/// The outside as it is.
+fn ports(common: &Common) -> Ports {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    #[cfg(not(feature = "kubernetes"))]
+    let _ = common;
+    Ports {
+        clock,
+        random: Arc::new(SystemRandom::default()),
+        processes: Arc::new(SystemProcesses),
+        files: Arc::new(SystemFiles),
+        host: Arc::new(SystemHost),
+        http: Arc::new(NetworkHttp::default()),
+        tcp: Arc::new(NetworkTcp),
+        #[cfg(feature = "kubernetes")]
+        kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone() }),
+    }
+}
+
+/// `--state` and `BOWLINE_STATE` (which clap reads), then the folders of the XDG base directory specification, which must be absolute.
+fn state_path(given: Option<PathBuf>, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
+    given
+        .filter(|path| !path.as_os_str().is_empty())
+        .or_else(|| absolute("XDG_STATE_HOME").map(|folder| folder.join("bowline")))
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state/bowline")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::state_path;
+    use std::path::PathBuf;
+
+    #[test]
+    fn the_state_folder_is_the_first_that_somebody_names() {
+        let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/ann"));
+        let both = |name: &str| if name == "HOME" { home(name) } else { Some(PathBuf::from("/state")) };
+        let relative = |name: &str| if name == "HOME" { home(name) } else { Some(PathBuf::from("state")) };
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(state_path(path("here"), both), path("here"));
+        assert_eq!(state_path(None, both), path("/state/bowline"));
+        assert_eq!(state_path(None, relative), path("/home/ann/.local/state/bowline"));
+        assert_eq!(state_path(path(""), home), path("/home/ann/.local/state/bowline"));
+        assert_eq!(state_path(None, |_| None), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Drives a run that is in this process's hands: display, signals and other shells around the engine. It decides nothing.
+
+use super::arguments::Settlement;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::print;
+use super::secrets::PlanSecrets;
+use super::signals::{Supervised, supervise};
+use crate::action::{self, RunScope};
+use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};
+use crate::event::Event;
+use crate::expr::Values;
+use crate::journal::{Frozen, Held, JournalError, Request};
+use crate::plan::Plan;
+use crate::record::{Outcome, Record, What};
+use crate::report::Display;
+use crate::report::summary::Summary;
+use serde_json::{Value, json};
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// A run in this process's hands, and what to do with it.
+pub struct Journey {
+    /// The run.
+    pub held: Held,
+    /// The run so far; empty for a new one.
+    pub records: Vec<Record>,
+    /// The record that opens the run, or this process's hold on it.
+    pub first: What,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What was frozen with the run.
+    pub frozen: Frozen,
+    /// What a person says of steps in doubt.
+    pub settle: Vec<Settlement>,
+    /// How the outcome becomes an exit code.
+    pub exit: fn(Outcome) -> Exit,
+}
+
+/// Drives it until it is closed, rests, or has to be left.
+///
+/// # Errors
+/// When it cannot begin.
+pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure> {
+    let run = journey.held.run().clone();
+    let exit = journey.exit;
+    let display = context.display();
+    display.recall(&journey.records);
+    let (controls, obeyed) = unbounded_channel();
+    let by = context.person();
+    for Settlement { step, done } in &journey.settle {
+        let control = Control::SettleDoubt { step: step.clone(), done: *done, by: by.clone() };
+        controls.send(control).expect("the receiver is a few lines above");
+    }
+    let (opening, held) = opening(context, journey, &display, obeyed)?;
+    let work = carry(opening, held, controls.clone(), Arc::clone(&display));
+    let supervised = supervise(&context.ports.clock, &controls, work);
+    match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
+        Supervised::Ended(result) => Ok(tell(&*display, result, exit)),
+        Supervised::BrokeDown => {
+            display.leave();
+            let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
+            Err(CommandFailure::new(Exit::Internal, "bowline broke down; this is a bug").hint(hint))
+        }
+        Supervised::Left => {
+            display.leave();
+            print::notice(&format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt"));
+            Ok(Exit::Halted)
+        }
+    }
+}
+
+fn opening(
+    context: &Context,
+    journey: Journey,
+    display: &Arc<dyn Display>,
+    controls: tokio::sync::mpsc::UnboundedReceiver<Control>,
+) -> Result<(Opening, Arc<Held>), CommandFailure> {
+    let Journey { held, records, first, plan, frozen, .. } = journey;
+    let run = held.run().clone();
+    let scope = Arc::new(RunScope {
+        run: run.clone(),
+        plan: plan.name.clone(),
+        environment: frozen.environment.clone(),
+        namespace: frozen.namespace.clone(),
+        context: frozen.context.clone(),
+    });
+    let contents = frozen.contents()?.into_iter().map(|(path, bytes)| (path, Arc::from(bytes))).collect();
+    let folder = Path::new(&frozen.plan_file).parent().unwrap_or(Path::new("/")).to_owned();
+    let values = Values {
+        inputs: Value::Object(frozen.inputs),
+        steps: json!({}),
+        run: json!({ "id": run.as_str(), "plan": plan.name.as_str(), "environment": frozen.environment }),
+    };
+    let opening = Opening {
+        program: Arc::new(Planned::new(Arc::clone(&plan), values)),
+        registry: context.registry.clone(),
+        clock: Arc::clone(&context.ports.clock),
+        random: Arc::clone(&context.ports.random),
+        secrets: Arc::new(PlanSecrets::new(plan.secrets.clone(), folder, &scope, &context.ports)),
+        scope,
+        frozen: action::Frozen(Arc::new(contents)),
+        journal: held.journal(),
+        epoch: held.epoch(),
+        records,
+        first,
+        reporter: Arc::clone(display) as Arc<dyn crate::event::Reporter>,
+        controls,
+    };
+    Ok((opening, Arc::new(held)))
+}
+
+type Carried = (Result<Ended, EngineError>, Result<(), JournalError>);
+
+/// Runs the engine, hears what other shells ask, and lets go of the run.
+async fn carry(opening: Opening, held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) -> Carried {
+    let clock = Arc::clone(&opening.clock);
+    let hearing = tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)));
+    let ended = drive_engine(opening).await;
+    hearing.abort();
+    let _stopped = hearing.await;
+    let run = held.run().clone();
+    let released = Arc::into_inner(held).map_or(Ok(()), Held::release);
+    display.event(&Event::Released { run, at: clock.now() });
+    (ended, released)
+}
+
+async fn hear(held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) {
+    loop {
+        let control = match held.next_request().await {
+            Ok(request) => control(request),
+            Err(error) => {
+                let text = format!("what other shells ask is no longer heard: {error}");
+                return display.event(&Event::Warning { step: None, text });
+            }
+        };
+        if controls.send(control).is_err() {
+            return;
+        }
+    }
+}
+
+fn control(request: Request) -> Control {
+    match request {
+        Request::Approve { step, by, comment } => Control::Answer { step, approved: true, by, comment },
+        Request::Reject { step, by, comment } => Control::Answer { step, approved: false, by, comment },
+        Request::Cancel { level, by } => Control::Cancel { level, by },
+    }
+}
+
+/// Tells how it ended.
+fn tell(display: &dyn Display, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
+    let warn = |text: String| display.event(&Event::Warning { step: None, text });
+    let exit = match ended {
+        Ok(ended) => exit(ended.outcome),
+        Err(error) => {
+            let exit = if matches!(error, EngineError::Illegal(_)) { Exit::Internal } else { Exit::Halted };
+            warn(chain(&error));
+            if let EngineError::Journal { in_doubt, .. } = error {
+                in_doubt.into_iter().for_each(|effect| warn(format!("may have happened, and is not in the journal: {effect}")));
+            }
+            exit
+        }
+    };
+    if let Err(error) = released {
+        warn(chain(&error));
+    }
+    display.close(&Summary::of(&display.story()), exit.code());
+    exit
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}

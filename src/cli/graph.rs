@@ -1,0 +1,24 @@
+//! `graph`: draws a plan's steps. It changes nothing.
+
+use super::arguments::{Graph, GraphFormat};
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::{open, print};
+use crate::report::{dot, tree};
+
+/// Draws a plan.
+///
+/// # Errors
+/// When the plan does not fit together.
+pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, CommandFailure> {
+    let opened = open::plan(context, &arguments.plan).await?;
+    open::tell_warnings(context, &opened.plan);
+    let (name, graph) = (opened.plan.name.as_str(), opened.plan.summary());
+    print::line(&match (context.is_json(), arguments.format) {
+        (true, _) => serde_json::json!({ "plan": name, "graph": graph }).to_string(),
+        (false, GraphFormat::Tree) => tree::draw(name, &graph),
+        (false, GraphFormat::Dot) => dot::write(name, &graph),
+    });
+    Ok(Exit::Succeeded)
+}

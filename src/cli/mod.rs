@@ -1,0 +1,32 @@
+//! The command line: arguments, signals, exit codes, diagnostics. It decides nothing about a run.
+
+mod abandon;
+mod answer;
+mod arguments;
+mod cancel;
+mod confirm;
+mod context;
+mod drive;
+mod exit;
+mod failure;
+mod freeze;
+mod graph;
+mod journal;
+mod logs;
+mod open;
+mod pick;
+mod print;
+mod resume;
+mod run;
+mod runs;
+mod secrets;
+mod show;
+mod signals;
+mod start;
+mod validate;
+
+#[cfg(test)]
+mod testing;
+
+pub use exit::Exit;
+pub use start::main;

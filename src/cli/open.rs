@@ -1,0 +1,107 @@
+//! From a plan's file to a checked plan with its inputs and files. It starts nothing.
+
+use super::arguments::PlanChoice;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::{CommandFailure, Diagnosis};
+use super::freeze::{self, Contents};
+use super::print;
+use crate::ids::RunId;
+use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A plan that fits together.
+pub struct OpenedPlan {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Its text.
+    pub text: String,
+    /// Its file, from the root, so that it is found again from anywhere.
+    pub file: PathBuf,
+}
+
+/// Reads and checks a plan, and tells its warnings.
+///
+/// # Errors
+/// When the file cannot be read, or the plan does not fit together.
+pub async fn plan(context: &Context, path: &Path) -> Result<OpenedPlan, CommandFailure> {
+    let cannot_read = || CommandFailure::usage(format!("cannot read the plan {}", path.display()));
+    let bytes = context.ports.files.read(path).await.map_err(|error| cannot_read().because(&error.source))?;
+    let text = String::from_utf8(bytes).map_err(|error| cannot_read().because(&error))?;
+    let file = std::path::absolute(path).map_err(|error| cannot_read().because(&error))?;
+    let plan = checked(context, &path.display().to_string(), &text)?;
+    Ok(OpenedPlan { plan: Arc::new(plan), text, file })
+}
+
+/// Checks a plan's text.
+///
+/// # Errors
+/// When it does not fit together.
+pub fn checked(context: &Context, name: &str, text: &str) -> Result<Plan, CommandFailure> {
+    let source = Source::new(name, text);
+    check(&source, &context.registry).map_err(|problems| {
+        let mut failure = CommandFailure::usage(problems.to_string());
+        failure.diagnostic =
+            Some(Diagnosis { text: rendered(context, &problems), problems: problems.iter().map(|problem| problem.to_json()).collect() });
+        failure
+    })
+}
+
+/// Tells what is worth a look although the plan can run.
+pub fn tell_warnings(context: &Context, plan: &Plan) {
+    if context.is_json() {
+        return;
+    }
+    for warning in &plan.warnings {
+        print::notice(rendered(context, warning).trim_end());
+    }
+}
+
+/// Binds a plan to an environment and inputs.
+///
+/// # Errors
+/// When a value is missing or does not fit.
+pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
+    let mut given = std::collections::BTreeMap::new();
+    for setting in &choice.set {
+        if given.insert(setting.input.clone(), setting.value.clone()).is_some() {
+            return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
+        }
+    }
+    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| unbound(context, &problems))
+}
+
+fn unbound(context: &Context, problems: &BindProblems) -> CommandFailure {
+    let mut failure = CommandFailure::usage(problems.to_string());
+    let each = |problem: &BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    failure.diagnostic = Some(Diagnosis { text: rendered(context, problems), problems: problems.problems.iter().map(each).collect() });
+    failure
+}
+
+impl OpenedPlan {
+    /// Reads every file that the plan names.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
+        // Which files are read does not depend on the run: this id is never seen.
+        let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+        let sources = self.plan.sources(&context.registry, bound, &run).map_err(|problems| unbound(context, &problems))?;
+        let folder = self.file.parent().unwrap_or(Path::new("/"));
+        freeze::freeze(&*context.ports.files, folder, &sources).await
+    }
+}
+
+/// A diagnostic as a person reads it.
+fn rendered(context: &Context, diagnostic: &dyn Diagnostic) -> String {
+    let theme = if context.streams.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let width = console::Term::stderr().size_checked().map_or(120, |(_, width)| usize::from(width).clamp(40, 160));
+    let mut text = String::new();
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width);
+    match handler.render_report(&mut text, diagnostic) {
+        Ok(()) => text,
+        Err(_) => diagnostic.to_string(),
+    }
+}

@@ -1,0 +1,43 @@
+//! Writes what a command says. Nobody reading any more is a quiet end, never a crash.
+
+use std::io::Write;
+
+/// Writes a line to standard output.
+pub fn line(text: &str) {
+    // A closed pipe means that the reader has seen enough.
+    let _nobody_reads = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes bytes to standard output.
+pub fn bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout();
+    let _nobody_reads = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// Writes a line to standard error.
+pub fn notice(text: &str) {
+    let _nobody_reads = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Aligns the columns of a table, two blanks apart.
+pub fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn columns_are_aligned_and_nothing_trails() {
+        let rows = [vec!["a".to_owned(), "long".to_owned(), "x".to_owned()], vec!["abc".to_owned(), "b".to_owned()]];
+        assert_eq!(table(&rows), ["a    long  x", "abc  b"]);
+    }
+}

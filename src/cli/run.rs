@@ -1,0 +1,77 @@
+//! `run`: opens a run of a plan and drives it to its end.
+
+use super::arguments::Run;
+use super::confirm::confirm;
+use super::context::Context;
+use super::drive::{Journey, drive};
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::open;
+use crate::journal::{Frozen, FrozenFile, Identity};
+use crate::plan::{Bound, Plan};
+use crate::record::{Graph, Reversibility, What};
+use std::collections::BTreeMap;
+
+/// Everything that is settled before a run opens.
+struct Draft {
+    opened: open::OpenedPlan,
+    bound: Bound,
+    files: BTreeMap<String, Vec<u8>>,
+    graph: Graph,
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// When it cannot begin.
+pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run) -> Result<Exit, CommandFailure> {
+    let draft = runtime.block_on(draft(context, arguments))?;
+    if let Some(question) = question(&draft.opened.plan, &draft.graph) {
+        confirm(context, arguments.yes, &question)?;
+    }
+    let folder = context.state()?;
+    let identity = Identity { plan: draft.opened.plan.name.clone(), environment: draft.bound.environment.clone() };
+    let held = folder.open_run(&identity)?;
+    let frozen = frozen(&draft);
+    let first = What::RunOpened {
+        run: held.run().clone(),
+        plan: draft.opened.plan.name.clone(),
+        environment: draft.bound.environment.clone(),
+        graph: Box::new(draft.graph),
+        frozen: frozen.seal(&*held.journal())?,
+    };
+    let plan = draft.opened.plan;
+    drive(context, Journey { held, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run })
+}
+
+async fn draft(context: &Context, arguments: &Run) -> Result<Draft, CommandFailure> {
+    let opened = open::plan(context, &arguments.choice.plan).await?;
+    open::tell_warnings(context, &opened.plan);
+    let bound = open::bound(context, &opened.plan, &arguments.choice)?;
+    let files = opened.files(context, &bound).await?;
+    let mut graph = opened.plan.summary();
+    graph.concurrency = arguments.jobs.unwrap_or(graph.concurrency);
+    Ok(Draft { opened, bound, files, graph })
+}
+
+fn frozen(draft: &Draft) -> Frozen {
+    Frozen {
+        v: Frozen::VERSION,
+        plan_file: draft.opened.file.display().to_string(),
+        plan_text: draft.opened.text.clone(),
+        inputs: draft.bound.inputs.as_object().cloned().unwrap_or_default(),
+        environment: draft.bound.environment.clone(),
+        namespace: draft.bound.namespace.clone(),
+        context: draft.bound.context.clone(),
+        files: draft.files.iter().map(|(path, content)| (path.clone(), FrozenFile::from(content.clone()))).collect(),
+    }
+}
+
+/// What a person is asked before a plan begins that cannot be taken back as a whole.
+fn question(plan: &Plan, graph: &Graph) -> Option<String> {
+    let pivots: Vec<&str> =
+        graph.steps.iter().filter(|step| step.reversibility == Reversibility::Irreversible).map(|step| step.id.as_str()).collect();
+    let first = pivots.first()?;
+    let rest = if pivots.len() > 1 { format!(" and {} more", pivots.len() - 1) } else { String::new() };
+    Some(format!("{} cannot be taken back once {first}{rest} has run. Run it?", plan.name))
+}

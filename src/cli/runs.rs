@@ -1,0 +1,78 @@
+//! `runs`: lists the runs of a state folder. It changes nothing.
+
+use super::arguments::Runs;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::print;
+use crate::ids::PlanName;
+use crate::journal::{RunFilter, RunRow};
+use crate::report::words;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+/// Lists runs, newest first.
+///
+/// # Errors
+/// When the state folder cannot be read.
+pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure> {
+    let plan = arguments.plan.as_deref().map(PlanName::new).transpose().map_err(|error| CommandFailure::usage(error.to_string()))?;
+    let filter = RunFilter { plan, environment: arguments.environment.clone(), unclosed: arguments.open, limit: Some(arguments.limit) };
+    let rows = context.state()?.runs(&filter).map_err(|error| CommandFailure::usage(error.to_string()))?;
+    match (context.is_json(), rows.is_empty()) {
+        (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
+        (false, true) => print::line("there are no such runs"),
+        (false, false) => table(&rows, &context.zone).iter().for_each(|line| print::line(line)),
+    }
+    Ok(Exit::Succeeded)
+}
+
+fn table(rows: &[RunRow], zone: &TimeZone) -> Vec<String> {
+    let head = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"].map(str::to_owned).to_vec();
+    let line = |row: &RunRow| {
+        let holder = row.holder.as_ref().map(|holder| format!("{}@{} ({})", holder.user, holder.host, holder.pid)).unwrap_or_default();
+        let environment = row.identity.environment.clone().unwrap_or_else(|| "-".to_owned());
+        let opened = words::date_and_time(row.opened, zone);
+        vec![row.run.to_string(), row.identity.plan.to_string(), environment, row.state.to_string(), opened, holder]
+    };
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
+    print::table(&lines)
+}
+
+fn object(row: &RunRow) -> String {
+    json!({
+        "run": row.run, "plan": row.identity.plan, "environment": row.identity.environment, "state": row.state.to_string(),
+        "opened": row.opened, "records": row.records, "epoch": row.epoch, "holder": row.holder, "since": row.since,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{object, table};
+    use crate::ids::{Moment, PlanName, RunId};
+    use crate::journal::{Identity, RunRow, RunState};
+    use crate::record::{Holder, Outcome};
+    use jiff::tz::TimeZone;
+
+    fn row(run: &str, environment: Option<&str>, state: RunState) -> RunRow {
+        let identity = Identity { plan: PlanName::new("blue-green").unwrap(), environment: environment.map(str::to_owned) };
+        let holder = Holder { host: "ci-7".to_owned(), pid: 4711, started: 99, boot: "b00t".to_owned(), user: "ops".to_owned() };
+        let opened = Moment::from_millis(1_795_262_580_000);
+        RunRow { run: RunId::new(run).unwrap(), identity, opened, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) }
+    }
+
+    #[test]
+    fn a_table_for_people_and_an_object_for_programs() {
+        let rows = [
+            row("20261121-120300-7f3a", Some("production"), RunState::Live),
+            row("20261120-090000-01bc", None, RunState::Closed(Outcome::RolledBack)),
+        ];
+        insta::assert_snapshot!(table(&rows, &TimeZone::UTC).join("\n"), @"
+        RUN                   PLAN        ENVIRONMENT  STATE        OPENED                      HELD BY
+        20261121-120300-7f3a  blue-green  production   live         2026-11-21 12:03:00 +00:00  ops@ci-7 (4711)
+        20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03:00 +00:00  ops@ci-7 (4711)
+        ");
+        insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z"}"#);
+    }
+}

@@ -1,0 +1,201 @@
+//! Finds the values of a plan's secrets where the plan says they are. They go to whoever asks and nowhere else.
+
+use crate::action::{ActionError, RunScope, Secret};
+use crate::engine::Secrets;
+use crate::plan::SecretSource;
+use crate::ports::{Clock, Files, Ports, ProcessSpec, Processes};
+use futures::future::{BoxFuture, FutureExt};
+use indexmap::IndexMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Time for a program to tell a secret.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// The secrets of one plan.
+pub struct PlanSecrets(Arc<Inner>);
+
+struct Inner {
+    sources: IndexMap<String, SecretSource>,
+    folder: PathBuf,
+    files: Arc<dyn Files>,
+    processes: Arc<dyn Processes>,
+    clock: Arc<dyn Clock>,
+    #[cfg(feature = "kubernetes")]
+    cluster: kubernetes::Place,
+}
+
+impl PlanSecrets {
+    /// Takes the sources; files and programs are found from the plan's folder.
+    pub fn new(sources: IndexMap<String, SecretSource>, folder: PathBuf, scope: &RunScope, ports: &Ports) -> Self {
+        #[cfg(not(feature = "kubernetes"))]
+        let _ = scope;
+        Self(Arc::new(Inner {
+            sources,
+            folder,
+            files: Arc::clone(&ports.files),
+            processes: Arc::clone(&ports.processes),
+            clock: Arc::clone(&ports.clock),
+            #[cfg(feature = "kubernetes")]
+            cluster: kubernetes::Place::new(scope, ports),
+        }))
+    }
+}
+
+impl Secrets for PlanSecrets {
+    fn resolve(&self, name: &str) -> BoxFuture<'static, Result<Secret, ActionError>> {
+        let (inner, name) = (Arc::clone(&self.0), name.to_owned());
+        async move {
+            let source = inner.sources.get(&name);
+            let source = source.ok_or_else(|| ActionError::permanent(format!("the plan has no secret `{name}`")))?;
+            let value = inner.read(&name, source).await?;
+            match value.is_empty() {
+                // An empty value is a mistake that would otherwise show as a refused login somewhere else.
+                true => Err(ActionError::permanent(format!("the secret `{name}` is empty"))),
+                false => Ok(Secret::new(value)),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Inner {
+    async fn read(&self, name: &str, source: &SecretSource) -> Result<String, ActionError> {
+        match source {
+            SecretSource::Env(variable) => std::env::var(variable).map_err(|_| {
+                ActionError::permanent(format!("the secret `{name}`: the variable {variable} is not set"))
+                    .hint(format!("export {variable}"))
+            }),
+            SecretSource::File(path) => self.file(name, path).await,
+            SecretSource::Command(words) => self.command(name, words).await,
+            #[cfg(feature = "kubernetes")]
+            SecretSource::Kubernetes(at) => self.cluster.read(name, at).await,
+            #[cfg(not(feature = "kubernetes"))]
+            SecretSource::Kubernetes(_) => {
+                Err(ActionError::permanent(format!("the secret `{name}`: this bowline was built without Kubernetes")))
+            }
+        }
+    }
+
+    async fn file(&self, name: &str, path: &str) -> Result<String, ActionError> {
+        let read = self.files.read(&self.folder.join(path)).await;
+        let bytes = read.map_err(|error| ActionError::permanent(format!("the secret `{name}` cannot be read")).because(&error))?;
+        text(name, bytes)
+    }
+
+    /// What the program prints on standard error is not repeated: it may hold the value.
+    async fn command(&self, name: &str, words: &[String]) -> Result<String, ActionError> {
+        let Some((program, args)) = words.split_first() else {
+            return Err(ActionError::permanent(format!("the secret `{name}`: its command is empty")));
+        };
+        let directory = Some(self.folder.clone()).filter(|folder| !folder.as_os_str().is_empty());
+        let spec = ProcessSpec { program: program.clone(), args: args.to_vec(), directory, ..ProcessSpec::default() };
+        let stop = CancellationToken::new();
+        // Dropped in time or not, the program ends with this future.
+        let _ends = stop.clone().drop_guard();
+        let exit = tokio::select! {
+            exit = self.processes.run(spec, Arc::new(drop), stop) => exit,
+            () = self.clock.sleep(WITHIN) => {
+                return Err(ActionError::transient(format!("the secret `{name}`: `{program}` did not tell it within 30s")));
+            }
+        };
+        let exit = exit.map_err(|error| ActionError::permanent(format!("the secret `{name}` cannot be had")).because(&error))?;
+        match (exit.is_success(), exit.code) {
+            (true, _) => text(name, exit.output.into_bytes()),
+            (false, Some(code)) => Err(ActionError::transient(format!("the secret `{name}`: `{program}` ended with code {code}"))),
+            (false, None) => Err(ActionError::transient(format!("the secret `{name}`: `{program}` was ended by a signal"))),
+        }
+    }
+}
+
+/// Files and programs end with a line break that is no part of the value.
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, ActionError> {
+    let text = String::from_utf8(bytes).map_err(|_| ActionError::permanent(format!("the secret `{name}` is no text")))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(line.to_owned())
+}
+
+#[cfg(feature = "kubernetes")]
+mod kubernetes {
+    //! Secrets that are kept in the cluster itself.
+
+    use super::text;
+    use crate::action::{ActionError, RunScope};
+    use crate::cluster::{Address, Clusters, kinds};
+    use crate::plan::KubernetesSecret;
+    use crate::ports::Ports;
+    use data_encoding::BASE64;
+    use std::sync::Arc;
+
+    /// The run's cluster and namespace.
+    pub(super) struct Place {
+        clusters: Clusters,
+        context: Option<String>,
+        namespace: Option<String>,
+    }
+
+    impl Place {
+        pub(super) fn new(scope: &RunScope, ports: &Ports) -> Self {
+            let clusters = Clusters::new(Arc::clone(&ports.kubernetes), Arc::clone(&ports.clock));
+            Self { clusters, context: scope.context.clone(), namespace: scope.namespace.clone() }
+        }
+
+        pub(super) async fn read(&self, name: &str, at: &KubernetesSecret) -> Result<String, ActionError> {
+            let failed = || ActionError::transient(format!("the secret `{name}` cannot be read from the cluster"));
+            let cluster = self.clusters.open(self.context.as_deref()).await.map_err(|error| failed().because(&error))?;
+            let namespace = at.namespace.as_ref().or(self.namespace.as_ref()).unwrap_or(&cluster.connection.namespace).clone();
+            let kind = kinds::table("v1", "Secret").ok_or_else(failed)?;
+            let address = Address { kind, namespace: Some(namespace.clone()), name: at.secret.clone() };
+            let object = cluster.get(&address).await.map_err(|error| failed().because(&error))?;
+            let object = object
+                .ok_or_else(|| ActionError::permanent(format!("the secret `{name}`: there is no Secret {} in {namespace}", at.secret)))?;
+            let pointer = format!("/data/{}", at.key.replace('~', "~0").replace('/', "~1"));
+            let wrong = || ActionError::permanent(format!("the secret `{name}`: the Secret {} has no usable key `{}`", at.secret, at.key));
+            text(name, BASE64.decode(object.text(&pointer).as_bytes()).map_err(|_| wrong())?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PlanSecrets;
+    use crate::cli::testing;
+    use crate::engine::Secrets;
+    use crate::plan::SecretSource;
+
+    fn secrets(sources: &[(&str, SecretSource)], folder: &std::path::Path) -> PlanSecrets {
+        let sources = sources.iter().map(|(name, source)| ((*name).to_owned(), source.clone())).collect();
+        PlanSecrets::new(sources, folder.to_owned(), &testing::scope(), &testing::ports())
+    }
+
+    #[tokio::test]
+    async fn a_secret_comes_from_a_file_or_a_program_without_its_line_break() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("token"), "abc \r\n").unwrap();
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+        let sources = [
+            ("file", SecretSource::File("token".to_owned())),
+            ("program", SecretSource::Command(words("cat token"))),
+            ("failing", SecretSource::Command(words("sh -c exit${IFS}3"))),
+            ("absent", SecretSource::File("nothing".to_owned())),
+            ("empty", SecretSource::Command(words("true"))),
+            ("unset", SecretSource::Env("BOWLINE_TEST_NOT_SET".to_owned())),
+        ];
+        let secrets = secrets(&sources, place.path());
+        assert_eq!(secrets.resolve("file").await.unwrap().expose(), "abc ");
+        assert_eq!(secrets.resolve("program").await.unwrap().expose(), "abc ");
+        let mut told = Vec::new();
+        for name in ["failing", "absent", "empty", "unset", "nobody"] {
+            told.push(secrets.resolve(name).await.unwrap_err().to_string());
+        }
+        insta::assert_snapshot!(told.join("\n"), @"
+        the secret `failing`: `sh` ended with code 3
+        the secret `absent` cannot be read
+        the secret `empty` is empty
+        the secret `unset`: the variable BOWLINE_TEST_NOT_SET is not set
+        the plan has no secret `nobody`
+        ");
+    }
+}

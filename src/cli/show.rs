@@ -1,0 +1,228 @@
+//! `show`: tells what a run did and how it stands. It changes nothing.
+
+use super::arguments::Show;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::{pick, print};
+use crate::action::Evidence;
+use crate::ids::{RunId, StepId};
+use crate::journal::StateFolder;
+use crate::record::{BlobRef, Record, What};
+use crate::report::json::JsonLine;
+use crate::report::story::{Status, StepStory, Story};
+use crate::report::summary::Summary;
+use crate::report::{lines, sentence, words};
+use jiff::tz::TimeZone;
+
+/// Tells a run.
+///
+/// # Errors
+/// When there is no such run, or what is asked of it is not there.
+pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure> {
+    let folder = context.state()?;
+    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
+    let looking = |refused| CommandFailure::of_looking(&refused);
+    let records = folder.records(&run).map_err(looking)?;
+    if let Some(step) = &arguments.evidence {
+        evidence(context, &folder, &run, &records, step)?;
+    } else if arguments.log {
+        log(context, &records);
+    } else {
+        let state = folder.run(&run).map_err(looking)?.state;
+        let story = Story::of(&records);
+        match context.is_json() {
+            true => print::line(&object(&story, &state.to_string())),
+            false => told(&story, &state.to_string(), &context.zone).iter().for_each(|line| print::line(line)),
+        }
+    }
+    Ok(Exit::Succeeded)
+}
+
+fn told(story: &Story, state: &str, zone: &TimeZone) -> Vec<String> {
+    let run = story.run.as_ref().map_or("?", |run| run.as_str());
+    let opened = story.opened.map(|at| words::date_and_time(at, zone)).unwrap_or_default();
+    let mut lines = vec![format!("run {run}, opened {opened}, {state}"), String::new()];
+    let rows: Vec<Vec<String>> = story.steps.values().map(row).collect();
+    lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
+    lines.push(String::new());
+    // Of a run that lives there is nothing to sum up, and nothing to type.
+    if state == "live" {
+        let done = words::count(story.counts().done, "step", "steps");
+        lines.push(format!("under way: {done} of {} done", story.counts().all));
+    } else {
+        lines.extend(Summary::of(story).lines());
+    }
+    lines
+}
+
+fn row(step: &StepStory) -> Vec<String> {
+    let kind = step.kind.as_ref().map(ToString::to_string).unwrap_or_default();
+    let time = step.time().map(words::took).unwrap_or_default();
+    let attempts = if step.attempts > 1 { format!("{} attempts", step.attempts) } else { String::new() };
+    vec![step.id.to_string(), kind, step.status.word().to_owned(), time, notes(step, attempts)]
+}
+
+fn notes(step: &StepStory, attempts: String) -> String {
+    let mut notes = vec![attempts];
+    match &step.status {
+        Status::Skipped(reason) => notes.push(words::skipped(reason)),
+        Status::Asking(message) => notes.push(words::plain(message)),
+        _ => notes.extend(step.undo_failure.as_ref().or(step.failure.as_ref()).map(words::failure)),
+    }
+    notes.extend(step.doubts.iter().map(|(key, _)| format!("{}: in doubt", words::effect(key))));
+    notes.retain(|note| !note.is_empty());
+    notes.join("; ")
+}
+
+fn object(story: &Story, state: &str) -> String {
+    let step = |step: &StepStory| {
+        serde_json::json!({
+            "step": step.id, "kind": step.kind, "status": step.status.word(), "attempts": step.attempts,
+            "millis": step.time().map(|time| time.as_millis() as u64), "failure": step.failure, "undo-failure": step.undo_failure, "marks": step.marks,
+        })
+    };
+    let steps: Vec<_> = story.steps.values().map(step).collect();
+    serde_json::json!({ "state": state, "steps": steps, "summary": Summary::of(story) }).to_string()
+}
+
+/// Everything that happened, as the displays tell it.
+fn log(context: &Context, records: &[Record]) {
+    let mut story = Story::default();
+    for record in records {
+        story.record(record);
+        let sentence = sentence::of(&story, record, &context.zone);
+        if context.is_json() {
+            let (step, text) = sentence.map(|sentence| (sentence.step, sentence.text)).unzip();
+            let line = JsonLine::Record { step: step.flatten(), text, record: record.clone() };
+            print::line(&line.to_text());
+        } else if let Some(sentence) = sentence {
+            print::line(&lines::line(&story, &context.zone, record.at, sentence.step.as_ref(), &sentence.text));
+        }
+    }
+}
+
+fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Record], step: &StepId) -> Result<(), CommandFailure> {
+    let Some(blob) = kept(records, step) else {
+        let with: Vec<&str> = steps_with_evidence(records).map(StepId::as_str).collect();
+        let failure = CommandFailure::usage(format!("no evidence was kept for `{step}` of run {run}"));
+        return Err(if with.is_empty() { failure } else { failure.hint(format!("there is evidence for {}", with.join(", "))) });
+    };
+    let looking = |refused| CommandFailure::of_looking(&refused);
+    let bytes = folder.reader(run).map_err(looking)?.open(blob).map_err(|error| CommandFailure::usage(error.to_string()))?;
+    if context.is_json() {
+        print::line(&String::from_utf8_lossy(&bytes));
+        return Ok(());
+    }
+    let pieces: Vec<Evidence> =
+        serde_json::from_slice(&bytes).map_err(|error| CommandFailure::usage("the evidence cannot be read").because(&error))?;
+    for piece in pieces {
+        print::line(&format!("== {}", words::plain(&piece.title)));
+        piece.text.lines().for_each(|line| print::line(&words::plain(line)));
+        print::line("");
+    }
+    Ok(())
+}
+
+fn kept<'a>(records: &'a [Record], wanted: &StepId) -> Option<&'a BlobRef> {
+    records.iter().rev().find_map(|record| match &record.what {
+        What::EvidenceKept { step, evidence, .. } if step == wanted => evidence.as_ref(),
+        _ => None,
+    })
+}
+
+fn steps_with_evidence(records: &[Record]) -> impl Iterator<Item = &StepId> {
+    records.iter().filter_map(|record| match &record.what {
+        What::EvidenceKept { step, evidence: Some(_), .. } => Some(step),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{object, told};
+    use crate::report::samples;
+    use crate::report::story::Story;
+    use jiff::tz::TimeZone;
+
+    fn shown(story: &Story, state: &str) -> String {
+        told(story, state, &TimeZone::UTC).join("\n")
+    }
+
+    #[test]
+    fn a_run_that_came_undone() {
+        insta::assert_snapshot!(shown(&Story::of(&samples::rolled_back()), "rolled-back"), @"
+        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, rolled-back
+
+          database  backup            done     1m 01s
+          colours   detect-colour     undone   0.3s
+          deploy    apply             kept     1.2s
+          healthy   wait-healthy      undone   4.2s    image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+          smoke     smoke-test        waiting
+          switch    switch-ingress    waiting
+          retire    scale             waiting
+          back      rollback-on-fail  waiting
+
+        blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed
+        healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+          try this: push the image, or name one that exists
+        left alone, because somebody else changed it since:
+          deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
+        next:
+          bowline show 20261121-120300-7f3a --evidence healthy  shows what was seen when it failed
+        ");
+    }
+
+    #[test]
+    fn a_run_that_is_stuck() {
+        insta::assert_snapshot!(shown(&Story::of(&samples::stuck()), "stuck"), @"
+        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, stuck
+
+          database  backup            done     1m 01s  run: in doubt
+          colours   detect-colour     done     0.3s
+          deploy    apply             done     1.2s
+          healthy   wait-healthy      done     9.4s
+          smoke     smoke-test        done     0.8s
+          switch    switch-ingress    residue  30s     the server refused the write: 403 Forbidden
+          retire    scale             waiting
+          back      rollback-on-fail  waiting
+
+        blue-green in production is stuck after 1m 46s: what it changed could not all be taken back
+        switch: waiting for the new side to answer through the ingress
+        still there:
+          switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
+        in doubt:
+          database: run: a program's end cannot be looked up
+        warning: switch: not all evidence could be kept: the server did not answer within 5s
+        next:
+          bowline resume 20261121-120300-7f3a --settle database=done|not-done  goes on, once you have looked and say what happened
+          bowline abandon 20261121-120300-7f3a                                 closes it as it is
+        ");
+    }
+
+    #[test]
+    fn a_run_that_lives_has_no_summary() {
+        insta::assert_snapshot!(shown(&Story::of(&samples::running()), "live"), @"
+        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, live
+
+          database  backup            done     1m 01s
+          colours   detect-colour     done     0.3s
+          deploy    apply             running
+          healthy   wait-healthy      waiting
+          smoke     smoke-test        waiting
+          switch    switch-ingress    waiting
+          retire    scale             waiting
+          back      rollback-on-fail  waiting
+
+        under way: 2 steps of 7 done
+        ");
+    }
+
+    #[test]
+    fn programs_get_every_step() {
+        let json: serde_json::Value = serde_json::from_str(&object(&Story::of(&samples::rolled_back()), "rolled-back")).unwrap();
+        assert_eq!(json["steps"][3]["status"], "undone");
+        assert_eq!(json["steps"][3]["failure"]["message"], "image web:v3 of pod web-green-5c9f-x2 cannot be pulled");
+        assert_eq!(json["summary"]["outcome"], "rolled-back");
+    }
+}

@@ -1,0 +1,64 @@
+//! From the arguments to an exit code. It knows which command is which, and no command's work.
+
+use super::arguments::{Arguments, Command};
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::{abandon, answer, cancel, graph, journal, print, resume, run, runs, show, validate};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::future::Future;
+use tokio::runtime::{Builder, Runtime};
+
+/// Runs the command that the arguments name, and returns the exit code.
+pub fn main() -> u8 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nobody may read it, as in `bowline --help | head -1`.
+            let _nobody_reads = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Succeeded.code(),
+                _ => Exit::Usage.code(),
+            };
+        }
+    };
+    let context = Context::new(arguments.common);
+    match dispatch(&context, &arguments.command) {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            tell(&context, &failure);
+            failure.exit.code()
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CommandFailure::new(Exit::Internal, "the system gives no threads").because(&error))?;
+    match command {
+        Command::Validate(arguments) => on(&runtime, validate::validate(context, arguments)),
+        Command::Graph(arguments) => on(&runtime, graph::graph(context, arguments)),
+        Command::Run(arguments) => run::run(context, &runtime, arguments),
+        Command::Resume(arguments) => resume::resume(context, arguments),
+        Command::Rollback(arguments) => resume::rollback(context, arguments),
+        Command::Abandon(arguments) => abandon::abandon(context, &runtime, arguments),
+        Command::Runs(arguments) => runs::runs(context, arguments),
+        Command::Show(arguments) => show::show(context, arguments),
+        Command::Approve(arguments) => on(&runtime, answer::answer(context, arguments, true)),
+        Command::Reject(arguments) => on(&runtime, answer::answer(context, arguments, false)),
+        Command::Cancel(arguments) => on(&runtime, cancel::cancel(context, arguments)),
+        Command::Journal(command) => on(&runtime, journal::journal(context, command)),
+    }
+}
+
+fn on(runtime: &Runtime, work: impl Future<Output = Result<Exit, CommandFailure>>) -> Result<Exit, CommandFailure> {
+    runtime.block_on(work)
+}
+
+fn tell(context: &Context, failure: &CommandFailure) {
+    match context.is_json() {
+        true => print::line(&failure.to_json().to_text()),
+        false => failure.lines().iter().for_each(|line| print::notice(line)),
+    }
+}

@@ -1,0 +1,39 @@
+//! `validate`: tells everything that is wrong with a plan. It changes nothing.
+
+use super::arguments::Validate;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::{open, print};
+use crate::record::Role;
+use crate::report::words;
+use serde_json::json;
+
+/// Checks a plan; also its inputs and files, when it is said where it would run or it needs no more to be known.
+///
+/// # Errors
+/// When it cannot run.
+pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, CommandFailure> {
+    let opened = open::plan(context, &arguments.choice.plan).await?;
+    open::tell_warnings(context, &opened.plan);
+    let asked = arguments.choice.environment.is_some() || !arguments.choice.set.is_empty();
+    let checked = match open::bound(context, &opened.plan, &arguments.choice) {
+        Ok(bound) => {
+            opened.files(context, &bound).await?;
+            true
+        }
+        Err(failure) if asked => return Err(failure),
+        Err(_) => false,
+    };
+    let name = arguments.choice.plan.display().to_string();
+    if context.is_json() {
+        let warnings: Vec<_> = opened.plan.warnings.iter().map(|warning| warning.to_json()).collect();
+        print::line(&json!({ "plan": name, "valid": true, "inputs-checked": checked, "problems": warnings }).to_string());
+        return Ok(Exit::Succeeded);
+    }
+    let steps = opened.plan.summary().steps.iter().filter(|step| step.role != Role::Guard).count();
+    let note =
+        if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--set`" };
+    print::line(&format!("{name} is valid: {}{note}", words::count(steps, "step", "steps")));
+    Ok(Exit::Succeeded)
+}
