@@ -11,6 +11,7 @@ use crate::action::{self, RunScope};
 use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};
 use crate::event::Event;
 use crate::expr::Values;
+use crate::ids::RunId;
 use crate::journal::{Frozen, Held, JournalError, Request};
 use crate::plan::Plan;
 use crate::record::{Outcome, Record, What};
@@ -59,7 +60,7 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
     let work = carry(opening, held, controls.clone(), Arc::clone(&display));
     let supervised = supervise(&context.ports.clock, &controls, work);
     match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
-        Supervised::Ended(result) => Ok(tell(&*display, result, exit)),
+        Supervised::Ended(result) => Ok(tell(&*display, &run, result, exit)),
         Supervised::BrokeDown => {
             display.leave();
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
@@ -152,14 +153,18 @@ fn control(request: Request) -> Control {
 }
 
 /// Tells how it ended.
-fn tell(display: &dyn Display, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
+fn tell(display: &dyn Display, run: &RunId, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
     let exit = match ended {
         Ok(ended) => exit(ended.outcome),
         Err(error) => {
             let exit = if matches!(error, EngineError::Illegal(_)) { Exit::Internal } else { Exit::Halted };
             warn(chain(&error));
-            if let EngineError::Journal { in_doubt, .. } = error {
+            if let EngineError::Journal { begun, in_doubt, .. } = error {
+                if !begun.is_empty() {
+                    warn(format!("these steps were begun: {}", begun.join(", ")));
+                }
+                warn(format!("make room, then `bowline resume {run}` goes on, or `bowline rollback {run}` takes back what was done"));
                 in_doubt.into_iter().for_each(|effect| warn(format!("may have happened, and is not in the journal: {effect}")));
             }
             exit

@@ -228,8 +228,8 @@ impl Driver {
             let core = &self.ledger.core;
             let outcome = core.closed().or(core.halted().map(|(outcome, _)| outcome)).unwrap_or(Outcome::Halted);
             let reason = core.halted().map(|(_, reason)| reason.to_owned());
-            let in_doubt = self.open_effects();
-            self.ledger.close().await.map_err(|error| with_doubt(error, in_doubt))?;
+            let (begun, in_doubt) = (self.begun_steps(), self.open_effects());
+            self.ledger.close().await.map_err(|error| telling(error, begun, in_doubt))?;
             return Ok(Ended { outcome, reason });
         };
         self.hand.stop_all();
@@ -241,7 +241,11 @@ impl Driver {
                 () = &mut over => break,
             }
         }
-        Err(with_doubt(error, self.open_effects()))
+        Err(telling(error, self.begun_steps(), self.open_effects()))
+    }
+
+    fn begun_steps(&self) -> Vec<String> {
+        self.ledger.core.steps().filter(|(_, step)| step.attempt > 0).map(|(id, _)| id.to_string()).collect()
     }
 
     fn open_effects(&self) -> Vec<String> {
@@ -256,9 +260,10 @@ impl Driver {
     }
 }
 
-fn with_doubt(error: EngineError, in_doubt: Vec<String>) -> EngineError {
+/// What a person must know when the journal ended before the run did.
+fn telling(error: EngineError, begun: Vec<String>, in_doubt: Vec<String>) -> EngineError {
     match error {
-        EngineError::Journal { source, .. } => EngineError::Journal { source, in_doubt },
+        EngineError::Journal { source, .. } => EngineError::Journal { source, begun, in_doubt },
         other => other,
     }
 }

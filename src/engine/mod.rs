@@ -32,6 +32,8 @@ pub enum EngineError {
         /// Why.
         #[source]
         source: JournalError,
+        /// The steps that were begun, as this process knows it; the journal may know fewer.
+        begun: Vec<String>,
         /// The effects that were under way and whose end is not in the journal.
         in_doubt: Vec<String>,
     },
@@ -42,6 +44,6 @@ pub enum EngineError {
 
 impl From<JournalError> for EngineError {
     fn from(source: JournalError) -> Self {
-        EngineError::Journal { source, in_doubt: Vec::new() }
+        EngineError::Journal { source, begun: Vec::new(), in_doubt: Vec::new() }
     }
 }

@@ -1,7 +1,7 @@
 //! A checked plan as the driver's program: renders what the plan says with the run's inputs and the outputs so far.
 
 use super::program::{Compensation, Outputs, Program, Rendered};
-use crate::expr::{RenderError, Template, Values};
+use crate::expr::{Reference, RenderError, Template, Values};
 use crate::ids::{ActionKind, Period, StepId};
 use crate::plan::{Does, Plan, Step, Undo};
 use crate::record::{Failure, Scope};
@@ -28,18 +28,25 @@ impl Planned {
         self.plan.step(id.as_str()).ok_or_else(|| Failure::permanent(format!("the plan has no step `{id}`")))
     }
 
-    fn values(&self, outputs: &Outputs) -> Values {
-        let steps: Map<String, Value> = outputs.iter().map(|(id, output)| (id.to_string(), output.clone())).collect();
+    /// What expressions see. Only the outputs that they name: a copy of all, at every step, would cost the square of the plan.
+    fn values(&self, outputs: &Outputs, references: &[Reference]) -> Values {
+        let mut steps = Map::new();
+        for reference in references.iter().filter(|reference| reference.path.first().is_some_and(|name| name == "steps")) {
+            match reference.path.get(1) {
+                Some(id) => steps.extend(outputs.get(id.as_str()).map(|output| (id.clone(), output.clone()))),
+                None => steps.extend(outputs.iter().map(|(id, output)| (id.to_string(), output.clone()))),
+            }
+        }
         Values { steps: Value::Object(steps), ..self.values.clone() }
+    }
+
+    fn rendered(&self, template: &Template, outputs: &Outputs) -> Result<Value, Failure> {
+        template.render(&self.values(outputs, &template.references())).map_err(|error| cannot_render(&error))
     }
 }
 
 fn cannot_render(error: &RenderError) -> Failure {
     Failure::permanent(error.to_string())
-}
-
-fn render(template: &Template, values: &Values) -> Result<Value, Failure> {
-    template.render(values).map_err(|error| cannot_render(&error))
 }
 
 fn text(value: Value) -> String {
@@ -53,13 +60,12 @@ impl Program for Planned {
     fn holds(&self, step: &StepId, outputs: &Outputs) -> Result<bool, Failure> {
         match &self.step(step)?.when {
             None => Ok(true),
-            Some(condition) => condition.holds(&self.values(outputs)).map_err(|error| cannot_render(&error)),
+            Some(condition) => condition.holds(&self.values(outputs, condition.references())).map_err(|error| cannot_render(&error)),
         }
     }
 
     fn render(&self, step: &StepId, outputs: &Outputs) -> Result<Rendered, Failure> {
         let step = self.step(step)?;
-        let values = self.values(outputs);
         let Does::Action(params) = &step.does else {
             return Err(Failure::permanent(format!("`{}` is no action", step.kind)));
         };
@@ -67,16 +73,16 @@ impl Program for Planned {
             Undo::ByAction => Compensation::ByAction,
             Undo::Nothing { why } => Compensation::Nothing(why.clone()),
             Undo::Steps(steps) => {
-                let rendered = steps.iter().map(|(kind, params)| Ok((kind.clone(), render(params, &values)?)));
+                let rendered = steps.iter().map(|(kind, params)| Ok((kind.clone(), self.rendered(params, outputs)?)));
                 Compensation::Steps(rendered.collect::<Result<_, Failure>>()?)
             }
         };
-        Ok(Rendered { kind: step.kind.clone(), params: render(params, &values)?, undo })
+        Ok(Rendered { kind: step.kind.clone(), params: self.rendered(params, outputs)?, undo })
     }
 
     fn question(&self, step: &StepId, outputs: &Outputs) -> Result<String, Failure> {
         match &self.step(step)?.does {
-            Does::Approve { message } => render(message, &self.values(outputs)).map(text),
+            Does::Approve { message } => self.rendered(message, outputs).map(text),
             _ => Err(Failure::permanent(format!("`{step}` asks nothing"))),
         }
     }
@@ -85,7 +91,7 @@ impl Program for Planned {
         let Does::Pause { time } = &self.step(step)?.does else {
             return Err(Failure::permanent(format!("`{step}` is no pause")));
         };
-        let time = text(render(time, &self.values(outputs))?);
+        let time = text(self.rendered(time, outputs)?);
         time.parse::<Period>().map(|period| period.0).map_err(|error| Failure::permanent(error.to_string()))
     }
 
@@ -99,8 +105,7 @@ impl Program for Planned {
         if verify.is_empty() {
             return Ok(None);
         }
-        let values = self.values(outputs);
-        let probes = verify.iter().map(|probe| render(probe, &values)).collect::<Result<Vec<_>, _>>()?;
+        let probes = verify.iter().map(|probe| self.rendered(probe, outputs)).collect::<Result<Vec<_>, _>>()?;
         let kind = ActionKind::new(VERIFIER).map_err(|error| Failure::permanent(error.to_string()))?;
         Ok(Some((kind, json!({ "probes": probes, "within": "30s" }))))
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn mount(at: &Path) -> bool {
     std::fs::create_dir_all(at).expect("a folder");
-    let words = ["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"];
+    let words = ["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"];
     Command::new("mount").args(words).arg(at).status().is_ok_and(|status| status.success())
 }
 
@@ -34,7 +34,7 @@ fn nothing_more_leaves_and_once_there_is_room_it_comes_undone() {
     let _mounted = Mounted(&state);
     let ended = bench.run(&["run", "plan.yaml", "--yes"]);
     assert!(ended.code == Some(5) || ended.code == Some(70), "{:?}: {}", ended.code, ended.all());
-    ended.assert_says("journal").assert_says("bowline r");
+    ended.assert_says("journal").assert_says("bowline rollback").assert_says("s5");
     let made = (0..40).filter(|step| bench.has(&format!("s{step}.txt"))).count();
     assert!((6..40).contains(&made), "{made} steps ran");
     std::fs::remove_file(state.join("ballast")).expect("the ballast");

@@ -145,8 +145,6 @@ impl Stage {
             "postgres-0",
             "--",
             "psql",
-            "-h",
-            "/tmp",
             "-U",
             "postgres",
             "-d",
