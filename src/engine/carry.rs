@@ -19,6 +19,7 @@ impl Driver {
     /// Carries out everything that the core wants now.
     pub(super) fn carry_out_all(&mut self) -> Result<Next, EngineError> {
         loop {
+            self.answer_doubts()?;
             let now = self.ledger.clock.now();
             let decision = self.ledger.core.decide(now);
             let before = self.ledger.core.next_seq();
