@@ -1,5 +1,6 @@
 //! Plain lines for a display that is no terminal: one line for each thing that happened, with its time and step. It knows no clock of its own.
 
+use super::order::InOrder;
 use super::outlet::{Outlet, locked};
 use super::sentence::{self, Sentence};
 use super::story::Story;
@@ -26,9 +27,12 @@ pub struct Lines {
 
 #[derive(Default)]
 struct State {
-    story: Story,
-    told: HashMap<StepId, (Moment, String)>,
+    order: InOrder,
+    told: Told,
 }
+
+/// What each step was last told to do, and when.
+type Told = HashMap<StepId, (Moment, String)>;
 
 impl Lines {
     /// Writes to `out`, with times of `zone`.
@@ -40,12 +44,28 @@ impl Lines {
         self.outlet.line(line(story, &self.zone, at, step, text));
     }
 
-    fn doing(&self, state: &mut State, step: &StepId, text: &str) {
+    fn tell(&self, story: &Story, told: &mut Told, event: &Event) {
+        match event {
+            Event::Recorded(record) => {
+                if let Some(Sentence { step, text, .. }) = sentence::of(story, record, &self.zone) {
+                    self.say(story, record.at, step.as_ref(), &text);
+                }
+            }
+            Event::Doing { step, text } => self.doing(story, told, step, text),
+            Event::Line { step, text } => self.say(story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
+            Event::Warning { step, text } => {
+                self.say(story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(text)));
+            }
+            Event::Of { .. } | Event::Released { .. } => {}
+        }
+    }
+
+    fn doing(&self, story: &Story, told: &mut Told, step: &StepId, text: &str) {
         let now = (self.now)();
-        let again = state.told.get(step).is_none_or(|(at, told)| told != text && now.since(*at) >= PATIENCE);
+        let again = told.get(step).is_none_or(|(at, told)| told != text && now.since(*at) >= PATIENCE);
         if again {
-            state.told.insert(step.clone(), (now, text.to_owned()));
-            self.say(&state.story, now, Some(step), &words::plain(text));
+            told.insert(step.clone(), (now, text.to_owned()));
+            self.say(story, now, Some(step), &words::plain(text));
         }
     }
 }
@@ -61,35 +81,24 @@ pub fn line(story: &Story, zone: &TimeZone, at: Moment, step: Option<&StepId>, t
 
 impl Reporter for Lines {
     fn event(&self, event: &Event) {
-        let mut state = locked(&self.state);
-        state.story.event(event);
-        match event {
-            Event::Recorded(record) => {
-                if let Some(Sentence { step, text, .. }) = sentence::of(&state.story, record, &self.zone) {
-                    self.say(&state.story, record.at, step.as_ref(), &text);
-                }
-            }
-            Event::Doing { step, text } => self.doing(&mut state, step, text),
-            Event::Line { step, text } => self.say(&state.story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
-            Event::Warning { step, text } => {
-                self.say(&state.story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(text)));
-            }
-            Event::Of { .. } | Event::Released { .. } => {}
-        }
+        let State { order, told } = &mut *locked(&self.state);
+        order.take(event, |story, event| self.tell(story, told, event));
     }
 }
 
 impl Display for Lines {
     fn recall(&self, records: &[Record]) {
         let mut state = locked(&self.state);
-        records.iter().for_each(|record| state.story.record(record));
+        records.iter().for_each(|record| state.order.story.record(record));
     }
 
     fn story(&self) -> Story {
-        locked(&self.state).story.clone()
+        locked(&self.state).order.story.clone()
     }
 
     fn close(&self, summary: &Summary, _exit_code: u8) {
+        let State { order, told } = &mut *locked(&self.state);
+        order.finish(|story, event| self.tell(story, told, event));
         summary.lines().into_iter().for_each(|line| self.outlet.line(line));
         self.outlet.close();
     }
@@ -128,7 +137,7 @@ mod tests {
         12:04:02 deploy    done in 1.2s
         12:04:02 healthy   started
         12:04:06 healthy   failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        12:04:06 rolling back what `back` guards, within 5m, because of healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
+        12:04:06 rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
         12:04:06 healthy   evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         12:04:06 healthy   taking it back
         12:04:06 healthy   nothing to take back

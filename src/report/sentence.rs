@@ -98,9 +98,8 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
         What::EvidenceKept { step, evidence: Some(_), .. } => {
             say(step, Tone::Plain, format!("evidence kept: `bowline show {run} --evidence {step}`"))
         }
-        What::EvidenceKept { step, error, .. } => {
-            let why = error.as_deref().map_or_else(|| "no reason was given".to_owned(), words::plain);
-            say(step, Tone::Warn, format!("no evidence could be kept: {why}"))
+        What::EvidenceKept { step, error: Some(why), .. } => {
+            say(step, Tone::Warn, format!("no evidence could be kept: {}", words::plain(why)))
         }
         What::DoubtAnswered { step, done, by } => {
             let done = if *done { "done" } else { "not done" };
@@ -125,8 +124,10 @@ fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -
     // A whole number of seconds: the budget is a limit, not a measurement.
     let budget = crate::ids::Period(Duration::from_secs(budget.as_secs()));
     let reason = words::plain(&cause.reason);
-    let because = cause.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
-    format!("rolling back {scope}, within {budget}, because of {because}{reason}")
+    match &cause.step {
+        Some(step) => format!("rolling back {scope}, within {budget}, because {step} failed: {reason}"),
+        None => format!("rolling back {scope}, within {budget}: {reason}"),
+    }
 }
 
 fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &AttemptResult) -> (Tone, String) {
@@ -139,7 +140,7 @@ fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &At
         AttemptResult::Failed { failure, retry_at } => failed("failed", failure, attempt, at, *retry_at),
         AttemptResult::TimedOut { failure, retry_at } => failed("timed out", failure, attempt, at, *retry_at),
         AttemptResult::Cancelled => (Tone::Warn, "stopped".to_owned()),
-        AttemptResult::Interrupted => (Tone::Warn, "interrupted: the process that ran it is gone".to_owned()),
+        AttemptResult::Interrupted => (Tone::Warn, "interrupted before its end".to_owned()),
     }
 }
 
@@ -241,7 +242,7 @@ mod tests {
         Good deploy: done in 1.2s
         Begin healthy: started
         Bad healthy: failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        Bad rolling back what `back` guards, within 5m, because of healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
+        Bad rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
         Plain healthy: evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         Begin healthy: taking it back
         Good healthy: nothing to take back
@@ -270,7 +271,7 @@ mod tests {
         Begin switch: started
         Bad switch: timed out: waiting for the new side to answer through the ingress
         Warn database: run: nobody can tell whether it happened: a program's end cannot be looked up
-        Bad rolling back what `back` guards, within 5m, because of switch: waiting for the new side to answer through the ingress
+        Bad rolling back what `back` guards, within 5m, because switch failed: waiting for the new side to answer through the ingress
         Warn switch: no evidence could be kept: the server did not answer within 5s
         Begin switch: taking it back
         Warn switch: not taken back yet: the server refused the write: 403 Forbidden; the next try in 1.5s
@@ -287,7 +288,7 @@ mod tests {
         Good database: done in 1m 01s
         Warn colours: asks: Move production to v3? (answer with `bowline approve 20261121-120300-7f3a colours` or `bowline reject 20261121-120300-7f3a colours`)
         Bad colours: rejected by ada: not on a Friday
-        Bad rolling back what `back` guards, within 5m, because of colours: rejected by ada
+        Bad rolling back what `back` guards, within 5m, because colours failed: rejected by ada
         ");
     }
 

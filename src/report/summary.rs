@@ -1,9 +1,9 @@
 //! What is said when a process lets go of a run: how it ended, why, what is left, and what to type next. Pure; it knows no terminal.
 
-use super::story::{EvidenceStory, StepStory, Story};
+use super::story::{StepStory, Story};
 use super::words;
 use crate::ids::{PlanName, RunId, StepId};
-use crate::record::{Mark, MarkKind, Outcome, Scope};
+use crate::record::{Mark, MarkKind, Mode, Outcome, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -152,7 +152,8 @@ fn reason(story: &Story) -> (Option<String>, Option<String>) {
     if let Some((step, failure)) = story.culprit().and_then(|step| Some((step, step.failure.as_ref()?))) {
         return (Some(format!("{}: {}", step.id, words::failure(failure))), failure.hint.as_deref().map(words::plain));
     }
-    let cause = story.rollback.as_ref().map(|rollback| words::plain(&rollback.cause.reason));
+    let asked = story.holder.as_ref().is_some_and(|(_, mode)| *mode == Mode::Rollback);
+    let cause = story.rollback.as_ref().filter(|_| !asked).map(|rollback| words::plain(&rollback.cause.reason));
     let rest = story.ending.as_ref().filter(|ending| ending.outcome != Outcome::Halted).and_then(|ending| ending.reason.as_deref());
     (cause.or_else(|| rest.map(words::plain)), None)
 }
@@ -199,11 +200,8 @@ fn warnings(story: &Story) -> Vec<String> {
     if let Some(Some(failure)) = story.rollback.as_ref().and_then(|rollback| rollback.verified.as_ref()) {
         warnings.push(format!("after the rollback: {}", words::failure(failure)));
     }
-    let partial = story.steps.values().filter_map(|step| match &step.evidence {
-        EvidenceStory::Partial(why) => Some(format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))),
-        _ => None,
-    });
-    warnings.extend(partial);
+    let missing = story.steps.values().filter_map(|step| Some((step, step.evidence.missing.as_ref()?)));
+    warnings.extend(missing.map(|(step, why)| format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))));
     warnings.extend(story.ending.iter().flat_map(|ending| &ending.notes).map(|note| words::plain(note)));
     // Progress and records may tell the same thing.
     let mut seen = std::collections::BTreeSet::new();
@@ -229,7 +227,7 @@ fn next(story: &Story) -> Vec<Next> {
         }
         add(format!("bowline abandon {run}"), "closes it as it is");
     }
-    for step in story.steps.values().filter(|step| step.evidence == EvidenceStory::Kept) {
+    for step in story.steps.values().filter(|step| step.evidence.kept) {
         add(format!("bowline show {run} --evidence {}", step.id), "shows what was seen when it failed");
     }
     next
