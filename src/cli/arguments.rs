@@ -144,7 +144,15 @@ pub struct Resume {
     pub settle: Vec<Settlement>,
 }
 
-/// A run.
+/// A run to look at.
+#[derive(Debug, Clone, Args)]
+pub struct AnyRun {
+    /// The run's id, or how it begins; the open one or else the newest when not given
+    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    pub run: Option<String>,
+}
+
+/// A run to do something with.
 #[derive(Debug, Clone, Args)]
 pub struct OneRun {
     /// The run's id, or how it begins; not needed while only one run is open
@@ -185,7 +193,7 @@ pub struct Runs {
 pub struct Show {
     /// Which run.
     #[command(flatten)]
-    pub run: OneRun,
+    pub run: AnyRun,
     /// Everything that happened, in its order
     #[arg(long)]
     pub log: bool,
@@ -230,9 +238,9 @@ pub enum Journal {
 /// `journal verify`.
 #[derive(Debug, Args)]
 pub struct JournalVerify {
-    /// Which run.
-    #[command(flatten)]
-    pub run: OneRun,
+    /// The run's id, or how it begins; every run when not given
+    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    pub run: Option<String>,
     /// An export instead of a run
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub file: Option<PathBuf>,
@@ -243,7 +251,7 @@ pub struct JournalVerify {
 pub struct JournalExport {
     /// Which run.
     #[command(flatten)]
-    pub run: OneRun,
+    pub run: AnyRun,
     /// A new file to write; standard output when not given
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
@@ -344,10 +352,9 @@ mod tests {
           -V, --version            Print version
 
         Exit codes:
-           0  succeeded; of `rollback`: everything is taken back
-           2  wrong arguments, an invalid plan, a state folder that cannot be used, or a journal that is not
-           whole
-           3  failed and rolled back, refused before anything was done, or an approval was rejected
+           0  succeeded
+           2  wrong arguments, an invalid plan, an unusable state folder, or a journal that is not whole
+           3  rolled back: a step failed, an approval was rejected, or somebody asked for it
            4  stuck: something that the run wrote could not be taken back
            5  halted: the run was stopped and can be resumed
            6  a preview found changes

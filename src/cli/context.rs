@@ -4,6 +4,7 @@ use super::arguments::{Common, Output};
 use super::failure::CommandFailure;
 use super::logs::Logs;
 use crate::action::Registry;
+use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
 use crate::ports::{Clock, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
 use crate::report::json::Json;
@@ -31,6 +32,7 @@ pub struct Context {
     pub streams: Streams,
     /// Where log lines go.
     pub logs: Logs,
+    state: Option<PathBuf>,
 }
 
 /// What is at the other end of the three streams.
@@ -61,8 +63,11 @@ impl Context {
     pub fn new(common: Common) -> Self {
         let logs = Logs::start(common.verbose);
         let ports = ports(&common);
-        let registry = registry(&ports);
-        Self { common, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
+        let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
+        // Where nobody says where runs are kept no run begins, and no backup is made.
+        let backups = state.clone().unwrap_or_default().join("backups");
+        let registry = registry(&ports, &Places { backups });
+        Self { common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
     /// Opens the state folder, and makes it if there is none.
@@ -70,10 +75,10 @@ impl Context {
     /// # Errors
     /// When nobody says where it is, or it cannot be used.
     pub fn state(&self) -> Result<StateFolder, CommandFailure> {
-        let path = state_path(self.common.state.clone(), |name| env::var_os(name).map(PathBuf::from))
-            .ok_or_else(|| CommandFailure::usage("nobody says where runs are kept").hint("name a folder with `--state DIR`"))?;
+        let nowhere = || CommandFailure::usage("nobody says where runs are kept").hint("name a folder with `--state DIR`");
+        let path = self.state.as_ref().ok_or_else(nowhere)?;
         let key = env::var("BOWLINE_KEY").ok().filter(|key| !key.is_empty());
-        StateFolder::open(&path, Outside::from(&self.ports), key).map_err(|error| CommandFailure::usage(error.to_string()))
+        StateFolder::open(path, Outside::from(&self.ports), key).map_err(|error| CommandFailure::usage(error.to_string()))
     }
 
     /// True when the output is JSON.
@@ -121,25 +126,6 @@ fn ports(common: &Common) -> Ports {
         #[cfg(feature = "kubernetes")]
         kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone() }),
     }
-}
-
-/// The actions that plans can use.
-fn registry(ports: &Ports) -> Registry {
-    let registry = Registry::default().with(crate::actions::shell::Shell::new(Arc::clone(&ports.processes)));
-    #[cfg(feature = "kubernetes")]
-    let registry = {
-        use crate::actions::{
-            apply::Apply, detect_colour::DetectColour, scale::Scale, switch_ingress::SwitchIngress, wait_healthy::WaitHealthy,
-        };
-        let clusters = crate::cluster::Clusters::new(Arc::clone(&ports.kubernetes), Arc::clone(&ports.clock));
-        registry
-            .with(Apply::new(clusters.clone()))
-            .with(DetectColour::new(clusters.clone()))
-            .with(Scale::new(clusters.clone()))
-            .with(SwitchIngress::new(clusters.clone(), Arc::clone(&ports.http), Arc::clone(&ports.clock)))
-            .with(WaitHealthy::new(clusters))
-    };
-    registry
 }
 
 /// `--state` and `BOWLINE_STATE` (which clap reads), then the folders of the XDG base directory specification, which must be absolute.

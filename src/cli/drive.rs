@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::expr::Values;
 use crate::journal::{Frozen, Held, JournalError, Request};
 use crate::plan::Plan;
-use crate::record::{Outcome, Record, What};
+use crate::record::{Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
 use serde_json::{Value, json};
@@ -36,8 +36,6 @@ pub struct Journey {
     pub frozen: Frozen,
     /// What a person says of steps in doubt.
     pub settle: Vec<Settlement>,
-    /// How the outcome becomes an exit code.
-    pub exit: fn(Outcome) -> Exit,
 }
 
 /// Drives it until it is closed, rests, or has to be left.
@@ -46,7 +44,6 @@ pub struct Journey {
 /// When it cannot begin.
 pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure> {
     let run = journey.held.run().clone();
-    let exit = journey.exit;
     let display = context.display();
     display.recall(&journey.records);
     let (controls, obeyed) = unbounded_channel();
@@ -59,7 +56,7 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
     let work = carry(opening, held, controls.clone(), Arc::clone(&display));
     let supervised = supervise(&context.ports.clock, &controls, work);
     match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
-        Supervised::Ended(result) => Ok(tell(&*display, result, exit)),
+        Supervised::Ended(result) => Ok(tell(&*display, result)),
         Supervised::BrokeDown => {
             display.leave();
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
@@ -152,10 +149,10 @@ fn control(request: Request) -> Control {
 }
 
 /// Tells how it ended.
-fn tell(display: &dyn Display, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
+fn tell(display: &dyn Display, (ended, released): Carried) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
     let exit = match ended {
-        Ok(ended) => exit(ended.outcome),
+        Ok(ended) => Exit::of(ended.outcome),
         Err(error) => {
             let exit = if matches!(error, EngineError::Illegal(_)) { Exit::Internal } else { Exit::Halted };
             warn(chain(&error));

@@ -31,7 +31,7 @@ async fn verify(context: &Context, arguments: &JournalVerify) -> Result<Exit, Co
         whole = tell(context, &file.display().to_string(), &verified);
     } else {
         let folder = context.state()?;
-        let runs = match &arguments.run.run {
+        let runs = match &arguments.run {
             Some(run) => vec![pick::run(&folder, Some(run))?],
             None => {
                 let rows = folder.runs(&RunFilter::default()).map_err(|error| CommandFailure::usage(error.to_string()))?;
@@ -78,7 +78,7 @@ fn object(what: &str, verified: &Verified) -> String {
 
 async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, CommandFailure> {
     let folder = context.state()?;
-    let run = pick::run(&folder, arguments.run.run.as_deref())?;
+    let run = pick::to_look_at(&folder, arguments.run.run.as_deref())?;
     let mut text = Vec::new();
     folder.export(&run, &mut text)?;
     let Some(file) = &arguments.to else {

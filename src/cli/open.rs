@@ -6,10 +6,12 @@ use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::print;
-use crate::action::RunScope;
+use crate::action::Frozen;
 use crate::ids::RunId;
-use crate::plan::{Bound, Plan, Source, check};
+use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,42 +67,37 @@ pub fn tell_warnings(context: &Context, plan: &Plan) {
 /// # Errors
 /// When a value is missing or does not fit.
 pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
-    let mut given = std::collections::BTreeMap::new();
+    let mut given = BTreeMap::new();
     for setting in &choice.set {
         if given.insert(setting.input.clone(), setting.value.clone()).is_some() {
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }
     }
-    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| {
-        let mut failure = CommandFailure::usage(problems.to_string());
-        let each = |problem: &crate::plan::BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
-        failure.diagnostic = Some(Diagnosis { text: rendered(context, &problems), problems: problems.problems.iter().map(each).collect() });
-        failure
-    })
+    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| unbound(context, &problems))
+}
+
+fn unbound(context: &Context, problems: &BindProblems) -> CommandFailure {
+    let each = |problem: &BindProblem| json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    let mut failure = CommandFailure::usage(problems.to_string());
+    failure.diagnostic = Some(Diagnosis { text: rendered(context, problems), problems: problems.problems.iter().map(each).collect() });
+    failure
 }
 
 impl OpenedPlan {
-    /// Reads every file that the plan names.
+    /// Reads every file that the plan names, and looks once more whether everything fits, now that they are known.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// When one cannot be read, or a step does not fit.
     pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
-        // Which files are read does not depend on the run: this id is never seen.
+        // Neither which files are read nor what they hold depends on the run: this id is never seen.
         let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-        let sources = self.plan.sources(&context.registry, bound, &scope(&self.plan, bound, run));
+        let sources = self.plan.sources(&context.registry, bound, &run).map_err(|problems| unbound(context, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
-        freeze::freeze(&*context.ports.files, folder, &sources).await
-    }
-}
-
-/// Whose run it is, and where it works.
-pub fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
-    RunScope {
-        run,
-        plan: plan.name.clone(),
-        environment: bound.environment.clone(),
-        namespace: bound.namespace.clone(),
-        context: bound.context.clone(),
+        let contents = freeze::freeze(&*context.ports.files, folder, &sources).await?;
+        let shared = contents.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect();
+        let prepared = self.plan.prepared(&context.registry, bound, &run, &Frozen(Arc::new(shared)));
+        prepared.map_err(|problems| unbound(context, &problems))?;
+        Ok(contents)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::failure::CommandFailure;
 use crate::ids::RunId;
-use crate::journal::{RunFilter, RunRow, StateFolder};
+use crate::journal::{RunFilter, RunRow, RunState, StateFolder};
 
 /// Finds the run that is meant.
 ///
@@ -12,6 +12,19 @@ pub fn run(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFa
     let filter = RunFilter { unclosed: given.is_none(), ..RunFilter::default() };
     let rows = folder.runs(&filter).map_err(|error| CommandFailure::usage(error.to_string()))?;
     choose(given, &rows)
+}
+
+/// Finds the run that is to be looked at: without a name the only open one, else the newest.
+///
+/// # Errors
+/// When none fits, or a name fits several.
+pub fn to_look_at(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
+    let rows = folder.runs(&RunFilter::default()).map_err(|error| CommandFailure::usage(error.to_string()))?;
+    let mut open = rows.iter().filter(|row| !matches!(row.state, RunState::Closed(_)));
+    match (given, open.next(), open.next(), rows.first()) {
+        (None, Some(only), None, _) | (None, _, _, Some(only)) => Ok(only.run.clone()),
+        _ => choose(given, &rows),
+    }
 }
 
 fn choose(given: Option<&str>, rows: &[RunRow]) -> Result<RunId, CommandFailure> {
