@@ -151,12 +151,14 @@ pub(super) fn instead(first: &Object, earlier: Option<(Option<&Object>, &Object)
     (!is_same(&again, first)).then_some(again)
 }
 
-/// Looks up whether a patch landed. `landed` says whether an object is as the patch leaves it.
+/// Looks up whether a patch landed. `operations` are those that an object still needs; none for one that bears the patch.
+///
+/// The after-image is the before-image with the patch, not the live object: that may bear later changes by others, who may
+/// own the patched field by now, too.
 pub(super) async fn settle_patch(
     place: &Place,
     image: &Image,
-    manager: &str,
-    landed: impl Fn(&Object) -> bool,
+    operations: impl Fn(&Object) -> Result<Vec<Value>, ActionError>,
 ) -> Result<Settled<Patched>, ActionError> {
     let live = place.cluster.get(&image.at).await.map_err(|error| failed(format!("cannot read {}", image.at), &error))?;
     let Some(live) = live else {
@@ -165,9 +167,20 @@ pub(super) async fn settle_patch(
     if live.uid() != image.before.uid() {
         return Ok(Settled::Other(format!("{} was made anew by somebody else", image.at)));
     }
-    let wrote = live.list("/metadata/managedFields").iter().any(|entry| entry["manager"] == manager);
-    let same = live.resource_version() == image.before.resource_version();
-    Ok(if !same && wrote && landed(&live) { Settled::Done(Patched { after: live, instead: None }) } else { Settled::NotDone })
+    let landed = live.resource_version() != image.before.resource_version() && operations(&live).is_ok_and(|left| left.is_empty());
+    if !landed {
+        return Ok(Settled::NotDone);
+    }
+    let after = patched(&image.before, operations(&image.before)?)?;
+    Ok(Settled::Done(Patched { after, instead: None }))
+}
+
+fn patched(before: &Object, operations: Vec<Value>) -> Result<Object, ActionError> {
+    let wrong = || ActionError::permanent("the patch does not fit the object that it was made for");
+    let patch: json_patch::Patch = serde_json::from_value(Value::from(operations)).map_err(|error| wrong().because(&error))?;
+    let mut after = before.0.clone();
+    json_patch::patch(&mut after, &patch).map_err(|error| wrong().because(&error))?;
+    Ok(Object(after))
 }
 
 /// What a compensation has to go on: the change, or the mark that ends it before it began.

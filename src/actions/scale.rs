@@ -82,8 +82,9 @@ impl Scale {
 
     async fn settled(&self, scope: &RunScope, params: &ScaleParams, image: &Image) -> Result<Settled<Patched>, ActionError> {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
-        let wanted = params.replicas;
-        settle_patch(&place, image, &place.managers.action(Self::KIND), |live| replicas(live) == wanted).await
+        let (before, wanted) = (replicas(&image.before), params.replicas);
+        let left = |object: &Object| if replicas(object) == wanted { Ok(Vec::new()) } else { set_replicas(object, before, wanted) };
+        settle_patch(&place, image, left).await
     }
 }
 

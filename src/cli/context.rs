@@ -64,6 +64,8 @@ impl Context {
         let logs = Logs::start(common.verbose);
         let ports = ports(&common);
         let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
+        // A backup must be found again by a resume that somebody types elsewhere.
+        let state = state.map(|path| std::path::absolute(&path).unwrap_or(path));
         // Where nobody says where runs are kept no run begins, and no backup is made.
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });

@@ -78,7 +78,7 @@ fn object(what: &str, verified: &Verified) -> String {
 
 async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, CommandFailure> {
     let folder = context.state()?;
-    let run = pick::to_look_at(&folder, arguments.run.run.as_deref())?;
+    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
     let mut text = Vec::new();
     folder.export(&run, &mut text)?;
     let Some(file) = &arguments.to else {

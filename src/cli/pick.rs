@@ -2,7 +2,7 @@
 
 use super::failure::CommandFailure;
 use crate::ids::RunId;
-use crate::journal::{RunFilter, RunRow, RunState, StateFolder};
+use crate::journal::{RunFilter, RunRow, StateFolder};
 
 /// Finds the run that is meant.
 ///
@@ -14,16 +14,22 @@ pub fn run(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFa
     choose(given, &rows)
 }
 
-/// Finds the run that is to be looked at: without a name the only open one, else the newest.
+/// Finds the run that is to be looked at: the newest one when none is named and not just one is open.
 ///
 /// # Errors
-/// When none fits, or a name fits several.
-pub fn to_look_at(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
-    let rows = folder.runs(&RunFilter::default()).map_err(|error| CommandFailure::usage(error.to_string()))?;
-    let mut open = rows.iter().filter(|row| !matches!(row.state, RunState::Closed(_)));
-    match (given, open.next(), open.next(), rows.first()) {
-        (None, Some(only), None, _) | (None, _, _, Some(only)) => Ok(only.run.clone()),
-        _ => choose(given, &rows),
+/// When none fits, or several fit a name.
+pub fn run_to_show(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
+    let newest = |filter: &RunFilter| folder.runs(filter).map_err(|error| CommandFailure::usage(error.to_string()));
+    if given.is_some() {
+        return run(folder, given);
+    }
+    let open = newest(&RunFilter { unclosed: true, ..RunFilter::default() })?;
+    match open.as_slice() {
+        [row] => Ok(row.run.clone()),
+        _ => match newest(&RunFilter::default())?.first() {
+            Some(row) => Ok(row.run.clone()),
+            None => Err(CommandFailure::usage("this state folder holds no run yet").hint("`bowline run PLAN` makes one")),
+        },
     }
 }
 

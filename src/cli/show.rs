@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 /// When there is no such run, or what is asked of it is not there.
 pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure> {
     let folder = context.state()?;
-    let run = pick::to_look_at(&folder, arguments.run.run.as_deref())?;
+    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
     let looking = |refused| CommandFailure::of_looking(&refused);
     let records = folder.records(&run).map_err(looking)?;
     if let Some(step) = &arguments.evidence {

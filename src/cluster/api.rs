@@ -166,7 +166,11 @@ impl Cluster {
         if let Some(known) = table(api_version, kind).or_else(|| self.kinds.found(api_version, kind)) {
             return Ok(known);
         }
-        let found = self.served(api_version).await?.into_iter().find(|known| known.kind == kind);
+        let served = match self.served(api_version).await {
+            Err(error) if error.is_absent() => Vec::new(),
+            served => served?,
+        };
+        let found = served.into_iter().find(|known| known.kind == kind);
         found.ok_or_else(|| ApiError::not_served(api_version, kind))
     }
 
@@ -189,7 +193,8 @@ impl Cluster {
     pub async fn get(&self, at: &Address) -> Result<Option<Object>, ApiError> {
         match self.read(at.path()).await {
             Ok(object) => Ok(Some(Object(object))),
-            Err(error) if error.class == Class::Absent => Ok(None),
+            // Of a kind that is not served any more there is none either.
+            Err(error) if error.is_absent() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -271,7 +276,12 @@ impl Cluster {
         let path = Address::known("Pod", namespace, pod).path();
         let uri = format!("{path}/log?container={container}&previous={previous}&tailLines={lines}&limitBytes=65536");
         let (_, body) = self.repeat(Call::read(uri), true).await?;
-        Ok(String::from_utf8_lossy(&body).into_owned())
+        let text = String::from_utf8_lossy(&body).into_owned();
+        // The kubelet says so with a success when the container is gone already.
+        match text.starts_with("unable to retrieve container logs") {
+            true => Ok(String::new()),
+            false => Ok(text),
+        }
     }
 
     /// Reads JSON from a path.

@@ -24,10 +24,15 @@ pub fn is_same(one: &Object, other: &Object) -> bool {
 fn written(object: &Object) -> Value {
     let mut written = object.0.clone();
     let Some(fields) = written.as_object_mut() else { return written };
-    fields.shift_remove("status");
+    // Which object it is does not differ, and is no change to tell.
+    for name in ["status", "kind", "apiVersion"] {
+        fields.shift_remove(name);
+    }
     if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata
-            .retain(|name, _| matches!(name.as_str(), "labels" | "annotations" | "finalizers" | "ownerReferences" | "name" | "namespace"));
+        metadata.retain(|name, _| matches!(name.as_str(), "labels" | "annotations" | "finalizers" | "ownerReferences"));
+        if metadata.is_empty() {
+            fields.shift_remove("metadata");
+        }
     }
     written
 }
@@ -151,10 +156,6 @@ mod tests {
         - data.password: [secret]
         + data.password: [secret]
         ");
-        insta::assert_snapshot!(lines(None, Some(&secret("eA=="))).join("\n"), @r"
-        + kind: Secret
-        + metadata.name: s
-        + data.password: [secret]
-        ");
+        insta::assert_snapshot!(lines(None, Some(&secret("eA=="))).join("\n"), @"+ data.password: [secret]");
     }
 }

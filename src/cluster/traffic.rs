@@ -83,15 +83,17 @@ pub fn choose(ingress: &Object, which: &Which<'_>, to: &str) -> Result<Vec<Backe
             && which.path.is_none_or(|path| backend.path.as_deref() == Some(path))
     };
     let fitting: Vec<Backend> = all.iter().filter(fits).cloned().collect();
-    let chosen: Vec<Backend> = match which.from {
-        Some(from) => fitting.iter().filter(|backend| backend.service == from).cloned().collect(),
-        None => fitting.iter().filter(|backend| backend.service != to).cloned().collect(),
+    let none = || TrafficError::NoBackend { ingress: ingress.name().to_owned(), known: known() };
+    let first = fitting.first().ok_or_else(none)?;
+    // Backends that lead elsewhere may be somebody else's: which of them follow is not ours to guess.
+    let from = match which.from {
+        Some(from) => from.to_owned(),
+        None if fitting.iter().all(|backend| backend.service == first.service) => first.service.clone(),
+        None => return Err(TrafficError::Ambiguous { ingress: ingress.name().to_owned(), known: known() }),
     };
-    if chosen.iter().any(|backend| backend.service != chosen[0].service) {
-        return Err(TrafficError::Ambiguous { ingress: ingress.name().to_owned(), known: known() });
-    }
+    let chosen: Vec<Backend> = fitting.iter().filter(|backend| backend.service == from && from != to).cloned().collect();
     if chosen.is_empty() && !fitting.iter().any(|backend| backend.service == to) {
-        return Err(TrafficError::NoBackend { ingress: ingress.name().to_owned(), known: known() });
+        return Err(none());
     }
     Ok(chosen)
 }
@@ -312,6 +314,9 @@ mod tests {
 
     #[test]
     fn what_leads_there_already_is_left_alone() {
+        let from = Which { from: Some("web-old"), ..Which::default() };
+        assert!(choose(&ingress(), &from, "web-blue").unwrap().is_empty());
+        assert!(choose(&ingress(), &from, "web-green").is_err());
         let path = Which { path: Some("/"), ..Which::default() };
         assert!(choose(&ingress(), &path, "web-blue").unwrap().is_empty());
         assert_eq!(backends(&ingress()).len(), 3);

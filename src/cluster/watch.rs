@@ -47,9 +47,8 @@ pub struct Watch {
     trouble: Option<String>,
 }
 
-#[derive(Default)]
 struct Seen {
-    kind: String,
+    kind: Kind,
     objects: Objects,
     listing: Objects,
     complete: bool,
@@ -69,7 +68,7 @@ impl Watch {
             };
             let config = watcher::Config { field_selector: watched.fields, label_selector: watched.labels, ..watcher::Config::default() };
             streams.push(watcher(api, config).default_backoff().map(move |news| (index, news)).boxed());
-            seen.push(Seen { kind: watched.kind.kind, ..Seen::default() });
+            seen.push(Seen::of(watched.kind));
         }
         Self { streams, seen, trouble: None }
     }
@@ -99,13 +98,13 @@ impl Watch {
 
     /// The objects of a kind.
     pub fn objects<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.seen.iter().filter(move |seen| seen.kind == kind).flat_map(|seen| seen.objects.values())
+        self.seen.iter().filter(move |seen| seen.kind.kind == kind).flat_map(|seen| seen.objects.values())
     }
 
     /// One object.
     pub fn object(&self, at: &Address) -> Option<&Object> {
         let key = (at.namespace.clone(), at.name.clone());
-        self.seen.iter().filter(|seen| seen.kind == at.kind.kind).find_map(|seen| seen.objects.get(&key))
+        self.seen.iter().filter(|seen| seen.kind == at.kind).find_map(|seen| seen.objects.get(&key))
     }
 
     /// Why the view may be old, when a watch is broken at the moment.
@@ -134,6 +133,10 @@ impl Watch {
 }
 
 impl Seen {
+    fn of(kind: Kind) -> Self {
+        Self { kind, objects: Objects::new(), listing: Objects::new(), complete: false }
+    }
+
     fn take(&mut self, event: Event<DynamicObject>) {
         match event {
             Event::Init => self.listing.clear(),
@@ -159,8 +162,9 @@ impl Seen {
     fn read(&self, object: DynamicObject) -> ((Option<String>, String), Object) {
         let key = (object.metadata.namespace.clone(), object.metadata.name.clone().unwrap_or_default());
         let mut value = serde_json::to_value(object).unwrap_or_default();
-        // Items of a list do not say what they are.
-        value["kind"] = serde_json::Value::from(self.kind.clone());
+        // Items of a list do not say what they are, and whoever judges them has to know.
+        value["apiVersion"] = serde_json::Value::from(self.kind.api_version.clone());
+        value["kind"] = serde_json::Value::from(self.kind.kind.clone());
         (key, Object(value))
     }
 }
@@ -193,5 +197,27 @@ pub async fn wait_gone(cluster: &Cluster, at: &Address, uid: &str, limit: Durati
     tokio::select! {
         gone = gone => gone,
         () = cluster.clock.sleep(limit) => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Seen};
+    use crate::cluster::kinds::Kind;
+    use serde_json::json;
+
+    #[test]
+    fn listed_objects_know_their_kind_and_appear_all_at_once() {
+        let mut seen = Seen::of(Kind::known("Deployment"));
+        let bare = serde_json::from_value(json!({ "metadata": { "name": "web", "namespace": "shop" }, "spec": {} })).unwrap();
+        seen.take(Event::Init);
+        seen.take(Event::InitApply(bare));
+        assert!(seen.objects.is_empty() && !seen.complete);
+        seen.take(Event::InitDone);
+        let web = seen.objects.values().next().unwrap();
+        assert_eq!((web.api_version(), web.kind()), ("apps/v1", "Deployment"));
+        seen.take(Event::Init);
+        seen.take(Event::InitDone);
+        assert!(seen.objects.is_empty());
     }
 }

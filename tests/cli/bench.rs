@@ -55,7 +55,6 @@ impl Bench {
         self.0.path().join(name)
     }
 
-
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).expect("the test's folder can be written");
     }

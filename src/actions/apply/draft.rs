@@ -1,11 +1,11 @@
 //! Manifests as read from the frozen files, before a cluster says what their kinds are. It writes nothing.
 
-use super::stand_in::{manifests, render_manifest};
 use super::{ApplyParams, order, sources};
 use crate::action::{ActionError, Frozen};
 use crate::cluster::object::{Reference, group_of};
 use crate::cluster::write::Wanted;
 use crate::cluster::{Address, Kind, kinds};
+use crate::expr::{manifests, render_manifest};
 use serde_json::{Map, Value, json};
 
 /// The label by which a plan knows its objects.

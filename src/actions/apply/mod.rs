@@ -4,7 +4,6 @@ mod draft;
 mod order;
 mod perform;
 mod sources;
-mod stand_in;
 mod undo;
 
 use super::applied_by::Applied;
@@ -58,6 +57,9 @@ pub struct BeforeApply {
     pub at: Address,
     /// The object, whole; none when there was none.
     pub before: Option<Object>,
+    /// The object as the server's dry run said that it would be: what the write returned, should nobody have heard that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Object>,
 }
 
 /// An object as the write returned it.
@@ -81,10 +83,12 @@ impl Apply {
     /// Looks at the live object: does it bear our write?
     async fn settled(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<Settled<AfterApply>, ActionError> {
         let place = self.place(&cx.scope, params).await?;
-        let BeforeApply { at, before } = &effect.undo;
+        let BeforeApply { at, before, expected } = &effect.undo;
         let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
         let manager = place.managers.apply();
-        let done = |live: &Object, created| Settled::Done(AfterApply { after: live.clone(), created, instead: None });
+        // The live object may bear later changes by others: they are not ours to take back.
+        let after = |live: &Object| expected.clone().filter(|expected| expected.uid() == live.uid()).unwrap_or_else(|| live.clone());
+        let done = |live: &Object, created| Settled::Done(AfterApply { after: after(live), created, instead: None });
         match (before, live) {
             (None, None) => Ok(Settled::NotDone),
             (Some(_), None) => Ok(Settled::Other(format!("{at} was deleted by somebody else"))),

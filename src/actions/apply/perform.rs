@@ -117,22 +117,25 @@ async fn check_one(place: &Place, wanted: &Wanted) -> Result<Checked, ActionErro
 
 async fn perform_wave(cx: &Cx<Apply>, place: &Place, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
     cx.read.doing(format!("checking {} objects", wave.len()));
-    let (mut applied, mut refused, mut changing) = (Applied::default(), Vec::new(), Vec::new());
+    let (mut applied, mut refused) = (Applied::default(), Vec::new());
+    let (mut changing, mut effects) = (Vec::new(), Vec::new());
     for (wanted, checked) in check(place, wave).await? {
         match checked {
             Checked::Same { object } => applied.objects.push(AppliedObject::of(&wanted.at, &object)),
-            Checked::Changes { before, force, .. } => changing.push((Wanted { force, ..wanted }, before)),
+            Checked::Changes { before, after, force } => {
+                // What will be made has no uid yet, and needs no image: it is deleted.
+                let expected = after.filter(|_| before.is_some());
+                let undo = BeforeApply { at: wanted.at.clone(), before: before.clone(), expected };
+                effects.push((key("apply", &target(&wanted.at.reference())), undo));
+                changing.push((Wanted { force, ..wanted }, before));
+            }
             Checked::Refused(error) => refused.push(error),
         }
     }
     if !refused.is_empty() {
         return Err(refusal(refused));
     }
-    let effects = changing.iter().map(|(wanted, before)| {
-        let undo = BeforeApply { at: wanted.at.clone(), before: before.clone() };
-        (key("apply", &target(&wanted.at.reference())), undo)
-    });
-    let tickets = cx.intend(Intent::default(), effects.collect()).await?;
+    let tickets = cx.intend(Intent::default(), effects).await?;
     let planned: Vec<Planned> =
         changing.into_iter().zip(tickets).map(|((wanted, live), ticket)| Planned { wanted, live, ticket }).collect();
     applied.changed = planned.len();
@@ -149,7 +152,11 @@ fn refusal(refused: Vec<ActionError>) -> ActionError {
         Err(refused) => {
             let line =
                 |error: &ActionError| error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-            all("the server refuses some objects, so none was written", refused.iter().map(line).collect())
+            let told = all("the server refuses some objects, so none was written", refused.iter().map(line).collect());
+            match refused.iter().find_map(|error| error.failure().hint.clone()) {
+                Some(hint) => told.hint(hint),
+                None => told,
+            }
         }
     }
 }

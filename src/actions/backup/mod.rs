@@ -23,6 +23,8 @@ const SCRATCH: &str = "scratch";
 /// Backs up a PostgreSQL database that runs in a pod. The dump has a temporary name until it is whole, and counts as a backup only once
 /// it is verified.
 ///
+/// The container needs PostgreSQL's own programs and `sh`.
+///
 /// A finished backup stays when the run is rolled back: it is what somebody may want most then. An unfinished one is taken away.
 ///
 /// # Idempotence
@@ -83,7 +85,7 @@ fn postgres_user() -> String {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verification {
-    /// It is read back from the disk whole, and its table of contents is listed by `pg_restore`.
+    /// It is read back from the disk whole, and `pg_restore` in the pod reads it from its list of contents to its last row.
     #[default]
     Listing,
     /// It is restored into a database made for that, the rows of each table are counted, and that database is dropped.
@@ -159,11 +161,13 @@ impl Action for Backup {
     type Output = BackupOutput;
 
     fn reversibility(&self, _params: &BackupParams) -> Reversibility {
-        Reversibility::Reversible
+        // What is finished is kept on purpose, and what is not is taken away at once: nothing waits to be undone.
+        Reversibility::ReadOnly
     }
 
-    fn targets(&self, _scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {
-        vec![Target(format!("file:{}", self.archive(params).folder().display()))]
+    fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {
+        // Backups of different databases may share a folder; those of one series let each other go.
+        vec![Target(format!("file:{}", self.archive(params).folder().join(series(scope, params)).display()))]
     }
 
     fn problems(&self, params: &BackupParams) -> Vec<String> {

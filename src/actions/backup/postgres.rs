@@ -55,15 +55,15 @@ impl Server {
         self.start("pg_dump", &["--format=custom", "--dbname", &self.database], false).await
     }
 
-    /// Starts `pg_restore`, which reads a dump and lists what is in it.
-    pub(super) async fn list(&self) -> Result<PodProgram, ActionError> {
-        let command = ["pg_restore", "--list"].map(str::to_owned).to_vec();
-        self.start_as_is(command, true).await
+    /// Starts `pg_restore`, which reads a dump from its table of contents to its last row and restores it nowhere.
+    pub(super) async fn check(&self) -> Result<PodProgram, ActionError> {
+        self.start_draining(&["pg_restore", "--file", "/dev/null"]).await
     }
 
     /// Starts `pg_restore`, which reads a dump into a database.
     pub(super) async fn restore(&self, database: &str) -> Result<PodProgram, ActionError> {
-        self.start("pg_restore", &["--exit-on-error", "--no-owner", "--no-privileges", "--dbname", database], true).await
+        let options = ["--exit-on-error", "--no-owner", "--no-privileges", "--no-password", "--username", &self.user, "--dbname", database];
+        self.start_draining(&[&["pg_restore"], options.as_slice()].concat()).await
     }
 
     pub(super) async fn has_database(&self, name: &str) -> Result<bool, ActionError> {
@@ -118,6 +118,13 @@ impl Server {
         // Nobody is there who could type a password.
         let first = [program, "--no-password", "--username", &self.user];
         self.start_as_is(first.iter().chain(arguments).map(|text| (*text).to_owned()).collect(), stdin).await
+    }
+
+    /// Starts a program that may end before it has read all of its input. A container's runtime stops taking input then, and with a
+    /// full connection its end would never reach us: so a shell reads on.
+    async fn start_draining(&self, command: &[&str]) -> Result<PodProgram, ActionError> {
+        let shell = ["sh", "-c", "\"$@\"; code=$?; cat >/dev/null; exit $code", "sh"];
+        self.start_as_is(shell.iter().chain(command).map(|text| (*text).to_owned()).collect(), true).await
     }
 
     async fn start_as_is(&self, command: Vec<String>, stdin: bool) -> Result<PodProgram, ActionError> {

@@ -165,7 +165,7 @@ async fn a_failure_says_how_it_ended_and_its_last_words() {
     let error = failed.output.unwrap_err();
     insta::assert_snapshot!(error, @"`echo one >&2 …` exited with code 3");
     assert_eq!(error.failure().causes, ["one", "two"]);
-    assert!(matches!(failed.effects[0], Ok(_)), "how it ended is known");
+    assert!(failed.effects[0].is_ok(), "how it ended is known");
     let stopped = tried(json!({ "run": "false\ntrue" })).await;
     insta::assert_snapshot!(stopped.output.unwrap_err(), @"`false …` exited with code 1");
     let no_json = tried(json!({ "run": "echo hi", "output": "json" })).await;

@@ -158,7 +158,7 @@ impl SwitchIngress {
         let (first, earlier) = (ticket.undo.image.clone(), ticket.known.done().cloned());
         let manager = place.managers.action(Self::KIND);
         let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager };
-        let params = params.clone();
+        let params = plan::from_known(params, &patching.live);
         let write = patching.send(move |live| plan::plan(&params, live).map(|switch| switch.operations));
         Ok(cx.effect(ticket, write).await?.after)
     }
@@ -170,8 +170,9 @@ impl SwitchIngress {
         before: &BeforeSwitch,
     ) -> Result<Settled<Patched>, ActionError> {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
-        let landed = |live: &Object| plan::plan(params, live).is_ok_and(|switch| switch.operations.is_empty());
-        settle_patch(&place, &before.image, &place.managers.action(Self::KIND), landed).await
+        // Others may have added backends since: only those that led to the old side are ours.
+        let params = plan::from_known(params, &before.image.before);
+        settle_patch(&place, &before.image, |object| plan::plan(&params, object).map(|switch| switch.operations)).await
     }
 
     async fn switch_back(&self, cx: &UndoCx, params: &SwitchIngressParams, effect: Begun<Self>) -> Result<Mark, ActionError> {

@@ -57,6 +57,16 @@ pub(super) fn plan(params: &SwitchIngressParams, live: &Object) -> Result<Switch
     Ok(Switch { old, new: Side::Service(to.to_owned()), operations: switch_backends(&chosen, to) })
 }
 
+/// The parameters, with the old side that they meant for the object as it was read first.
+pub(super) fn from_known(params: &SwitchIngressParams, first: &Object) -> SwitchIngressParams {
+    let old = plan(params, first).ok().and_then(|switch| switch.old);
+    let from = match old {
+        Some(Side::Service(name)) => Some(name),
+        _ => params.from.clone(),
+    };
+    SwitchIngressParams { from, ..params.clone() }
+}
+
 /// Where traffic went before a switch, told by the object before and after.
 pub(super) fn old_side(before: &Object, after: &Object) -> Option<Side> {
     if before.kind() == "Service" {
@@ -113,7 +123,7 @@ pub(super) fn question(params: &SwitchIngressParams, verify: &Verify, live: &Obj
 
 #[cfg(test)]
 mod tests {
-    use super::{old_side, plan, problems, question};
+    use super::{from_known, old_side, plan, problems, question};
     use crate::actions::switch_ingress::{SwitchIngressParams, Verify};
     use crate::cluster::Object;
     use crate::cluster::traffic::Side;
@@ -139,6 +149,17 @@ mod tests {
         assert!(done.operations.is_empty() && done.old.is_none());
         assert_eq!(old_side(&ingress("blue"), &ingress("green")), Some(Side::Service("blue".to_owned())));
         assert_eq!(old_side(&ingress("blue"), &ingress("blue")), None);
+    }
+
+    #[test]
+    fn backends_that_others_add_later_are_not_switched() {
+        let mut later = ingress("green");
+        let other = json!({ "path": "/other", "backend": { "service": { "name": "other" } } });
+        later.0["spec"]["rules"][0]["http"]["paths"].as_array_mut().unwrap().push(other);
+        let params = params(json!({ "ingress": "api", "to": "green" }));
+        assert!(plan(&params, &later).is_err());
+        let known = from_known(&params, &ingress("blue"));
+        assert!(plan(&known, &later).unwrap().operations.is_empty());
     }
 
     #[test]

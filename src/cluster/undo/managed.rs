@@ -268,6 +268,15 @@ mod tests {
     }
 
     #[test]
+    fn an_atomic_list_that_somebody_added_to_is_theirs() {
+        let rules = json!({ "f:spec": { "f:class": {}, "f:rules": {} } });
+        let first = object(vec![entry("bowline:shop", "Apply", rules)]);
+        let team = entry("team", "Update", json!({ "f:spec": { "f:rules": {} } }));
+        let live = object(vec![entry("bowline:shop", "Apply", json!({ "f:spec": { "f:class": {} } })), team.clone()]);
+        assert_eq!(restore(&first, &live, &plan()), vec![entry("bowline:shop", "Apply", json!({ "f:spec": { "f:class": {} } })), team]);
+    }
+
+    #[test]
     fn restoring_twice_is_restoring_once() {
         let first = object(vec![entry("bowline:shop", "Apply", data(&["a"])), entry("helm", "Update", data(&["z"]))]);
         let live = object(vec![

@@ -108,11 +108,14 @@ async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before
     let Restoration { object, changed, kept } = merge(before, &change.after, &live);
     let notes: Vec<String> = kept.iter().filter_map(|path| note(&live, path, managers)).collect();
     let undo = managers.undo();
+    // Who owns what is read off the object before our own write: that takes over what it touches, a whole atomic list even where
+    // only one element of it was ours.
+    let owners = managed::restore(before, &live, managers);
     let written = match changed {
         true => cluster.replace(&change.at, &object, Manner::of(&undo)).await?.object,
         false => live,
     };
-    let now = restore_owners(cluster, managers, &change.at, before, written).await?;
+    let now = restore_owners(cluster, &undo, &change.at, owners, written).await?;
     Ok(if notes.is_empty() { TakenBack::Restored(Some(now)) } else { TakenBack::Kept(Some(now), notes) })
 }
 
@@ -129,15 +132,13 @@ fn note(live: &Object, path: &Path, managers: &Managers) -> Option<String> {
 }
 
 /// Writes nothing but the list of owners. A list that says the same already is left alone, so a second call does nothing.
-async fn restore_owners(cluster: &Cluster, managers: &Managers, at: &Address, before: &Object, live: Object) -> Result<Object, ApiError> {
-    let present = managed::entries(&live);
-    let wanted = managed::restore(before, &live, managers);
-    if wanted.is_empty() || managed::is_same_list(&wanted, &present) {
+async fn restore_owners(cluster: &Cluster, undo: &str, at: &Address, owners: Vec<Value>, live: Object) -> Result<Object, ApiError> {
+    if owners.is_empty() || managed::is_same_list(&owners, &managed::entries(&live)) {
         return Ok(live);
     }
     let operations = json!([
         { "op": "replace", "path": "/metadata/resourceVersion", "value": live.resource_version() },
-        { "op": "replace", "path": "/metadata/managedFields", "value": wanted },
+        { "op": "replace", "path": "/metadata/managedFields", "value": owners },
     ]);
-    Ok(cluster.patch(at, &operations, Manner::of(&managers.undo())).await?.object)
+    Ok(cluster.patch(at, &operations, Manner::of(undo)).await?.object)
 }

@@ -1,11 +1,14 @@
 //! Runs a command in a pod's container: streamed input and output, and how it ended. It knows no database and no plan.
 
+mod channels;
+
 use crate::ports::Connection;
-use futures::future::{BoxFuture, FutureExt};
+use futures::stream::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{Api, AttachParams, AttachedProcess};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use kube::Resource;
+use kube::api::{AttachParams, Request};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Bytes that wait on the way when one side is slower.
@@ -78,8 +81,8 @@ pub struct PodProcess {
     stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     stdout: Option<Box<dyn AsyncRead + Send + Unpin>>,
     errors: AbortOnDropHandle<String>,
-    status: BoxFuture<'static, Option<Status>>,
-    attached: AttachedProcess,
+    status: AbortOnDropHandle<Result<Status, String>>,
+    _input: AbortOnDropHandle<()>,
 }
 
 impl PodCommand {
@@ -88,25 +91,24 @@ impl PodCommand {
     /// # Errors
     /// [`ExecError::NotStarted`].
     pub async fn start(&self, connection: &Connection, stdin: bool) -> Result<PodProcess, ExecError> {
-        let pods: Api<Pod> = Api::namespaced(connection.client.clone(), &self.namespace);
         let mut params = AttachParams::default().stdin(stdin).stdout(true).stderr(true);
-        params = params.max_stdin_buf_size(BUFFER).max_stdout_buf_size(BUFFER).max_stderr_buf_size(ERRORS);
         params.container = self.container.clone();
-        let mut attached = pods.exec(&self.pod, self.command.clone(), &params).await.map_err(|error| self.not_started(&error))?;
-        let errors = attached.stderr();
+        let request = Request::new(Pod::url_path(&(), Some(&self.namespace))).exec(&self.pod, self.command.clone(), &params);
+        let request = request.map_err(|error| self.not_started(&kube::Error::BuildRequest(error)))?;
+        let connected = connection.client.connect(request).await.map_err(|error| self.not_started(&error))?;
+        let tells_end = connected.supports_stream_close();
+        let (sink, stream) = connected.into_stream().split();
+        // Each is used in one direction; dropping an end is the end of what goes through.
+        let ((input, stdin_reader), (stdout_writer, output), (stderr_writer, errors)) = (duplex(BUFFER), duplex(BUFFER), duplex(ERRORS));
+        let stdin_reader = stdin.then_some(stdin_reader);
         Ok(PodProcess {
             program: self.program(),
             pod: self.pod.clone(),
-            stdin: attached.stdin().map(|stdin| Box::new(stdin) as _),
-            stdout: attached.stdout().map(|stdout| Box::new(stdout) as _),
-            errors: AbortOnDropHandle::new(tokio::spawn(async move {
-                match errors {
-                    Some(errors) => tail(errors, ERRORS).await,
-                    None => String::new(),
-                }
-            })),
-            status: attached.take_status().map_or_else(|| futures::future::ready(None).boxed(), FutureExt::boxed),
-            attached,
+            stdin: stdin.then(|| Box::new(input) as _),
+            stdout: Some(Box::new(output)),
+            errors: AbortOnDropHandle::new(tokio::spawn(tail(errors, ERRORS))),
+            status: AbortOnDropHandle::new(tokio::spawn(channels::receive(stream, stdout_writer, stderr_writer))),
+            _input: AbortOnDropHandle::new(tokio::spawn(channels::send(sink, stdin_reader, tells_end))),
         })
     }
 
@@ -180,13 +182,11 @@ impl PodProcess {
                 let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
             }
         };
-        let (status, ()) = tokio::join!(self.status, drain);
-        let Some(status) = status else {
-            let why = match self.attached.join().await {
-                Err(error) => error.to_string(),
-                Ok(()) => "the connection was closed before its end was told".to_owned(),
-            };
-            return Err(ExecError::Lost { program: self.program, pod: self.pod, why });
+        let (status, ()) = tokio::join!(&mut self.status, drain);
+        let status = match status {
+            Ok(Ok(status)) => status,
+            Ok(Err(why)) => return Err(ExecError::Lost { program: self.program, pod: self.pod, why }),
+            Err(_) => return Err(ExecError::Lost { program: self.program, pod: self.pod, why: "it was given up".to_owned() }),
         };
         let errors = self.errors.await.unwrap_or_default();
         read_status(&status, self.program, self.pod).map(|code| PodExit { code, errors })
