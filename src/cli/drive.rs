@@ -56,6 +56,10 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
     let work = carry(opening, held, controls.clone(), Arc::clone(&display));
     let supervised = supervise(&context.ports.clock, &controls, work);
     match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
+        Supervised::Ended((Err(error), _)) if display.story().run.is_none() => {
+            display.leave();
+            Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
+        }
         Supervised::Ended(result) => Ok(tell(&*display, result)),
         Supervised::BrokeDown => {
             display.leave();
@@ -119,6 +123,10 @@ async fn carry(opening: Opening, held: Arc<Held>, controls: UnboundedSender<Cont
     let ended = drive_engine(opening).await;
     hearing.abort();
     let _stopped = hearing.await;
+    if let (Err(_), Ok(records)) = (&ended, held.records()) {
+        // A journal that breaks also keeps durable records from being shown, and the summary must know what ran.
+        display.recall(&records);
+    }
     let run = held.run().clone();
     let released = Arc::into_inner(held).map_or(Ok(()), Held::release);
     display.event(&Event::Released { run, at: clock.now() });
@@ -151,9 +159,13 @@ fn control(request: Request) -> Control {
 /// Tells how it ended.
 fn tell(display: &dyn Display, (ended, released): Carried) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
-    let exit = match ended {
-        Ok(ended) => Exit::of(ended.outcome),
-        Err(error) => {
+    let exit = match (ended, released) {
+        (Ok(ended), released) => {
+            released.unwrap_or_else(|error| warn(chain(&error)));
+            Exit::of(ended.outcome)
+        }
+        // That a broken journal cannot be closed either goes without saying.
+        (Err(error), _) => {
             let exit = if matches!(error, EngineError::Illegal(_)) { Exit::Internal } else { Exit::Halted };
             warn(chain(&error));
             if let EngineError::Journal { in_doubt, .. } = error {
@@ -162,9 +174,6 @@ fn tell(display: &dyn Display, (ended, released): Carried) -> Exit {
             exit
         }
     };
-    if let Err(error) = released {
-        warn(chain(&error));
-    }
     display.close(&Summary::of(&display.story()), exit.code());
     exit
 }

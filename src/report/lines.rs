@@ -166,7 +166,7 @@ mod tests {
         lines.close(&Summary::of(&lines.story()), 5);
         insta::assert_snapshot!(page.text(), @"
         12:04:30 resumed by ops@ci-7 (process 5000)
-        blue-green in production has not ended: 2 steps are done so far
+        blue-green in production has not ended: done so far: database, colours
         next:
           bowline resume 20261121-120300-7f3a    goes on where it stopped
           bowline rollback 20261121-120300-7f3a  takes back what was done
