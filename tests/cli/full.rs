@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn mount(at: &Path) -> bool {
     std::fs::create_dir_all(at).expect("a folder");
-    let words = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+    let words = ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"];
     Command::new("mount").args(words).arg(at).status().is_ok_and(|status| status.success())
 }
 
