@@ -1,11 +1,11 @@
 //! Drives a run that is in this process's hands: display, signals and other shells around the engine. It decides nothing.
 
-use super::arguments::Settlement;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::print;
 use super::secrets::PlanSecrets;
+use super::settings::Settlement;
 use super::signals::{Supervised, supervise};
 use crate::action::{self, RunScope};
 use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};

@@ -46,8 +46,10 @@ pub fn checked(context: &Context, name: &str, text: &str) -> Result<Plan, Comman
     let source = Source::new(name, text);
     check(&source, &context.registry).map_err(|problems| {
         let mut failure = CommandFailure::usage(problems.to_string());
-        failure.diagnostic =
-            Some(Diagnosis { text: rendered(context, &problems), problems: problems.iter().map(|problem| problem.to_json()).collect() });
+        failure.diagnostic = Some(Box::new(Diagnosis {
+            text: rendered(context, &problems),
+            problems: problems.iter().map(|problem| problem.to_json()).collect(),
+        }));
         failure
     })
 }
@@ -79,7 +81,8 @@ pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Boun
 fn unbound(context: &Context, problems: &BindProblems) -> CommandFailure {
     let each = |problem: &BindProblem| json!({ "message": problem.message, "help": problem.help, "severity": "error" });
     let mut failure = CommandFailure::usage(problems.to_string());
-    failure.diagnostic = Some(Diagnosis { text: rendered(context, problems), problems: problems.problems.iter().map(each).collect() });
+    let problems_told = problems.problems.iter().map(each).collect();
+    failure.diagnostic = Some(Box::new(Diagnosis { text: rendered(context, problems), problems: problems_told }));
     failure
 }
 

@@ -3,6 +3,7 @@
 use crate::engine::Control;
 use crate::ports::Clock;
 use crate::record::CancelLevel;
+use crate::report::sentence::CTRL_C;
 use futures::future::BoxFuture;
 use std::future::Future;
 use std::io;
@@ -50,10 +51,10 @@ impl Signals {
         self.interrupts += u32::from(signal == Signal::Interrupt);
         let by = match signal {
             Signal::Interrupt if self.interrupts == 1 && !self.halting => {
-                return Meaning::Tell(cancel(CancelLevel::RollBack, "Ctrl-C"));
+                return Meaning::Tell(cancel(CancelLevel::RollBack, CTRL_C));
             }
             Signal::Interrupt if self.halting => return Meaning::Leave,
-            Signal::Interrupt => "Ctrl-C",
+            Signal::Interrupt => CTRL_C,
             Signal::Terminate => "SIGTERM",
             Signal::HangUp => "SIGHUP",
         };

@@ -33,6 +33,9 @@ pub enum Tone {
     Bad,
 }
 
+/// Who asks when a person at this terminal does.
+pub const CTRL_C: &str = "Ctrl-C";
+
 /// Says a record; none when people need not hear of it, or hear of it in the summary.
 pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
     let run = |tone, text: String| Some(Sentence { step: None, tone, text });
@@ -49,7 +52,8 @@ pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
         }
         What::CancelRequested { level, by } => {
             let asked = if *level == CancelLevel::Halt { "halt" } else { "cancel" };
-            run(Tone::Warn, format!("{asked} asked by {by}: {}", words::cancel(*level)))
+            let more = if by == CTRL_C && *level == CancelLevel::RollBack { "; once more halts at once" } else { "" };
+            run(Tone::Warn, format!("{asked} asked by {by}: {}{more}", words::cancel(*level)))
         }
         What::RollbackOpened { scope, cause, deadline } => run(Tone::Bad, rolling_back(scope, cause, deadline.since(record.at))),
         What::RollbackVerified { failure: None } => run(Tone::Good, "what must hold after the rollback holds".to_owned()),
@@ -303,7 +307,7 @@ mod tests {
         Begin colours: started
         Good colours: done in 0.3s
         Begin deploy: started
-        Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back
+        Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
         Warn halt asked by Ctrl-C: halting as soon as possible
         Warn deploy: stopped
         Plain resumed by ops@ci-7 (process 5000)
