@@ -105,10 +105,9 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
         _ => Core::replay(&opening.records)?,
     };
     let redactor = Redactor::default();
-    let reporter = Arc::clone(&opening.reporter);
-    let sink = Arc::new(EventSink { reporter, redactor: redactor.clone(), secrets: Arc::clone(&opening.secrets) });
     let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
-    let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor);
+    let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
+    let sink = Arc::new(EventSink { outbox: ledger.outbox(), redactor, secrets: Arc::clone(&opening.secrets) });
     let Opening { program, registry, random, scope, frozen, first, controls, .. } = opening;
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
@@ -218,7 +217,7 @@ impl Driver {
 
     pub(super) fn warn(&self, step: Option<StepId>, text: String) -> Result<(), EngineError> {
         let text = self.ledger.redactor.clean(&text);
-        self.sink.reporter.event(&Event::Warning { step, text });
+        self.sink.tell(Event::Warning { step, text });
         Ok(())
     }
 
@@ -296,9 +295,18 @@ async fn maybe(sleep: Option<BoxFuture<'static, ()>>) {
 
 /// Takes the news and questions of actions to the reporter and the secrets.
 pub(super) struct EventSink {
-    reporter: Arc<dyn Reporter>,
+    outbox: Option<mpsc::WeakUnboundedSender<Event>>,
     redactor: Redactor,
     secrets: Arc<dyn Secrets>,
+}
+
+impl EventSink {
+    /// What comes after the ledger is closed is not told any more.
+    fn tell(&self, event: Event) {
+        if let Some(outbox) = self.outbox.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
+            let _ = outbox.send(event);
+        }
+    }
 }
 
 impl Sink for EventSink {
@@ -311,7 +319,7 @@ impl Sink for EventSink {
             Progress::Line(line) => Event::Line { step, text: text(line) },
             Progress::Warning(warning) => Event::Warning { step: Some(step), text: text(warning) },
         };
-        self.reporter.event(&event);
+        self.tell(event);
     }
 
     fn secret(&self, name: &str) -> BoxFuture<'static, Result<Secret, ActionError>> {

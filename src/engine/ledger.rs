@@ -14,13 +14,16 @@ use tokio::sync::mpsc;
 /// How long a record may wait before it is made durable only to be shown: records that an effect waits for are so at once.
 const SHOW_WITHIN: Duration = Duration::from_millis(100);
 
+/// The way to the reporter: news keep their place among the records, which wait until they are durable.
+pub(super) type Outbox = mpsc::UnboundedSender<Event>;
+
 pub(super) struct Ledger {
     pub(super) core: Core,
     pub(super) journal: Arc<dyn RunJournal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) redactor: Redactor,
     epoch: u64,
-    outbox: Option<mpsc::UnboundedSender<Arc<Record>>>,
+    outbox: Option<Outbox>,
     publisher: tokio::task::JoinHandle<()>,
 }
 
@@ -33,7 +36,7 @@ impl Ledger {
         reporter: Arc<dyn Reporter>,
         redactor: Redactor,
     ) -> Self {
-        let (outbox, inbox) = mpsc::unbounded_channel();
+        let (outbox, inbox) = mpsc::unbounded_channel::<Event>();
         let publisher = tokio::spawn(publish(inbox, Arc::clone(&journal), Arc::clone(&clock), reporter));
         Self { core, journal, clock, redactor, epoch, outbox: Some(outbox), publisher }
     }
@@ -46,9 +49,14 @@ impl Ledger {
         self.journal.append(record.clone())?;
         if let Some(outbox) = &self.outbox {
             // The publisher is gone only when the journal is broken, which the next append tells.
-            let _ = outbox.send(Arc::new(record));
+            let _ = outbox.send(Event::Recorded(Arc::new(record)));
         }
         Ok(())
+    }
+
+    /// A way to the reporter that ends with the ledger.
+    pub(super) fn outbox(&self) -> Option<mpsc::WeakUnboundedSender<Event>> {
+        self.outbox.as_ref().map(Outbox::downgrade)
     }
 
     pub(super) fn seal(&self, value: &serde_json::Value) -> Result<BlobRef, EngineError> {
@@ -96,15 +104,20 @@ impl Ledger {
     }
 }
 
-/// Shows records once they are durable. Several are made durable together, so that showing costs hardly a sync.
+/// Shows records once they are durable, and everything in its order. Several are made durable together, so that showing costs
+/// hardly a sync.
 async fn publish(
-    mut inbox: mpsc::UnboundedReceiver<Arc<Record>>,
+    mut inbox: mpsc::UnboundedReceiver<Event>,
     journal: Arc<dyn RunJournal>,
     clock: Arc<dyn Clock>,
     reporter: Arc<dyn Reporter>,
 ) {
     let mut gathered = Vec::new();
     while let Some(first) = inbox.recv().await {
+        if !matches!(first, Event::Recorded(_)) {
+            reporter.event(&first);
+            continue;
+        }
         gathered.push(first);
         let mut over = clock.sleep(SHOW_WITHIN);
         loop {
@@ -120,8 +133,6 @@ async fn publish(
         if journal.durable().await.is_err() {
             return;
         }
-        for record in gathered.drain(..) {
-            reporter.event(&Event::Recorded(record));
-        }
+        gathered.drain(..).for_each(|event| reporter.event(&event));
     }
 }
