@@ -1,6 +1,5 @@
 //! Plain lines for a display that is no terminal: one line for each thing that happened, with its time and step. It knows no clock of its own.
 
-use super::order::InOrder;
 use super::outlet::{Outlet, locked};
 use super::sentence::{self, Sentence};
 use super::story::Story;
@@ -27,7 +26,7 @@ pub struct Lines {
 
 #[derive(Default)]
 struct State {
-    order: InOrder,
+    story: Story,
     told: Told,
 }
 
@@ -81,24 +80,23 @@ pub fn line(story: &Story, zone: &TimeZone, at: Moment, step: Option<&StepId>, t
 
 impl Reporter for Lines {
     fn event(&self, event: &Event) {
-        let State { order, told } = &mut *locked(&self.state);
-        order.take(event, |story, event| self.tell(story, told, event));
+        let State { story, told } = &mut *locked(&self.state);
+        story.event(event);
+        self.tell(story, told, event);
     }
 }
 
 impl Display for Lines {
     fn recall(&self, records: &[Record]) {
         let mut state = locked(&self.state);
-        records.iter().for_each(|record| state.order.story.record(record));
+        records.iter().for_each(|record| state.story.record(record));
     }
 
     fn story(&self) -> Story {
-        locked(&self.state).order.story.clone()
+        locked(&self.state).story.clone()
     }
 
     fn close(&self, summary: &Summary, _exit_code: u8) {
-        let State { order, told } = &mut *locked(&self.state);
-        order.finish(|story, event| self.tell(story, told, event));
         summary.lines().into_iter().for_each(|line| self.outlet.line(line));
         self.outlet.close();
     }

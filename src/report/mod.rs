@@ -5,7 +5,6 @@ mod fold;
 pub mod json;
 pub mod lines;
 pub mod live;
-mod order;
 pub mod outlet;
 #[cfg(feature = "terminal")]
 pub mod screen;

@@ -119,7 +119,7 @@ fn work(mut painter: Painter, orders: &Receiver<Order>) {
 fn obey(painter: &mut Painter, order: Order) -> ControlFlow<()> {
     match order {
         Order::Event(event) => painter.event(&event),
-        Order::Recall(records) => records.iter().for_each(|record| painter.order.story.record(record)),
+        Order::Recall(records) => records.iter().for_each(|record| painter.story.record(record)),
         Order::Aside(write) => painter.aside(write),
         Order::Close(lines, good) => {
             painter.close(&lines, good);

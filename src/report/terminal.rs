@@ -1,7 +1,6 @@
 //! Draws the live display: lines that move at the bottom, what is finished scrolls up. The one file that knows indicatif; it owns no thread.
 
 use super::live::{self, Room};
-use super::order::InOrder;
 use super::sentence::{self, Sentence, Tone};
 use super::story::Story;
 use super::{Now, words};
@@ -22,7 +21,7 @@ pub struct Look {
 
 /// Draws, on whatever thread it is.
 pub(super) struct Painter {
-    pub(super) order: InOrder,
+    pub(super) story: Story,
     bars: MultiProgress,
     bar: ProgressBar,
     size: Box<dyn Fn() -> Room + Send>,
@@ -44,35 +43,30 @@ impl Painter {
         let bars = MultiProgress::with_draw_target(target);
         let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
         let bar = bars.add(ProgressBar::new_spinner().with_style(style));
-        Self { order: InOrder::default(), bars, bar, size, look, now }
+        Self { story: Story::default(), bars, bar, size, look, now }
     }
 
     /// Takes an event in, and prints what is to stay.
     pub(super) fn event(&mut self, event: &Event) {
-        let mut order = std::mem::take(&mut self.order);
-        order.take(event, |story, event| self.print_event(story, event));
-        self.order = order;
-    }
-
-    fn print_event(&self, story: &Story, event: &Event) {
+        self.story.event(event);
         match event {
             Event::Recorded(record) => {
-                if let Some(sentence) = sentence::of(story, record, &self.look.zone) {
-                    self.tell(story, record.at, &sentence);
+                if let Some(sentence) = sentence::of(&self.story, record, &self.look.zone) {
+                    self.tell(record.at, &sentence);
                 }
             }
-            Event::Line { step, text } => self.tell_now(story, Some(step), Tone::Plain, &format!("| {}", words::plain(text))),
-            Event::Warning { step, text } => self.tell_now(story, step.as_ref(), Tone::Warn, &words::plain(text)),
+            Event::Line { step, text } => self.tell_now(Some(step), Tone::Plain, &format!("| {}", words::plain(text))),
+            Event::Warning { step, text } => self.tell_now(step.as_ref(), Tone::Warn, &words::plain(text)),
             Event::Doing { .. } | Event::Of { .. } | Event::Released { .. } => {}
         }
     }
 
-    fn tell_now(&self, story: &Story, step: Option<&StepId>, tone: Tone, text: &str) {
-        self.tell(story, (self.now)(), &Sentence { step: step.cloned(), tone, text: text.to_owned() });
+    fn tell_now(&self, step: Option<&StepId>, tone: Tone, text: &str) {
+        self.tell((self.now)(), &Sentence { step: step.cloned(), tone, text: text.to_owned() });
     }
 
     /// Prints a line above the moving ones. Beginnings are not told: the moving line shows them.
-    fn tell(&self, story: &Story, at: Moment, sentence: &Sentence) {
+    fn tell(&self, at: Moment, sentence: &Sentence) {
         let mark = match sentence.tone {
             Tone::Begin => return,
             Tone::Good => self.style(Style::new().green()).apply_to('✓'),
@@ -81,7 +75,7 @@ impl Painter {
             Tone::Bad => self.style(Style::new().red().bold()).apply_to('✗'),
         };
         let room = (self.size)();
-        let column = if room.width < 60 { 0 } else { story.column };
+        let column = if room.width < 60 { 0 } else { self.story.column };
         let name = match &sentence.step {
             Some(step) => self.style(Style::new().bold()).apply_to(format!("{step:column$} ")).to_string(),
             None => String::new(),
@@ -105,7 +99,7 @@ impl Painter {
     /// Draws the moving lines anew.
     pub(super) fn draw(&self) {
         let room = (self.size)();
-        let lines = live::screen(&self.order.story, (self.now)(), room, &self.look.zone);
+        let lines = live::screen(&self.story, (self.now)(), room, &self.look.zone);
         // The last column stays free: a full line makes some terminals wrap.
         let cut = |line: &String| truncate_str(line, room.width.saturating_sub(1).max(1), "…").into_owned();
         let mut lines: Vec<String> = lines.iter().map(cut).collect();
@@ -127,10 +121,7 @@ impl Painter {
     }
 
     /// Takes the moving lines away and prints the summary.
-    pub(super) fn close(&mut self, lines: &[String], good: bool) {
-        let mut order = std::mem::take(&mut self.order);
-        order.finish(|story, event| self.print_event(story, event));
-        self.order = order;
+    pub(super) fn close(&self, lines: &[String], good: bool) {
         self.bar.finish_and_clear();
         let colour = if good { Style::new().green().bold() } else { Style::new().red().bold() };
         for (index, line) in lines.iter().enumerate() {
@@ -204,7 +195,7 @@ pub(super) mod tests {
         let term = InMemoryTerm::new(40, 120);
         let mut painter = painter(&term, 120, false);
         play(&mut painter, samples::rolled_back());
-        painter.close(&Summary::of(&painter.order.story).lines(), false);
+        painter.close(&Summary::of(&painter.story).lines(), false);
         insta::assert_snapshot!(term.contents(), @"
         12:03:00 · run 20261121-120300-7f3a of blue-green in production: 7 steps
         12:04:01 ✓ database done in 1m 01s
