@@ -311,9 +311,9 @@ mod tests {
           -V, --version            Print version
 
         Exit codes:
-           0  succeeded
+           0  succeeded; of `rollback`: everything is taken back
            2  wrong arguments, an invalid plan, an unusable state folder, or a journal that is not whole
-           3  rolled back: a step failed, an approval was rejected, or somebody asked for it
+           3  rolled back: a step failed, an approval was rejected, or the run was cancelled
            4  stuck: something that the run wrote could not be taken back
            5  halted: the run was stopped and can be resumed
            6  a preview found changes

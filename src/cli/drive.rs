@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::expr::Values;
 use crate::journal::{Frozen, Held, JournalError, Request};
 use crate::plan::Plan;
-use crate::record::{Record, What};
+use crate::record::{Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
 use serde_json::{Value, json};
@@ -36,6 +36,8 @@ pub struct Journey {
     pub frozen: Frozen,
     /// What a person says of steps in doubt.
     pub settle: Vec<Settlement>,
+    /// How the outcome becomes an exit code.
+    pub exit: fn(Outcome) -> Exit,
 }
 
 /// Drives it until it is closed, rests, or has to be left.
@@ -44,6 +46,7 @@ pub struct Journey {
 /// When it cannot begin.
 pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure> {
     let run = journey.held.run().clone();
+    let exit = journey.exit;
     let display = context.display();
     display.recall(&journey.records);
     let (controls, obeyed) = unbounded_channel();
@@ -60,7 +63,7 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
             display.leave();
             Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
         }
-        Supervised::Ended(result) => Ok(tell(&*display, result)),
+        Supervised::Ended(result) => Ok(tell(&*display, result, exit)),
         Supervised::BrokeDown => {
             display.leave();
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
@@ -157,12 +160,12 @@ fn control(request: Request) -> Control {
 }
 
 /// Tells how it ended.
-fn tell(display: &dyn Display, (ended, released): Carried) -> Exit {
+fn tell(display: &dyn Display, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
     let exit = match (ended, released) {
         (Ok(ended), released) => {
             released.unwrap_or_else(|error| warn(chain(&error)));
-            Exit::of(ended.outcome)
+            exit(ended.outcome)
         }
         // That a broken journal cannot be closed either goes without saying.
         (Err(error), _) => {

@@ -26,9 +26,9 @@ pub enum Exit {
 /// The table that `--help` shows.
 pub const HELP: &str = "\
 Exit codes:
-   0  succeeded
+   0  succeeded; of `rollback`: everything is taken back
    2  wrong arguments, an invalid plan, an unusable state folder, or a journal that is not whole
-   3  rolled back: a step failed, an approval was rejected, or somebody asked for it
+   3  rolled back: a step failed, an approval was rejected, or the run was cancelled
    4  stuck: something that the run wrote could not be taken back
    5  halted: the run was stopped and can be resumed
    6  a preview found changes
@@ -55,13 +55,21 @@ impl Exit {
         }
     }
 
-    /// How a run ended, whatever was asked of it.
-    pub fn of(outcome: Outcome) -> Self {
+    /// How a run that was to go on ended.
+    pub fn of_run(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Succeeded | Outcome::Abandoned => Exit::Succeeded,
             Outcome::RolledBack => Exit::RolledBack,
             Outcome::Stuck => Exit::Stuck,
             Outcome::Halted => Exit::Halted,
+        }
+    }
+
+    /// How a run that was to be taken back ended: then being taken back is what was asked for.
+    pub fn of_rollback(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::RolledBack => Exit::Succeeded,
+            other => Exit::of_run(other),
         }
     }
 }

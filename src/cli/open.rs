@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::print;
-use crate::action::Frozen;
+use crate::action::RunScope;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -75,32 +75,41 @@ pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Boun
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }
     }
-    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| unbound(context, &problems))
+    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(context, &problems))
 }
 
-fn unbound(context: &Context, problems: &BindProblems) -> CommandFailure {
-    let each = |problem: &BindProblem| json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+/// Inputs that do not fit a plan.
+fn misfit(context: &Context, problems: &BindProblems) -> CommandFailure {
     let mut failure = CommandFailure::usage(problems.to_string());
-    let problems_told = problems.problems.iter().map(each).collect();
-    failure.diagnostic = Some(Box::new(Diagnosis { text: rendered(context, problems), problems: problems_told }));
+    let each = |problem: &BindProblem| json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    let told = problems.problems.iter().map(each).collect();
+    failure.diagnostic = Some(Box::new(Diagnosis { text: rendered(context, problems), problems: told }));
     failure
 }
 
 impl OpenedPlan {
-    /// Reads every file that the plan names, and looks once more whether everything fits, now that they are known.
+    /// Reads every file that the plan names.
     ///
     /// # Errors
-    /// When one cannot be read, or a step does not fit.
+    /// When one cannot be read, or a step does not fit the inputs.
     pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
-        // Neither which files are read nor what they hold depends on the run: this id is never seen.
+        // Which files are read does not depend on the run: this id is never seen.
         let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-        let sources = self.plan.sources(&context.registry, bound, &run).map_err(|problems| unbound(context, &problems))?;
+        let scope = scope(&self.plan, bound, run);
+        let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(context, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
-        let contents = freeze::freeze(&*context.ports.files, folder, &sources).await?;
-        let shared = contents.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect();
-        let prepared = self.plan.prepared(&context.registry, bound, &run, &Frozen(Arc::new(shared)));
-        prepared.map_err(|problems| unbound(context, &problems))?;
-        Ok(contents)
+        freeze::freeze(&*context.ports.files, folder, &sources).await
+    }
+}
+
+/// Whose run it is, and where it works.
+fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
+    RunScope {
+        run,
+        plan: plan.name.clone(),
+        environment: bound.environment.clone(),
+        namespace: bound.namespace.clone(),
+        context: bound.context.clone(),
     }
 }
 

@@ -44,7 +44,8 @@ fn take(context: &Context, run: &OneRun, mode: Mode, settle: Vec<Settlement>) ->
         CommandFailure { exit: Exit::Refused, ..failure }.hint(hint)
     })?;
     let first = What::EpochOpened { holder: held.holder().clone(), mode };
-    drive(context, Journey { held, records, first, plan: Arc::new(plan), frozen, settle })
+    let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
+    drive(context, Journey { held, records, first, plan: Arc::new(plan), frozen, settle, exit })
 }
 
 fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), CommandFailure> {

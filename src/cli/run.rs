@@ -41,7 +41,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
         frozen: frozen.seal(&*held.journal())?,
     };
     let plan = draft.opened.plan;
-    drive(context, Journey { held, records: Vec::new(), first, plan, frozen, settle: Vec::new() })
+    drive(context, Journey { held, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run })
 }
 
 async fn draft(context: &Context, arguments: &Run) -> Result<Draft, CommandFailure> {

@@ -2,7 +2,7 @@
 
 use super::EngineError;
 use super::attempt::{Attempt, look_up_all};
-use super::core::Command;
+use super::core::{Command, Status};
 use super::drive::{Driver, Next};
 use super::hand::Work;
 use super::program::Rendered;
@@ -19,7 +19,7 @@ impl Driver {
     /// Carries out everything that the core wants now.
     pub(super) fn carry_out_all(&mut self) -> Result<Next, EngineError> {
         loop {
-            self.answer_doubts()?;
+            self.settle_doubts()?;
             let now = self.ledger.clock.now();
             let decision = self.ledger.core.decide(now);
             let before = self.ledger.core.next_seq();
@@ -36,6 +36,18 @@ impl Driver {
                 return Ok(Next::Wait(decision.wake));
             }
         }
+    }
+
+    /// What people said of steps in doubt is used as soon as the doubt is there.
+    fn settle_doubts(&mut self) -> Result<(), EngineError> {
+        let is_doubtful = |core: &super::core::Core, step: &StepId| core.step(step).is_some_and(|state| state.status == Status::Doubtful);
+        let due: Vec<StepId> = self.answers.keys().filter(|step| is_doubtful(&self.ledger.core, step)).cloned().collect();
+        for step in due {
+            if let Some((done, by)) = self.answers.remove(&step) {
+                self.ledger.record(What::DoubtAnswered { step, done, by })?;
+            }
+        }
+        Ok(())
     }
 
     fn carry_out(&mut self, command: Command, now: Moment) -> Result<(), EngineError> {
@@ -223,7 +235,7 @@ impl Driver {
     /// Fires when the evidence is kept. Where none is taken, nothing waits for it.
     fn evidence_token(&self) -> CancellationToken {
         let cause = self.ledger.core.rollback().and_then(|rollback| rollback.cause.step.as_ref());
-        let due = cause.and_then(|step| self.ledger.core.step(step)).is_some_and(|state| !state.evidence);
+        let due = cause.is_some_and(|step| self.ledger.core.wants_evidence(step));
         if !due {
             self.evidence.cancel();
         }

@@ -1,7 +1,7 @@
 //! The driver: asks the core what to do, does it, and records what became of it. It decides nothing.
 
 use super::EngineError;
-use super::core::{Core, Illegal, Status};
+use super::core::{Core, Illegal};
 use super::hand::{Hand, Message};
 use super::ledger::Ledger;
 use super::program::{Outputs, Program};
@@ -14,7 +14,7 @@ use crate::ports::{Clock, Random};
 use crate::record::{CancelLevel, Outcome, Record, What};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -112,8 +112,8 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
     let hand = Hand::default();
-    let answers = BTreeMap::new();
-    let mut driver = Driver { ledger, program, registry, random, scope, frozen, sink, messages, hand, outputs, answers, evidence };
+    let mut driver =
+        Driver { ledger, program, registry, random, scope, frozen, sink, messages, hand, outputs, answers: HashMap::new(), evidence };
     let result = driver.run(first, &mut inbox, controls).await;
     driver.finish(result, inbox).await
 }
@@ -129,8 +129,8 @@ pub(super) struct Driver {
     pub(super) messages: mpsc::UnboundedSender<Message>,
     pub(super) hand: Hand,
     pub(super) outputs: Outputs,
-    /// What people say of steps in doubt, and who: whether a step is in doubt may still be looked up when they say it.
-    answers: BTreeMap<StepId, (bool, String)>,
+    /// What people said of steps in doubt, until the doubt is there.
+    pub(super) answers: HashMap<StepId, (bool, String)>,
     /// Fires when nothing waits for the evidence of the failure any more.
     pub(super) evidence: CancellationToken,
 }
@@ -144,7 +144,7 @@ impl Driver {
     ) -> Result<(), EngineError> {
         self.recall_outputs()?;
         self.ledger.record(first)?;
-        // What was said before the run was taken up counts before the first decision: a run in doubt would rest at once.
+        // What was said before anything began counts before anything is decided.
         while let Ok(control) = controls.try_recv() {
             self.obey(control)?;
         }
@@ -189,7 +189,7 @@ impl Driver {
         match control {
             Control::Cancel { level, by } => self.ledger.record(What::CancelRequested { level, by }),
             Control::Answer { step, approved, by, comment } => {
-                let asking = self.ledger.core.step(&step).is_some_and(|state| state.status == Status::Asking);
+                let asking = self.ledger.core.step(&step).is_some_and(|state| state.status == super::core::Status::Asking);
                 match asking && self.ledger.core.rollback().is_none() {
                     true => self.ledger.record(What::ApprovalAnswered { step, approved, by, comment }),
                     false => self.warn(Some(step), format!("{by} answered a question that is not asked now")),
@@ -197,22 +197,9 @@ impl Driver {
             }
             Control::SettleDoubt { step, done, by } => {
                 self.answers.insert(step, (done, by));
-                self.answer_doubts()
+                Ok(())
             }
         }
-    }
-
-    /// Records what people said of the steps that are in doubt by now.
-    pub(super) fn answer_doubts(&mut self) -> Result<(), EngineError> {
-        for (step, (done, by)) in std::mem::take(&mut self.answers) {
-            match self.ledger.core.step(&step).map(|state| state.status) {
-                Some(Status::Doubtful) => self.ledger.record(What::DoubtAnswered { step, done, by })?,
-                // It is still being looked up, or at work again.
-                Some(Status::Running) => drop(self.answers.insert(step, (done, by))),
-                _ => self.warn(Some(step), "nothing about this step is in doubt".to_owned())?,
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn warn(&self, step: Option<StepId>, text: String) -> Result<(), EngineError> {

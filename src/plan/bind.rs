@@ -104,17 +104,6 @@ impl Plan {
         Values { inputs: bound.inputs.clone(), steps: json!({}), run }
     }
 
-    /// Whose run this is, for an action that is asked about its parameters.
-    pub fn scope(&self, bound: &Bound, run: &RunId) -> RunScope {
-        RunScope {
-            run: run.clone(),
-            plan: self.name.clone(),
-            environment: bound.environment.clone(),
-            namespace: bound.namespace.clone(),
-            context: bound.context.clone(),
-        }
-    }
-
     /// What the actions say of their parameters, as far as those are known before the run; samples stand for the outputs of steps.
     /// The plan's own undo steps come after the step that they belong to.
     ///
@@ -124,10 +113,10 @@ impl Plan {
         &self,
         registry: &Registry,
         bound: &Bound,
-        run: &RunId,
+        scope: &RunScope,
         frozen: &Frozen,
     ) -> Result<Vec<(StepId, Prepared)>, BindProblems> {
-        let look = Look { registry, frozen, values: self.values(bound, Some(run)), scope: self.scope(bound, run) };
+        let look = Look { registry, frozen, scope, values: self.values(bound, Some(&scope.run)) };
         let (mut all, mut problems) = (Vec::new(), Vec::new());
         for step in &self.steps {
             let own = match &step.does {
@@ -158,8 +147,8 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::prepared`].
-    pub fn sources(&self, registry: &Registry, bound: &Bound, run: &RunId) -> Result<Vec<(StepId, String)>, BindProblems> {
-        let prepared = self.prepared(registry, bound, run, &Frozen::default())?.into_iter();
+    pub fn sources(&self, registry: &Registry, bound: &Bound, scope: &RunScope) -> Result<Vec<(StepId, String)>, BindProblems> {
+        let prepared = self.prepared(registry, bound, scope, &Frozen::default())?.into_iter();
         Ok(prepared.flat_map(|(id, prepared)| prepared.sources.into_iter().map(move |source| (id.clone(), source))).collect())
     }
 }
@@ -168,8 +157,8 @@ impl Plan {
 struct Look<'r> {
     registry: &'r Registry,
     frozen: &'r Frozen,
+    scope: &'r RunScope,
     values: Values,
-    scope: RunScope,
 }
 
 impl Look<'_> {
@@ -178,7 +167,7 @@ impl Look<'_> {
         let is_known = !template.references().iter().any(|reference| reference.path[0] == "steps");
         let params = template.render_known(&self.values).map_err(|error| vec![error.to_string()])?;
         let Some(action) = self.registry.get(kind.as_str()) else { return Ok(None) };
-        match action.prepare(&self.scope, self.frozen, &params) {
+        match action.prepare(self.scope, self.frozen, &params) {
             Ok(prepared) if is_known && !prepared.problems.is_empty() => Err(prepared.problems),
             Ok(prepared) => Ok(Some(prepared)),
             Err(error) if is_known => {

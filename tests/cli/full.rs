@@ -6,7 +6,7 @@ use std::process::Command;
 
 fn mount(at: &Path) -> bool {
     std::fs::create_dir_all(at).expect("a folder");
-    let words = ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs"];
+    let words = ["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs"];
     Command::new("mount").args(words).arg(at).status().is_ok_and(|status| status.success())
 }
 
@@ -38,6 +38,6 @@ fn nothing_more_leaves_and_once_there_is_room_it_comes_undone() {
     let made = (0..40).filter(|step| bench.has(&format!("s{step}.txt"))).count();
     assert!((6..40).contains(&made), "{made} steps ran");
     std::fs::remove_file(state.join("ballast")).expect("the ballast");
-    bench.run(&["rollback"]).assert_code(3);
+    bench.run(&["rollback"]).assert_code(0);
     assert!((0..40).all(|step| !bench.has(&format!("s{step}.txt"))), "something was left");
 }

@@ -34,7 +34,7 @@ fn the_next_version_goes_live_without_a_failed_request_and_the_backup_restores_r
         .find(|path| path.extension().is_some_and(|extension| extension == "zst"))
         .unwrap_or_else(|| panic!("no backup among {files:?}"));
     let restore = format!(
-        "zstd -dc {} | tests/cluster/enter {} kubectl -n {} exec -i postgres-0 -- sh -c 'createdb -h /tmp -U postgres again && pg_restore -h /tmp -U postgres -d again --exit-on-error'",
+        "zstd -dc {} | tests/cluster/enter {} kubectl -n {} exec -i postgres-0 -- sh -c 'createdb -U postgres again && pg_restore -U postgres -d again --exit-on-error'",
         dump.display(),
         cluster.work().display(),
         stage.namespace.name()

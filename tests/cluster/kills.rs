@@ -161,7 +161,7 @@ impl Scene {
         let ended = self.bowline(&[if back { "rollback" } else { "resume" }]);
         match back || fail {
             true => {
-                ended.assert_code(3);
+                ended.assert_code(if back { 0 } else { 3 });
                 before.assert_same(&self.world());
             }
             false => {

@@ -238,13 +238,8 @@ impl Core {
     fn go_back(&self, out: &mut Decision, now: Moment) {
         let Some(rollback) = &self.rollback else { return };
         self.stop_running(out);
-        let evidence = rollback
-            .cause
-            .step
-            .as_ref()
-            .and_then(|id| self.by_id.get(id))
-            .filter(|step| self.graph.steps[**step].role == Role::Action && !self.steps[**step].evidence);
-        out.commands.extend(evidence.map(|step| Command::TakeEvidence { step: self.id(*step) }));
+        let evidence = rollback.cause.step.clone().filter(|step| self.wants_evidence(step));
+        out.commands.extend(evidence.clone().map(|step| Command::TakeEvidence { step }));
         if now >= rollback.deadline {
             out.commands.extend(self.undo_running.iter().map(|step| Command::StopUndo { step: self.id(*step) }));
         } else {

@@ -33,7 +33,7 @@ pub use illegal::{GraphError, Illegal};
 pub use state::{Effect, Rollback, Status, Step, Undo};
 
 use crate::ids::{Moment, PlanName, RunId, StepId};
-use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, StepSummary};
+use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary};
 use state::Index;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -225,6 +225,11 @@ impl Core {
         let delay = Duration::from_secs(1 << tries.min(5));
         let over = self.rollback.as_ref().is_some_and(|rollback| now.after(delay) >= rollback.deadline);
         (!over).then_some(delay)
+    }
+
+    /// True for a step whose failure can be looked into, and was not yet.
+    pub fn wants_evidence(&self, id: &StepId) -> bool {
+        self.by_id.get(id).is_some_and(|step| self.graph.steps[*step].role == Role::Action && !self.steps[*step].evidence)
     }
 
     fn is_stopping(&self) -> bool {

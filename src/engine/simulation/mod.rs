@@ -204,6 +204,8 @@ impl Play {
             };
             assert!(!fault, "seed {}: {outcome:?}: {live} of {} effects of {id} stand\n{}", self.seed, script.effects, self.picture());
         }
+        let willing = self.case.scripts.iter().all(|script| script.undo_failures == 0);
+        assert!(outcome != Outcome::Stuck || !willing, "seed {}: stuck although nothing resists\n{}", self.seed, self.picture());
         let faults = self.world.faults();
         assert!(faults.is_empty(), "seed {}: {faults:?}\n{}", self.seed, self.picture());
     }

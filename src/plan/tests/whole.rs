@@ -1,5 +1,6 @@
 //! What a checked plan holds.
 
+use crate::action::RunScope;
 use crate::ids::{Period, RunId};
 use crate::plan::testing::{checked, plan, registry, shown};
 use crate::plan::{Does, SecretSource, Undo};
@@ -101,13 +102,13 @@ fn parameters_are_rendered_to_the_types_that_are_wanted() {
 fn files_are_known_before_the_run() {
     let text = "plan: p\ninputs: { app: {}, mode: {} }\nsteps:\n- id: c\n  detect-colour: { ingress: x }\n- id: a\n  apply: { manifests: ['{{ inputs.app }}.yaml', 'b/*.yaml'], values: { x: '{{ steps.c.idle }}' } }\n  undo: [{ apply: { manifests: [old.yaml], mode: '{{ inputs.mode }}' } }]\n";
     let plan = plan(text);
-    let run = RunId::new("r").unwrap();
+    let scope = RunScope { run: RunId::new("r").unwrap(), plan: plan.name.clone(), environment: None, namespace: None, context: None };
     let bound = plan.bind(None, &given(&[("app", "web"), ("mode", "fast")])).unwrap();
-    let sources = plan.sources(&registry(), &bound, &run).unwrap();
+    let sources = plan.sources(&registry(), &bound, &scope).unwrap();
     let sources: Vec<String> = sources.into_iter().map(|(id, file)| format!("{id} {file}")).collect();
     assert_eq!(sources, ["a web.yaml", "a b/*.yaml", "a old.yaml"]);
     let bound = plan.bind(None, &given(&[("app", "web"), ("mode", "furious")])).unwrap();
-    insta::assert_snapshot!(shown(&plan.sources(&registry(), &bound, &run).unwrap_err()), @r#"
+    insta::assert_snapshot!(shown(&plan.sources(&registry(), &bound, &scope).unwrap_err()), @r#"
     plan::inputs
 
       × the inputs do not fit the plan `p`
