@@ -55,6 +55,8 @@ pub struct Prepared {
     pub problems: Vec<String>,
     /// An attempt whose end nobody knows may simply be repeated.
     pub repeatable: bool,
+    /// What it leaves is meant to stay although the run goes back.
+    pub kept: bool,
 }
 
 /// An [`Action`] with its types erased.
@@ -127,6 +129,7 @@ impl<A: Action> DynAction for A {
             sources: self.sources(&params),
             problems: self.problems(&params),
             repeatable: self.repeatable(&params),
+            kept: self.is_kept(&params),
         })
     }
 

@@ -65,6 +65,11 @@ pub trait Action: Sized + Send + Sync + 'static {
         false
     }
 
+    /// True when what it leaves is meant to stay although the run goes back, as a backup is: it needs no guard.
+    fn is_kept(&self, _params: &Self::Params) -> bool {
+        false
+    }
+
     /// Tells what `perform` would change, and changes nothing.
     fn preview(&self, cx: &ReadCx, params: &Self::Params) -> impl Future<Output = Result<Preview, ActionError>> + Send;
 

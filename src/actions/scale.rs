@@ -210,7 +210,10 @@ impl Action for Scale {
             };
             // Fewer pods are less to look at: what explains the failure is kept first.
             if replicas(&image.before) < replicas(&change.after) {
-                cx.evidence.cancelled().await;
+                tokio::select! {
+                    () = cx.evidence.cancelled() => {}
+                    () = cx.read.cancel.cancelled() => return Err(stopped()),
+                }
             }
             let (mut mark, object) = undo(&place, key, &change).await?;
             if let Some(object) = object.filter(|_| was_healthy(&image.before) && mark.kind != MarkKind::Residue)

@@ -2,12 +2,12 @@
 
 use crate::cluster::answer::{ApiError, Class};
 use crate::cluster::kinds::{Kind, Kinds, read_resources, table};
-use crate::cluster::object::{Object, Reference, group_of};
+use crate::cluster::object::{Object, group_of};
+use crate::cluster::request::{Address, Call, Manner, Written, encode_byte, hide};
 use crate::ports::{Clock, Connection, Kubernetes, KubernetesError};
 use kube::client::Body;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -56,105 +56,6 @@ pub struct Cluster {
     /// The clock by which it waits.
     pub clock: Arc<dyn Clock>,
     kinds: Arc<Kinds>,
-}
-
-/// Where an object is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Address {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its namespace; none for objects of the whole cluster.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
-impl Address {
-    /// An object of a kind whose path never changes.
-    pub(crate) fn known(kind: &str, namespace: &str, name: &str) -> Self {
-        let kind = Kind::known(kind);
-        let namespace = kind.namespaced.then(|| namespace.to_owned());
-        Self { kind, namespace, name: name.to_owned() }
-    }
-
-    /// Its name, without a version.
-    pub fn reference(&self) -> Reference {
-        Reference {
-            group: self.kind.group().to_owned(),
-            kind: self.kind.kind.clone(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-        }
-    }
-
-    fn path(&self) -> String {
-        format!("{}/{}", self.kind.path(self.namespace.as_deref()), self.name)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reference().fmt(f)
-    }
-}
-
-/// What a write returned.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Written {
-    /// The object as it is now.
-    pub object: Object,
-    /// It was not there before.
-    pub created: bool,
-}
-
-/// A request, before it is sent.
-struct Call {
-    method: http::Method,
-    uri: String,
-    content: &'static str,
-    body: Vec<u8>,
-}
-
-impl Call {
-    fn read(uri: String) -> Self {
-        Self { method: http::Method::GET, uri, content: "application/json", body: Vec::new() }
-    }
-
-    fn write(method: http::Method, uri: String, content: &'static str, body: &Value) -> Self {
-        Self { method, uri, content, body: body.to_string().into_bytes() }
-    }
-}
-
-/// How a write is to be made.
-#[derive(Debug, Clone, Copy)]
-pub struct Manner<'a> {
-    /// The field manager.
-    pub manager: &'a str,
-    /// The server only says what it would do.
-    pub dry_run: bool,
-    /// Takes fields from other managers. For server-side apply only.
-    pub force: bool,
-}
-
-impl<'a> Manner<'a> {
-    /// A real write of this manager.
-    pub fn of(manager: &'a str) -> Self {
-        Self { manager, dry_run: false, force: false }
-    }
-
-    fn query(&self) -> String {
-        let manager: String = self.manager.bytes().map(encode_byte).collect();
-        let (dry_run, force) = (if self.dry_run { "&dryRun=All" } else { "" }, if self.force { "&force=true" } else { "" });
-        format!("?fieldManager={manager}{dry_run}{force}")
-    }
-}
-
-fn encode_byte(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    }
 }
 
 impl Cluster {
@@ -223,7 +124,7 @@ impl Cluster {
     /// See [`Class`].
     pub async fn apply(&self, at: &Address, manifest: &Value, manner: Manner<'_>) -> Result<Written, ApiError> {
         let uri = format!("{}{}&fieldValidation=Strict", at.path(), manner.query());
-        self.write(Call::write(http::Method::PATCH, uri, "application/apply-patch+yaml", manifest)).await
+        self.write(at, Call::write(http::Method::PATCH, uri, "application/apply-patch+yaml", manifest)).await
     }
 
     /// Applies a JSON patch.
@@ -232,7 +133,7 @@ impl Cluster {
     /// See [`Class`].
     pub async fn patch(&self, at: &Address, operations: &Value, manner: Manner<'_>) -> Result<Written, ApiError> {
         let uri = format!("{}{}", at.path(), manner.query());
-        self.write(Call::write(http::Method::PATCH, uri, "application/json-patch+json", operations)).await
+        self.write(at, Call::write(http::Method::PATCH, uri, "application/json-patch+json", operations)).await
     }
 
     /// Writes the whole object, guarded by the uid and resourceVersion in it.
@@ -241,7 +142,7 @@ impl Cluster {
     /// See [`Class`].
     pub async fn replace(&self, at: &Address, object: &Object, manner: Manner<'_>) -> Result<Written, ApiError> {
         let uri = format!("{}{}", at.path(), manner.query());
-        self.write(Call::write(http::Method::PUT, uri, "application/json", &object.0)).await
+        self.write(at, Call::write(http::Method::PUT, uri, "application/json", &object.0)).await
     }
 
     /// Makes an object that must not be there.
@@ -250,7 +151,7 @@ impl Cluster {
     /// See [`Class`].
     pub async fn create(&self, at: &Address, object: &Object, manner: Manner<'_>) -> Result<Written, ApiError> {
         let uri = format!("{}{}", at.kind.path(at.namespace.as_deref()), manner.query());
-        self.write(Call::write(http::Method::POST, uri, "application/json", &object.0)).await
+        self.write(at, Call::write(http::Method::POST, uri, "application/json", &object.0)).await
     }
 
     /// Deletes the object that has this uid; what it owns is collected in the background. An object that is gone is no error.
@@ -293,8 +194,8 @@ impl Cluster {
         serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))
     }
 
-    async fn write(&self, call: Call) -> Result<Written, ApiError> {
-        let (code, body) = self.send(call).await?;
+    async fn write(&self, at: &Address, call: Call) -> Result<Written, ApiError> {
+        let (code, body) = self.send(call).await.map_err(|error| hide(at, error))?;
         let object = serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))?;
         Ok(Written { object: Object(object), created: code == 201 })
     }

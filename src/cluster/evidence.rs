@@ -1,9 +1,10 @@
 //! What explains a failure: pods, events, the last lines of broken containers. It never fails; what cannot be had is left out.
 
-use crate::cluster::api::{Address, Cluster};
+use crate::cluster::api::Cluster;
 use crate::cluster::health::{Pin, Trouble, Verdict, View, judge};
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use std::collections::BTreeSet;
 
 /// Broken containers whose logs are kept, in all.

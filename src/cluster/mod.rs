@@ -9,6 +9,9 @@ pub mod forward;
 pub mod health;
 pub mod kinds;
 pub mod object;
+pub mod request;
+#[cfg(test)]
+mod test_server;
 pub mod through;
 pub mod traffic;
 pub mod undo;
@@ -16,6 +19,7 @@ pub mod watch;
 pub mod write;
 
 pub use answer::{ApiError, Class};
-pub use api::{Address, Cluster, Clusters, Manner, Written};
+pub use api::{Cluster, Clusters};
 pub use kinds::Kind;
 pub use object::{Object, Reference};
+pub use request::{Address, Manner, Written};

@@ -1,9 +1,10 @@
 //! What a set of objects looks like now, kept up to date by watches: one a kind and namespace, no polling. It judges nothing.
 
 use crate::cluster::answer::{ApiError, Class};
-use crate::cluster::api::{Address, Cluster};
+use crate::cluster::api::Cluster;
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use futures::future::FutureExt;
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use kube::api::{Api, DynamicObject};

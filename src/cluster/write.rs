@@ -1,9 +1,10 @@
 //! A guarded server-side apply, and what a dry run of it says. It keeps no journal and takes nothing back.
 
 use crate::cluster::answer::{ApiError, Class};
-use crate::cluster::api::{Address, Cluster, Manner, Written};
+use crate::cluster::api::Cluster;
 use crate::cluster::diff::is_same;
 use crate::cluster::object::Object;
+use crate::cluster::request::{Address, Manner, Written};
 use crate::cluster::undo::Managers;
 use crate::cluster::undo::managed::{entries, is_same_list};
 use serde_json::{Value, json};

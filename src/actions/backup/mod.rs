@@ -161,8 +161,12 @@ impl Action for Backup {
     type Output = BackupOutput;
 
     fn reversibility(&self, _params: &BackupParams) -> Reversibility {
-        // What is finished is kept on purpose, and what is not is taken away at once: nothing waits to be undone.
-        Reversibility::ReadOnly
+        Reversibility::Reversible
+    }
+
+    /// What is finished is kept on purpose, and what is not is taken away at once.
+    fn is_kept(&self, _params: &BackupParams) -> bool {
+        true
     }
 
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {

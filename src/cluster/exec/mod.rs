@@ -74,7 +74,8 @@ impl PodExit {
     }
 }
 
-/// A command that runs in a pod. Dropping it closes the connection; the command may go on.
+/// A command that runs in a pod. A command that ends without reading all of its input keeps some container runtimes from telling
+/// its end (seen with containerd 1.6, with kubectl as well): who gives input also gives a time limit. Dropping it closes the connection; the command may go on.
 pub struct PodProcess {
     program: String,
     pod: String,

@@ -105,8 +105,10 @@ fn exit(ended: &Value) -> String {
 
 fn about(pod: &Object, status: &Value, mut reason: String) -> Trouble {
     let (name, times) = (text(&status["name"]), restarts(status));
-    if times > 0 {
-        reason = format!("{reason}, started again {times} times");
+    match times {
+        0 => {}
+        1 => reason.push_str(", started again once"),
+        times => reason = format!("{reason}, started again {times} times"),
     }
     let containers = pod.list("/spec/initContainers").iter().chain(pod.list("/spec/containers"));
     let wanted = containers.filter(|container| container["name"] == name).find_map(|container| container["image"].as_str());

@@ -5,9 +5,10 @@
 //! Source: Kubernetes, StatefulSet, "Forced rollback".
 
 use crate::cluster::answer::ApiError;
-use crate::cluster::api::{Address, Cluster};
+use crate::cluster::api::Cluster;
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use crate::cluster::watch::{Watch, Watched};
 use std::time::Duration;
 

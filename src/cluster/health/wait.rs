@@ -2,9 +2,10 @@
 
 use super::{Pin, Trouble, Verdict, View, judge};
 use crate::cluster::answer::ApiError;
-use crate::cluster::api::{Address, Cluster};
+use crate::cluster::api::Cluster;
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use crate::cluster::watch::{Watch, Watched};
 use crate::ids::Moment;
 use std::collections::HashMap;
@@ -235,7 +236,7 @@ fn summary(texts: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Course, Next, Patience, Trouble, Verdict};
-    use crate::cluster::api::Address;
+    use crate::cluster::request::Address;
     use crate::ids::Moment;
     use std::collections::HashMap;
     use std::time::Duration;

@@ -6,6 +6,8 @@ mod merge;
 #[cfg(test)]
 mod merge_tests;
 mod take_back;
+#[cfg(test)]
+mod take_back_tests;
 mod vacancy;
 
 pub use managed::Managers;

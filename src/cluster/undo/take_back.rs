@@ -1,8 +1,9 @@
 //! Takes one object's change back on a cluster: content first, then who owns what. It orders nothing and waits for no health.
 
 use crate::cluster::answer::ApiError;
-use crate::cluster::api::{Address, Cluster, Manner};
+use crate::cluster::api::Cluster;
 use crate::cluster::object::Object;
+use crate::cluster::request::{Address, Manner};
 use crate::cluster::undo::managed::{self, Managers};
 use crate::cluster::undo::merge::{Path, Restoration, Step, merge};
 use crate::cluster::undo::vacancy;

@@ -1,9 +1,10 @@
 //! Whether something that a run made is used by somebody by now, so that deleting it would take more than the run brought.
 
 use crate::cluster::answer::ApiError;
-use crate::cluster::api::{Address, Cluster};
+use crate::cluster::api::Cluster;
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use serde_json::Value;
 
 /// Why the object must stay; none when nothing would be lost with it.

@@ -100,7 +100,8 @@ fn reversibility(draft: &Draft) -> Reversibility {
 /// True when a rollback has something to do for a step.
 fn has_effects(draft: &Draft) -> bool {
     // What is written may stand in files that nobody has read yet.
-    let writes = draft.prepared.as_ref().is_none_or(|prepared| !prepared.targets.is_empty() || !prepared.sources.is_empty());
+    let writes =
+        draft.prepared.as_ref().is_none_or(|prepared| !prepared.kept && !(prepared.targets.is_empty() && prepared.sources.is_empty()));
     match reversibility(draft) {
         Reversibility::Compensable => true,
         Reversibility::Reversible => writes && draft.undo == Undo::ByAction,

@@ -1,0 +1,110 @@
+//! Taking a change back on a server that loses answers, refuses and is written by others.
+
+use super::{Change, Managers, TakenBack, take_back};
+use crate::cluster::object::Object;
+use crate::cluster::request::Address;
+use crate::cluster::test_server::{Mishap, TestServer};
+use serde_json::{Value, json};
+
+const PATH: &str = "/api/v1/namespaces/shop/configmaps/conf";
+
+fn config(data: Value, uid: &str, manager: &str) -> Value {
+    let owner = json!({ "manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsV1": { "f:data": { "f:a": {}, "f:b": {} } } });
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "conf", "namespace": "shop", "uid": uid, "managedFields": [owner] }, "data": data })
+}
+
+/// A server with a ConfigMap that a run has changed, and that change.
+fn changed() -> (TestServer, Change) {
+    let server = TestServer::default();
+    let before = server.put(PATH, config(json!({ "a": "1", "b": "1" }), "u", "kubectl"));
+    let after = server.put(PATH, config(json!({ "a": "2", "b": "2" }), "u", "bowline:p"));
+    let at = Address::known("ConfigMap", "shop", "conf");
+    (server, Change { at, before: Some(Object(before)), after: Object(after), created: false })
+}
+
+async fn take(server: &TestServer, change: &Change) -> Result<TakenBack, crate::cluster::ApiError> {
+    take_back(&server.cluster().await, &Managers::of("p"), change).await
+}
+
+fn managers(server: &TestServer) -> Vec<String> {
+    let object = Object(server.object(PATH).unwrap());
+    object.list("/metadata/managedFields").iter().map(|entry| entry["manager"].as_str().unwrap().to_owned()).collect()
+}
+
+fn is_as_before(server: &TestServer) {
+    assert_eq!(server.object(PATH).unwrap()["data"], json!({ "a": "1", "b": "1" }));
+    assert_eq!(managers(server), ["kubectl"]);
+}
+
+#[tokio::test]
+async fn content_and_owners_are_as_before() {
+    let (server, change) = changed();
+    assert!(matches!(take(&server, &change).await.unwrap(), TakenBack::Restored(Some(_))));
+    is_as_before(&server);
+    assert_eq!(server.writes().len(), 2);
+    take(&server, &change).await.unwrap();
+    assert_eq!(server.writes().len(), 2, "a second time there is nothing left to write");
+}
+
+#[tokio::test]
+async fn lost_answers_change_nothing_about_it() {
+    for mishaps in [vec![Mishap::Lost], vec![Mishap::None, Mishap::Lost], vec![Mishap::Lost, Mishap::Lost]] {
+        let (server, change) = changed();
+        server.meet(&mishaps);
+        assert!(matches!(take(&server, &change).await.unwrap(), TakenBack::Restored(_)), "{mishaps:?}");
+        is_as_before(&server);
+        assert_eq!(server.writes().len(), 2, "{mishaps:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_cut_off_between_the_two_writes_goes_on_there() {
+    let (server, change) = changed();
+    server.meet(&[Mishap::None, Mishap::Refused]);
+    assert!(take(&server, &change).await.is_err());
+    assert!(managers(&server).contains(&"bowline-undo:p".to_owned()));
+    take(&server, &change).await.unwrap();
+    is_as_before(&server);
+}
+
+#[tokio::test]
+async fn somebody_who_is_faster_is_looked_at_first() {
+    let (server, change) = changed();
+    server.meet(&[Mishap::Overtaken("/data/a", json!("theirs"))]);
+    let TakenBack::Kept(_, notes) = take(&server, &change).await.unwrap() else { panic!("their change is kept") };
+    insta::assert_snapshot!(notes.join("\n"), @"data.a was changed by somebody else and stays");
+    assert_eq!(server.object(PATH).unwrap()["data"], json!({ "a": "theirs", "b": "1" }));
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_ours_any_more_is_left_alone() {
+    let (server, change) = changed();
+    server.put(PATH, config(json!({ "a": "2" }), "other", "helm"));
+    let TakenBack::Kept(_, notes) = take(&server, &change).await.unwrap() else { panic!("it is kept") };
+    insta::assert_snapshot!(notes.join("\n"), @"configmap/conf was deleted and made anew by somebody else and stays as it is");
+    let made = Change { before: None, created: true, ..change };
+    assert!(matches!(take(&server, &made).await.unwrap(), TakenBack::Kept(..)));
+    assert!(server.writes().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_made_is_gone_and_stays_so() {
+    let (server, change) = changed();
+    let made = Change { before: None, created: true, ..change };
+    for _ in 0..2 {
+        assert_eq!(take(&server, &made).await.unwrap(), TakenBack::Restored(None));
+    }
+    assert_eq!(server.object(PATH), None);
+    assert_eq!(server.writes(), [format!("DELETE {PATH}")]);
+}
+
+#[tokio::test]
+async fn a_volume_claim_that_may_hold_data_stays() {
+    let (server, path) = (TestServer::default(), "/api/v1/namespaces/shop/persistentvolumeclaims/data");
+    let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data", "uid": "c" }, "status": { "phase": "Bound" } });
+    let after = Object(server.put(path, claim));
+    let made = Change { at: Address::known("PersistentVolumeClaim", "shop", "data"), before: None, after, created: true };
+    let TakenBack::Kept(_, notes) = take(&server, &made).await.unwrap() else { panic!("it is kept") };
+    insta::assert_snapshot!(notes.join("\n"), @"persistentvolumeclaim/data has a volume and may hold data: delete it yourself when nobody needs it");
+    assert!(server.writes().is_empty());
+}
