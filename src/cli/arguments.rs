@@ -1,11 +1,11 @@
 //! The arguments, as clap reads them. It knows no command's work.
 
 use super::exit;
+use super::settings::{Setting, Settlement};
 use crate::ids::StepId;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Runs deployment plans written in YAML, and takes back what it did when one cannot finish.
 #[derive(Debug, Parser)]
@@ -144,7 +144,15 @@ pub struct Resume {
     pub settle: Vec<Settlement>,
 }
 
-/// A run.
+/// A run to look at.
+#[derive(Debug, Clone, Args)]
+pub struct AnyRun {
+    /// The run's id, or how it begins; the open one or else the newest when not given
+    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    pub run: Option<String>,
+}
+
+/// A run to do something with.
 #[derive(Debug, Clone, Args)]
 pub struct OneRun {
     /// The run's id, or how it begins; not needed while only one run is open
@@ -185,7 +193,7 @@ pub struct Runs {
 pub struct Show {
     /// Which run.
     #[command(flatten)]
-    pub run: OneRun,
+    pub run: AnyRun,
     /// Everything that happened, in its order
     #[arg(long)]
     pub log: bool,
@@ -230,9 +238,9 @@ pub enum Journal {
 /// `journal verify`.
 #[derive(Debug, Args)]
 pub struct JournalVerify {
-    /// Which run.
-    #[command(flatten)]
-    pub run: OneRun,
+    /// The run's id, or how it begins; every run when not given
+    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    pub run: Option<String>,
     /// An export instead of a run
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     pub file: Option<PathBuf>,
@@ -243,7 +251,7 @@ pub struct JournalVerify {
 pub struct JournalExport {
     /// Which run.
     #[command(flatten)]
-    pub run: OneRun,
+    pub run: AnyRun,
     /// A new file to write; standard output when not given
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
@@ -257,50 +265,9 @@ pub struct JournalImport {
     pub file: PathBuf,
 }
 
-/// An input and its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
-    /// The input.
-    pub input: String,
-    /// Its value, as text.
-    pub value: String,
-}
-
-impl FromStr for Setting {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((input, value)) if !input.is_empty() => Ok(Self { input: input.to_owned(), value: value.to_owned() }),
-            _ => Err("write it as INPUT=VALUE".to_owned()),
-        }
-    }
-}
-
-/// What became of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    /// The step.
-    pub step: StepId,
-    /// Whether it was done.
-    pub done: bool,
-}
-
-impl FromStr for Settlement {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (step, done) = text.split_once('=').ok_or("write it as STEP=done or STEP=not-done")?;
-        let done = match done {
-            "done" => true,
-            "not-done" => false,
-            _ => return Err(format!("`{done}` is neither `done` nor `not-done`")),
-        };
-        Ok(Self { step: StepId::new(step).map_err(|error| error.to_string())?, done })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, Command, Setting, Settlement};
+    use super::{Arguments, Command};
     use clap::{CommandFactory, Parser};
 
     #[test]
@@ -345,9 +312,8 @@ mod tests {
 
         Exit codes:
            0  succeeded; of `rollback`: everything is taken back
-           2  wrong arguments, an invalid plan, a state folder that cannot be used, or a journal that is not
-           whole
-           3  failed and rolled back, refused before anything was done, or an approval was rejected
+           2  wrong arguments, an invalid plan, an unusable state folder, or a journal that is not whole
+           3  rolled back: a step failed, an approval was rejected, or the run was cancelled
            4  stuck: something that the run wrote could not be taken back
            5  halted: the run was stopped and can be resumed
            6  a preview found changes
@@ -390,14 +356,6 @@ mod tests {
                                     back
           -h, --help                Print help (see more with '--help')
         ");
-    }
-
-    #[test]
-    fn values_may_hold_equal_signs_and_settlements_are_words() {
-        assert_eq!("a=b=c".parse(), Ok(Setting { input: "a".to_owned(), value: "b=c".to_owned() }));
-        assert!("=b".parse::<Setting>().is_err() && "a".parse::<Setting>().is_err());
-        assert!("migrate=not-done".parse::<Settlement>().is_ok_and(|settlement| !settlement.done));
-        assert!("migrate=yes".parse::<Settlement>().is_err() && "Migrate=done".parse::<Settlement>().is_err());
     }
 
     #[test]

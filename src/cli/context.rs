@@ -4,7 +4,7 @@ use super::arguments::{Common, Output};
 use super::failure::CommandFailure;
 use super::logs::Logs;
 use crate::action::Registry;
-use crate::actions::Places;
+use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
 use crate::ports::{Clock, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
 use crate::report::json::Json;
@@ -32,6 +32,7 @@ pub struct Context {
     pub streams: Streams,
     /// Where log lines go.
     pub logs: Logs,
+    state: Option<PathBuf>,
 }
 
 /// What is at the other end of the three streams.
@@ -63,10 +64,12 @@ impl Context {
         let logs = Logs::start(common.verbose);
         let ports = ports(&common);
         let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
-        // Without a state folder no run begins, so this one is never used.
-        let backups = state.unwrap_or_default().join("backups");
-        let registry = crate::actions::registry(&ports, &Places { backups });
-        Self { common, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
+        // A backup must be found again by a resume that somebody types elsewhere.
+        let state = state.map(|path| std::path::absolute(&path).unwrap_or(path));
+        // Where nobody says where runs are kept no run begins, and no backup is made.
+        let backups = state.clone().unwrap_or_default().join("backups");
+        let registry = registry(&ports, &Places { backups });
+        Self { common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
     /// Opens the state folder, and makes it if there is none.
@@ -74,10 +77,10 @@ impl Context {
     /// # Errors
     /// When nobody says where it is, or it cannot be used.
     pub fn state(&self) -> Result<StateFolder, CommandFailure> {
-        let path = state_path(self.common.state.clone(), |name| env::var_os(name).map(PathBuf::from))
-            .ok_or_else(|| CommandFailure::usage("nobody says where runs are kept").hint("name a folder with `--state DIR`"))?;
+        let nowhere = || CommandFailure::usage("nobody says where runs are kept").hint("name a folder with `--state DIR`");
+        let path = self.state.as_ref().ok_or_else(nowhere)?;
         let key = env::var("BOWLINE_KEY").ok().filter(|key| !key.is_empty());
-        StateFolder::open(&path, Outside::from(&self.ports), key).map_err(|error| CommandFailure::usage(error.to_string()))
+        StateFolder::open(path, Outside::from(&self.ports), key).map_err(|error| CommandFailure::usage(error.to_string()))
     }
 
     /// True when the output is JSON.

@@ -1,11 +1,11 @@
 //! Drives a run that is in this process's hands: display, signals and other shells around the engine. It decides nothing.
 
-use super::arguments::Settlement;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::print;
 use super::secrets::PlanSecrets;
+use super::settings::Settlement;
 use super::signals::{Supervised, supervise};
 use crate::action::{self, RunScope};
 use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};
@@ -60,6 +60,10 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
     let work = carry(opening, held, controls.clone(), Arc::clone(&display));
     let supervised = supervise(&context.ports.clock, &controls, work);
     match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
+        Supervised::Ended((Err(error), _)) if display.story().run.is_none() => {
+            display.leave();
+            Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
+        }
         Supervised::Ended(result) => Ok(tell(&*display, &run, result, exit)),
         Supervised::BrokeDown => {
             display.leave();
@@ -123,6 +127,10 @@ async fn carry(opening: Opening, held: Arc<Held>, controls: UnboundedSender<Cont
     let ended = drive_engine(opening).await;
     hearing.abort();
     let _stopped = hearing.await;
+    if let (Err(_), Ok(records)) = (&ended, held.records()) {
+        // A journal that breaks also keeps durable records from being shown, and the summary must know what ran.
+        display.recall(&records);
+    }
     let run = held.run().clone();
     let released = Arc::into_inner(held).map_or(Ok(()), Held::release);
     display.event(&Event::Released { run, at: clock.now() });
@@ -155,9 +163,13 @@ fn control(request: Request) -> Control {
 /// Tells how it ended.
 fn tell(display: &dyn Display, run: &RunId, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
-    let exit = match ended {
-        Ok(ended) => exit(ended.outcome),
-        Err(error) => {
+    let exit = match (ended, released) {
+        (Ok(ended), released) => {
+            released.unwrap_or_else(|error| warn(chain(&error)));
+            exit(ended.outcome)
+        }
+        // That a broken journal cannot be closed either goes without saying.
+        (Err(error), _) => {
             let exit = if matches!(error, EngineError::Illegal(_)) { Exit::Internal } else { Exit::Halted };
             warn(chain(&error));
             if let EngineError::Journal { begun, in_doubt, .. } = error {
@@ -170,9 +182,6 @@ fn tell(display: &dyn Display, run: &RunId, (ended, released): Carried, exit: fn
             exit
         }
     };
-    if let Err(error) = released {
-        warn(chain(&error));
-    }
     display.close(&Summary::of(&display.story()), exit.code());
     exit
 }

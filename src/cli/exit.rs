@@ -27,8 +27,8 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
    0  succeeded; of `rollback`: everything is taken back
-   2  wrong arguments, an invalid plan, a state folder that cannot be used, or a journal that is not whole
-   3  failed and rolled back, refused before anything was done, or an approval was rejected
+   2  wrong arguments, an invalid plan, an unusable state folder, or a journal that is not whole
+   3  rolled back: a step failed, an approval was rejected, or the run was cancelled
    4  stuck: something that the run wrote could not be taken back
    5  halted: the run was stopped and can be resumed
    6  a preview found changes
@@ -55,7 +55,7 @@ impl Exit {
         }
     }
 
-    /// How a run that was to go forward ended.
+    /// How a run that was to go on ended.
     pub fn of_run(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Succeeded | Outcome::Abandoned => Exit::Succeeded,
@@ -65,7 +65,7 @@ impl Exit {
         }
     }
 
-    /// How a run that was to be taken back ended: being taken back is what was asked for.
+    /// How a run that was to be taken back ended: then being taken back is what was asked for.
     pub fn of_rollback(outcome: Outcome) -> Self {
         match outcome {
             Outcome::RolledBack => Exit::Succeeded,

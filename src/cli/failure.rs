@@ -19,7 +19,7 @@ pub struct CommandFailure {
     /// What to type next.
     pub hint: Option<String>,
     /// What is wrong with a file, pointing into it; it is told instead of the message.
-    pub diagnostic: Option<Diagnosis>,
+    pub diagnostic: Option<Box<Diagnosis>>,
 }
 
 /// What is wrong with a file.

@@ -31,7 +31,7 @@ async fn verify(context: &Context, arguments: &JournalVerify) -> Result<Exit, Co
         whole = tell(context, &file.display().to_string(), &verified);
     } else {
         let folder = context.state()?;
-        let runs = match &arguments.run.run {
+        let runs = match &arguments.run {
             Some(run) => vec![pick::run(&folder, Some(run))?],
             None => {
                 let rows = folder.runs(&RunFilter::default()).map_err(|error| CommandFailure::usage(error.to_string()))?;

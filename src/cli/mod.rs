@@ -20,6 +20,7 @@ mod resume;
 mod run;
 mod runs;
 mod secrets;
+mod settings;
 mod show;
 mod signals;
 mod start;

@@ -10,6 +10,8 @@ use crate::action::RunScope;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,8 +46,10 @@ pub fn checked(context: &Context, name: &str, text: &str) -> Result<Plan, Comman
     let source = Source::new(name, text);
     check(&source, &context.registry).map_err(|problems| {
         let mut failure = CommandFailure::usage(problems.to_string());
-        failure.diagnostic =
-            Some(Diagnosis { text: rendered(context, &problems), problems: problems.iter().map(|problem| problem.to_json()).collect() });
+        failure.diagnostic = Some(Box::new(Diagnosis {
+            text: rendered(context, &problems),
+            problems: problems.iter().map(|problem| problem.to_json()).collect(),
+        }));
         failure
     })
 }
@@ -65,7 +69,7 @@ pub fn tell_warnings(context: &Context, plan: &Plan) {
 /// # Errors
 /// When a value is missing or does not fit.
 pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
-    let mut given = std::collections::BTreeMap::new();
+    let mut given = BTreeMap::new();
     for setting in &choice.set {
         if given.insert(setting.input.clone(), setting.value.clone()).is_some() {
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
@@ -77,8 +81,9 @@ pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Boun
 /// Inputs that do not fit a plan.
 fn misfit(context: &Context, problems: &BindProblems) -> CommandFailure {
     let mut failure = CommandFailure::usage(problems.to_string());
-    let each = |problem: &BindProblem| serde_json::json!({ "message": problem.message, "help": problem.help, "severity": "error" });
-    failure.diagnostic = Some(Diagnosis { text: rendered(context, problems), problems: problems.problems.iter().map(each).collect() });
+    let each = |problem: &BindProblem| json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    let told = problems.problems.iter().map(each).collect();
+    failure.diagnostic = Some(Box::new(Diagnosis { text: rendered(context, problems), problems: told }));
     failure
 }
 
@@ -98,7 +103,7 @@ impl OpenedPlan {
 }
 
 /// Whose run it is, and where it works.
-pub fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
+fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
     RunScope {
         run,
         plan: plan.name.clone(),

@@ -1,10 +1,11 @@
 //! `resume` and `rollback`: take a run that is not closed in hand and drive it on, or back. They read nothing but the run itself.
 
-use super::arguments::{OneRun, Resume, Settlement};
+use super::arguments::{OneRun, Resume};
 use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::settings::Settlement;
 use super::{open, pick};
 use crate::journal::{Frozen, Held, JournalError};
 use crate::record::{Mode, Record, What};

@@ -1,8 +1,9 @@
 //! What signals do to a run, and the watchdog that leaves when a halted run does not stop. It knows no terminal.
 
 use crate::engine::Control;
-use crate::ports::Clock;
+use crate::ports::{Clock, SystemHost};
 use crate::record::CancelLevel;
+use crate::report::sentence::CTRL_C;
 use futures::future::BoxFuture;
 use std::future::Future;
 use std::io;
@@ -50,10 +51,10 @@ impl Signals {
         self.interrupts += u32::from(signal == Signal::Interrupt);
         let by = match signal {
             Signal::Interrupt if self.interrupts == 1 && !self.halting => {
-                return Meaning::Tell(cancel(CancelLevel::RollBack, "Ctrl-C"));
+                return Meaning::Tell(cancel(CancelLevel::RollBack, CTRL_C));
             }
             Signal::Interrupt if self.halting => return Meaning::Leave,
-            Signal::Interrupt => "Ctrl-C",
+            Signal::Interrupt => CTRL_C,
             Signal::Terminate => "SIGTERM",
             Signal::HangUp => "SIGHUP",
         };
@@ -124,23 +125,31 @@ fn tell(controls: &UnboundedSender<Control>, control: Control) {
 struct Streams {
     interrupt: Stream,
     terminate: Stream,
-    hang_up: Stream,
+    /// None when the process was started deaf to it: who types `nohup` wants the run to outlive the terminal.
+    hang_up: Option<Stream>,
 }
 
 impl Streams {
     fn open() -> io::Result<Self> {
+        let deaf = SystemHost.is_deaf_to_hang_up();
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up: if deaf { None } else { Some(signal(SignalKind::hangup())?) },
         })
     }
 
     async fn next(&mut self) -> Signal {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(stream) => stream.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             Some(()) = self.interrupt.recv() => Signal::Interrupt,
             Some(()) = self.terminate.recv() => Signal::Terminate,
-            Some(()) = self.hang_up.recv() => Signal::HangUp,
+            Some(()) = hang_up => Signal::HangUp,
             else => std::future::pending().await,
         }
     }

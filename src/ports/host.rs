@@ -33,6 +33,19 @@ pub trait Host: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemHost;
 
+impl SystemHost {
+    /// True when this process was started deaf to SIGHUP, as `nohup` does. It must be asked before anybody listens to that signal.
+    pub fn is_deaf_to_hang_up(self) -> bool {
+        std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, nix::sys::signal::Signal::SIGHUP as u32))
+    }
+}
+
+/// Reads the mask `SigIgn` of `/proc/PID/status`: bit `n - 1` stands for signal `n`.
+fn ignores(status: &str, signal: u32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
 impl Host for SystemHost {
     fn this_process(&self) -> io::Result<ProcessFacts> {
         let pid = std::process::id();
@@ -63,13 +76,20 @@ fn started(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Host, SystemHost, started};
+    use super::{Host, SystemHost, ignores, started};
 
     #[test]
     fn this_process_lives_and_started_when_it_says() {
         let facts = SystemHost.this_process().unwrap();
         assert_eq!(SystemHost.started(facts.pid), Some(facts.started));
         assert!(!facts.boot.is_empty() && !facts.host.is_empty() && !facts.user.is_empty());
+    }
+
+    #[test]
+    fn a_signal_that_is_ignored_is_a_bit_of_the_mask() {
+        let status = "Name:\tbowline\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000004002\n";
+        assert!(ignores(status, 1) && ignores(status, 13) && !ignores(status, 2) && !ignores(status, 15));
+        assert!(!ignores("", 1));
     }
 
     #[test]

@@ -78,13 +78,13 @@ impl Story {
                 }
             }
             What::EffectDone { step, key, .. } => self.entry(step).doubts.retain(|(doubted, _)| doubted != key),
-            What::DoubtAnswered { step, .. } => self.entry(step).doubts.clear(),
+            What::DoubtAnswered { step, done, .. } => self.entry(step).settled_by_hand(at, *done),
             What::ApprovalAsked { step, message } => self.entry(step).ask(at, message),
             What::ApprovalAnswered { step, approved, by, comment } => self.entry(step).answered(at, *approved, by, comment.as_deref()),
             What::UndoStarted { step, .. } => self.entry(step).begin_undo(at),
             What::UndoEnded { step, result, .. } => self.entry(step).end_undo(at, result),
-            What::EvidenceKept { step, error, .. } => {
-                self.entry(step).evidence = error.clone().map_or(EvidenceStory::Kept, EvidenceStory::Partial);
+            What::EvidenceKept { step, evidence, error } => {
+                self.entry(step).evidence = EvidenceStory { kept: evidence.is_some(), missing: error.clone() };
             }
             _ => {}
         }
@@ -173,6 +173,15 @@ impl StepStory {
         self.rest(at, retry_at.map_or(last, Status::Backoff));
     }
 
+    /// Done, it counts as done; not done, its turn comes again.
+    fn settled_by_hand(&mut self, at: Moment, done: bool) {
+        self.doubts.clear();
+        match done {
+            true => self.rest(at, Status::Done),
+            false => self.status = Status::Waiting,
+        }
+    }
+
     fn begin_undo(&mut self, at: Moment) {
         self.undo_started.get_or_insert(at);
         self.status = Status::Undoing;
@@ -185,6 +194,8 @@ impl StepStory {
         match result {
             UndoResult::Undone { marks } => {
                 self.undo_failure = None;
+                // What is taken back is in doubt no longer.
+                self.doubts.clear();
                 self.undone(marks);
             }
             UndoResult::Failed { failure, marks, retry_at } => self.undo_failed(failure, marks, *retry_at),

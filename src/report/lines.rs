@@ -27,8 +27,11 @@ pub struct Lines {
 #[derive(Default)]
 struct State {
     story: Story,
-    told: HashMap<StepId, (Moment, String)>,
+    told: Told,
 }
+
+/// What each step was last told to do, and when.
+type Told = HashMap<StepId, (Moment, String)>;
 
 impl Lines {
     /// Writes to `out`, with times of `zone`.
@@ -40,12 +43,28 @@ impl Lines {
         self.outlet.line(line(story, &self.zone, at, step, text));
     }
 
-    fn doing(&self, state: &mut State, step: &StepId, text: &str) {
+    fn tell(&self, story: &Story, told: &mut Told, event: &Event) {
+        match event {
+            Event::Recorded(record) => {
+                if let Some(Sentence { step, text, .. }) = sentence::of(story, record, &self.zone) {
+                    self.say(story, record.at, step.as_ref(), &text);
+                }
+            }
+            Event::Doing { step, text } => self.doing(story, told, step, text),
+            Event::Line { step, text } => self.say(story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
+            Event::Warning { step, text } => {
+                self.say(story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(text)));
+            }
+            Event::Of { .. } | Event::Released { .. } => {}
+        }
+    }
+
+    fn doing(&self, story: &Story, told: &mut Told, step: &StepId, text: &str) {
         let now = (self.now)();
-        let again = state.told.get(step).is_none_or(|(at, told)| told != text && now.since(*at) >= PATIENCE);
+        let again = told.get(step).is_none_or(|(at, told)| told != text && now.since(*at) >= PATIENCE);
         if again {
-            state.told.insert(step.clone(), (now, text.to_owned()));
-            self.say(&state.story, now, Some(step), &words::plain(text));
+            told.insert(step.clone(), (now, text.to_owned()));
+            self.say(story, now, Some(step), &words::plain(text));
         }
     }
 }
@@ -61,21 +80,9 @@ pub fn line(story: &Story, zone: &TimeZone, at: Moment, step: Option<&StepId>, t
 
 impl Reporter for Lines {
     fn event(&self, event: &Event) {
-        let mut state = locked(&self.state);
-        state.story.event(event);
-        match event {
-            Event::Recorded(record) => {
-                if let Some(Sentence { step, text, .. }) = sentence::of(&state.story, record, &self.zone) {
-                    self.say(&state.story, record.at, step.as_ref(), &text);
-                }
-            }
-            Event::Doing { step, text } => self.doing(&mut state, step, text),
-            Event::Line { step, text } => self.say(&state.story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
-            Event::Warning { step, text } => {
-                self.say(&state.story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(text)));
-            }
-            Event::Of { .. } | Event::Released { .. } => {}
-        }
+        let State { story, told } = &mut *locked(&self.state);
+        story.event(event);
+        self.tell(story, told, event);
     }
 }
 
@@ -128,7 +135,7 @@ mod tests {
         12:04:02 deploy    done in 1.2s
         12:04:02 healthy   started
         12:04:06 healthy   failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        12:04:06 rolling back what `back` guards, within 5m, because of healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
+        12:04:06 rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
         12:04:06 healthy   evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         12:04:06 healthy   taking it back
         12:04:06 healthy   nothing to take back
@@ -157,7 +164,7 @@ mod tests {
         lines.close(&Summary::of(&lines.story()), 5);
         insta::assert_snapshot!(page.text(), @"
         12:04:30 resumed by ops@ci-7 (process 5000)
-        blue-green in production has not ended: 2 steps are done so far
+        blue-green in production has not ended: done so far: database, colours
         next:
           bowline resume 20261121-120300-7f3a    goes on where it stopped
           bowline rollback 20261121-120300-7f3a  takes back what was done

@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(heard.recv(), Ok("log"));
         insta::assert_snapshot!(term.contents(), @"
         12:04:15 ! the clock jumped
-        blue-green in production has not ended: 2 steps are done so far
+        blue-green in production has not ended: done so far: database, colours
         warning: the clock jumped
         next:
           bowline resume 20261121-120300-7f3a    goes on where it stopped

@@ -33,6 +33,9 @@ pub enum Tone {
     Bad,
 }
 
+/// Who asks when a person at this terminal does.
+pub const CTRL_C: &str = "Ctrl-C";
+
 /// Says a record; none when people need not hear of it, or hear of it in the summary.
 pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
     let run = |tone, text: String| Some(Sentence { step: None, tone, text });
@@ -49,7 +52,8 @@ pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
         }
         What::CancelRequested { level, by } => {
             let asked = if *level == CancelLevel::Halt { "halt" } else { "cancel" };
-            run(Tone::Warn, format!("{asked} asked by {by}: {}", words::cancel(*level)))
+            let more = if by == CTRL_C && *level == CancelLevel::RollBack { "; once more halts at once" } else { "" };
+            run(Tone::Warn, format!("{asked} asked by {by}: {}{more}", words::cancel(*level)))
         }
         What::RollbackOpened { scope, cause, deadline } => run(Tone::Bad, rolling_back(scope, cause, deadline.since(record.at))),
         What::RollbackVerified { failure: None } => run(Tone::Good, "what must hold after the rollback holds".to_owned()),
@@ -124,8 +128,10 @@ fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -
     // A whole number of seconds: the budget is a limit, not a measurement.
     let budget = crate::ids::Period(Duration::from_secs(budget.as_secs()));
     let reason = words::plain(&cause.reason);
-    let because = cause.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
-    format!("rolling back {scope}, within {budget}, because of {because}{reason}")
+    match &cause.step {
+        Some(step) => format!("rolling back {scope}, within {budget}, because {step} failed: {reason}"),
+        None => format!("rolling back {scope}, within {budget}: {reason}"),
+    }
 }
 
 fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &AttemptResult) -> (Tone, String) {
@@ -138,7 +144,7 @@ fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &At
         AttemptResult::Failed { failure, retry_at } => failed("failed", failure, attempt, at, *retry_at),
         AttemptResult::TimedOut { failure, retry_at } => failed("timed out", failure, attempt, at, *retry_at),
         AttemptResult::Cancelled => (Tone::Warn, "stopped".to_owned()),
-        AttemptResult::Interrupted => (Tone::Warn, "interrupted: the process that ran it is gone".to_owned()),
+        AttemptResult::Interrupted => (Tone::Warn, "interrupted before its end".to_owned()),
     }
 }
 
@@ -240,7 +246,7 @@ mod tests {
         Good deploy: done in 1.2s
         Begin healthy: started
         Bad healthy: failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        Bad rolling back what `back` guards, within 5m, because of healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
+        Bad rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
         Plain healthy: evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         Begin healthy: taking it back
         Good healthy: nothing to take back
@@ -269,7 +275,7 @@ mod tests {
         Begin switch: started
         Bad switch: timed out: waiting for the new side to answer through the ingress
         Warn database: run: nobody can tell whether it happened: a program's end cannot be looked up
-        Bad rolling back what `back` guards, within 5m, because of switch: waiting for the new side to answer through the ingress
+        Bad rolling back what `back` guards, within 5m, because switch failed: waiting for the new side to answer through the ingress
         Warn switch: no evidence could be kept: the server did not answer within 5s
         Begin switch: taking it back
         Warn switch: not taken back yet: the server refused the write: 403 Forbidden; the next try in 1.5s
@@ -286,7 +292,7 @@ mod tests {
         Good database: done in 1m 01s
         Warn colours: asks: Move production to v3? (answer with `bowline approve 20261121-120300-7f3a colours` or `bowline reject 20261121-120300-7f3a colours`)
         Bad colours: rejected by ada: not on a Friday
-        Bad rolling back what `back` guards, within 5m, because of colours: rejected by ada
+        Bad rolling back what `back` guards, within 5m, because colours failed: rejected by ada
         ");
     }
 
@@ -301,7 +307,7 @@ mod tests {
         Begin colours: started
         Good colours: done in 0.3s
         Begin deploy: started
-        Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back
+        Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
         Warn halt asked by Ctrl-C: halting as soon as possible
         Warn deploy: stopped
         Plain resumed by ops@ci-7 (process 5000)

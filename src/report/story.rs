@@ -156,16 +156,13 @@ impl Status {
     }
 }
 
-/// Whether the outside was looked at when a step failed.
+/// What is known of the look at the outside when a step failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum EvidenceStory {
-    /// Not yet.
-    #[default]
-    None,
-    /// It was.
-    Kept,
-    /// Not, or not all of it, and why.
-    Partial(String),
+pub struct EvidenceStory {
+    /// Something was kept.
+    pub kept: bool,
+    /// Why it is not all, or nothing.
+    pub missing: Option<String>,
 }
 
 /// A run on its way back.
@@ -296,7 +293,7 @@ impl StepStory {
             undo_failure: None,
             marks: Vec::new(),
             doubts: Vec::new(),
-            evidence: EvidenceStory::None,
+            evidence: EvidenceStory::default(),
             doing: None,
             of: None,
         }

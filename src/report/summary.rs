@@ -1,11 +1,14 @@
 //! What is said when a process lets go of a run: how it ended, why, what is left, and what to type next. Pure; it knows no terminal.
 
-use super::story::{EvidenceStory, StepStory, Story};
+use super::story::{Status, StepStory, Story};
 use super::words;
 use crate::ids::{PlanName, RunId, StepId};
-use crate::record::{Mark, MarkKind, Outcome, Scope};
+use crate::record::{Mark, MarkKind, Mode, Outcome, Role, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// Most steps that a line names.
+const NAMED: usize = 10;
 
 /// The end of a run's story, in parts that a program can read and a person is told in order.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -118,7 +121,7 @@ fn headline(story: &Story) -> String {
     };
     let time = words::took(story.time());
     let Some(ending) = &story.ending else {
-        return format!("{name} has not ended: {} so far", words::count(story.counts().done, "step is done", "steps are done"));
+        return format!("{name} has not ended: {}", done_so_far(story));
     };
     match ending.outcome {
         Outcome::Succeeded if story.warnings.is_empty() && failed_but_went_on(story) == 0 => format!("{name} succeeded in {time}"),
@@ -127,6 +130,18 @@ fn headline(story: &Story) -> String {
         Outcome::Stuck => format!("{name} is stuck after {time}: what it changed could not all be taken back"),
         Outcome::Halted => format!("{name} is halted after {time}: {}", ending.reason.as_deref().map_or_else(String::new, words::plain)),
         Outcome::Abandoned => format!("{name} was closed as it is"),
+    }
+}
+
+/// What ran, when nothing more could be written: names, as many as a person reads.
+fn done_so_far(story: &Story) -> String {
+    let steps = story.steps.values().filter(|step| step.role != Role::Guard);
+    let done: Vec<&str> = steps.filter(|step| step.status == Status::Done).map(|step| step.id.as_str()).collect();
+    let named = done.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match done.len() {
+        0 => "no step is done so far".to_owned(),
+        count if count > NAMED => format!("{count} steps are done so far: {named} and {} more", count - NAMED),
+        _ => format!("done so far: {named}"),
     }
 }
 
@@ -152,7 +167,8 @@ fn reason(story: &Story) -> (Option<String>, Option<String>) {
     if let Some((step, failure)) = story.culprit().and_then(|step| Some((step, step.failure.as_ref()?))) {
         return (Some(format!("{}: {}", step.id, words::failure(failure))), failure.hint.as_deref().map(words::plain));
     }
-    let cause = story.rollback.as_ref().map(|rollback| words::plain(&rollback.cause.reason));
+    let asked = story.holder.as_ref().is_some_and(|(_, mode)| *mode == Mode::Rollback);
+    let cause = story.rollback.as_ref().filter(|_| !asked).map(|rollback| words::plain(&rollback.cause.reason));
     let rest = story.ending.as_ref().filter(|ending| ending.outcome != Outcome::Halted).and_then(|ending| ending.reason.as_deref());
     (cause.or_else(|| rest.map(words::plain)), None)
 }
@@ -199,11 +215,8 @@ fn warnings(story: &Story) -> Vec<String> {
     if let Some(Some(failure)) = story.rollback.as_ref().and_then(|rollback| rollback.verified.as_ref()) {
         warnings.push(format!("after the rollback: {}", words::failure(failure)));
     }
-    let partial = story.steps.values().filter_map(|step| match &step.evidence {
-        EvidenceStory::Partial(why) => Some(format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))),
-        _ => None,
-    });
-    warnings.extend(partial);
+    let missing = story.steps.values().filter_map(|step| Some((step, step.evidence.missing.as_ref()?)));
+    warnings.extend(missing.map(|(step, why)| format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))));
     warnings.extend(story.ending.iter().flat_map(|ending| &ending.notes).map(|note| words::plain(note)));
     // Progress and records may tell the same thing.
     let mut seen = std::collections::BTreeSet::new();
@@ -229,7 +242,7 @@ fn next(story: &Story) -> Vec<Next> {
         }
         add(format!("bowline abandon {run}"), "closes it as it is");
     }
-    for step in story.steps.values().filter(|step| step.evidence == EvidenceStory::Kept) {
+    for step in story.steps.values().filter(|step| step.evidence.kept) {
         add(format!("bowline show {run} --evidence {}", step.id), "shows what was seen when it failed");
     }
     next
@@ -305,7 +318,7 @@ mod tests {
     #[test]
     fn a_run_without_an_end_says_so() {
         insta::assert_snapshot!(told(&samples::running()), @"
-        blue-green in production has not ended: 2 steps are done so far
+        blue-green in production has not ended: done so far: database, colours
         next:
           bowline resume 20261121-120300-7f3a    goes on where it stopped
           bowline rollback 20261121-120300-7f3a  takes back what was done

@@ -202,8 +202,8 @@ pub(super) mod tests {
         12:04:01 ✓ colours  done in 0.3s
         12:04:02 ✓ deploy   done in 1.2s
         12:04:06 ✗ healthy  failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        12:04:06 ✗ rolling back what `back` guards, within 5m, because of healthy: image web:v3 of pod web-green-5c9f-x2 cannot
-        be pulled
+        12:04:06 ✗ rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 can
+        not be pulled
         12:04:06 · healthy  evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         12:04:06 ✓ healthy  nothing to take back
         12:04:08 ! deploy   taken back in 2.1s; 1 change by somebody else left alone

@@ -5,10 +5,11 @@ use crate::record::{CancelLevel, EffectKey, Failure, Outcome, SkipReason};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
-/// A measured length of time, as exact as people care: `0.4s`, `3.2s`, `42s`, `2m 03s`, `1h 05m`.
+/// A measured length of time, as exact as people care: `40ms`, `0.4s`, `3.2s`, `42s`, `2m 03s`, `1h 05m`.
 pub fn took(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
+        0 if time.as_millis() < 100 => format!("{}ms", time.as_millis()),
         0..10 => {
             let tenths = time.as_millis() / 100;
             format!("{}.{}s", tenths / 10, tenths % 10)
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_length_of_time_is_as_exact_as_people_care() {
         let texts: Vec<String> = [40, 3_249, 9_999, 42_900, 123_000, 3_900_000].map(|ms| took(Duration::from_millis(ms))).into();
-        assert_eq!(texts, ["0.0s", "3.2s", "9.9s", "42s", "2m 03s", "1h 05m"]);
+        assert_eq!(texts, ["40ms", "3.2s", "9.9s", "42s", "2m 03s", "1h 05m"]);
     }
 
     #[test]
