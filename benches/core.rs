@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench core`
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use bowline::engine::core::{Command, Core};
 use bowline::ids::{ActionKind, Moment, Period, PlanName, RunId, StepId};
 use bowline::record::{

@@ -27,6 +27,8 @@ mod start;
 mod validate;
 
 #[cfg(test)]
+mod published;
+#[cfg(test)]
 mod testing;
 
 pub use exit::Exit;

@@ -1,5 +1,7 @@
 //! The program as people and scripts meet it: exit codes, signals, locks, a full disk. No cluster is needed.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
 mod bench;
 mod doubt;
 mod full;

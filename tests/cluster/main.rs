@@ -1,5 +1,7 @@
 //! bowline on a real Kubernetes. One cluster serves the suite; each test has a namespace of its own.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
 mod broken;
 mod deploy;
 mod harness;

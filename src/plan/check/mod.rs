@@ -101,7 +101,11 @@ fn reversibility(draft: &Draft) -> Reversibility {
 fn has_effects(draft: &Draft) -> bool {
     // What is written may stand in files that nobody has read yet.
     let writes =
-        draft.prepared.as_ref().is_none_or(|prepared| !prepared.kept && !(prepared.targets.is_empty() && prepared.sources.is_empty()));
+        match &draft.prepared {
+        Some(prepared) if prepared.kept => false,
+        Some(prepared) => !prepared.targets.is_empty() || !prepared.sources.is_empty(),
+        None => true,
+    };
     match reversibility(draft) {
         Reversibility::Compensable => true,
         Reversibility::Reversible => writes && draft.undo == Undo::ByAction,

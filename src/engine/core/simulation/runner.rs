@@ -471,7 +471,8 @@ impl<'a> Runner<'a> {
         let (step, id, number) = (undo.step, self.id(undo.step), undo.number);
         let effects = self.case.scripts[step].effects;
         let forgets = self.flaw == Some(Flaw::ForgetFailed) && self.state(step).status == Status::Failed;
-        if undo.restored < effects && !forgets && !(undo.fails && undo.restored >= effects / 2) && !undo.stop {
+        let gives_up = undo.fails && undo.restored >= effects / 2;
+        if undo.restored < effects && !forgets && !gives_up && !undo.stop {
             let effect = undo.restored;
             self.undos[place].restored += 1;
             return self.restore(step, effect);

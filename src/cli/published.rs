@@ -1,0 +1,64 @@
+//! Holds what is published beside the program: schemas that fit the types, and plans that are valid.
+
+use super::testing::ports;
+use crate::action::Registry;
+use crate::actions::{Places, registry};
+use crate::plan::{Source, check, schema};
+use crate::record::Record;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn beside(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn actions() -> Registry {
+    registry(&ports(), &Places { backups: PathBuf::from("backups") })
+}
+
+fn is_fresh(path: &str, schema: &Value) {
+    let made = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    if std::env::var_os("BOWLINE_WRITE_SCHEMAS").is_some() {
+        fs::write(beside(path), &made).unwrap();
+    }
+    let published = fs::read_to_string(beside(path)).unwrap_or_default();
+    assert!(published == made, "{path} is stale: run this test with BOWLINE_WRITE_SCHEMAS=1 and commit what it writes");
+}
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn the_schema_of_plans_is_fresh() {
+    is_fresh("schemas/plan.schema.json", &schema(&actions()));
+}
+
+#[test]
+fn the_schema_of_records_is_fresh() {
+    is_fresh("schemas/record.schema.json", &schemars::schema_for!(Record).to_value());
+}
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn every_plan_that_is_published_is_valid_and_warns_of_nothing() {
+    let mut found = 0;
+    for entry in fs::read_dir(beside("plans")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let plan = check(&Source::new(&name, fs::read_to_string(&path).unwrap()), &actions());
+            let plan = plan.unwrap_or_else(|problems| panic!("{problems:?}"));
+            assert!(plan.warnings.is_empty(), "{name}: {:?}", plan.warnings);
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
+/// The first YAML block of the README is a plan that people will copy.
+#[test]
+fn the_plan_in_the_readme_is_valid() {
+    let text = fs::read_to_string(beside("README.md")).unwrap();
+    let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let plan = check(&Source::new("README.md", block), &actions());
+    assert!(plan.is_ok_and(|plan| plan.warnings.is_empty() && plan.steps.len() == 2));
+}
