@@ -62,8 +62,9 @@ fn house() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     sources(&root, &mut paths);
-    let test_only =
-        |name: &str| ["test", "fixture", "simulation", "conformance", "house", "samples", "published"].iter().any(|word| name.contains(word));
+    let test_only = |name: &str| {
+        ["test", "fixture", "simulation", "conformance", "house", "samples", "published"].iter().any(|word| name.contains(word))
+    };
     let read = |path: &PathBuf| {
         let name = path.strip_prefix(&root).expect("under src").to_string_lossy().into_owned();
         let text = fs::read_to_string(path).expect("source is text");

@@ -100,8 +100,7 @@ fn reversibility(draft: &Draft) -> Reversibility {
 /// True when a rollback has something to do for a step.
 fn has_effects(draft: &Draft) -> bool {
     // What is written may stand in files that nobody has read yet.
-    let writes =
-        match &draft.prepared {
+    let writes = match &draft.prepared {
         Some(prepared) if prepared.kept => false,
         Some(prepared) => !prepared.targets.is_empty() || !prepared.sources.is_empty(),
         None => true,
