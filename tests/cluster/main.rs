@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod broken;
+mod conformance;
 mod deploy;
 mod harness;
 mod kills;
