@@ -81,7 +81,7 @@ pub(super) async fn look_up_all(lookup: Lookup, open: Vec<(EffectKey, Value)>, m
         let ticket = ErasedTicket { key: key.clone(), undo, known: Known::Open };
         let found = look_up(&lookup, &ticket).await;
         if lookup.cx.cancel.is_cancelled() {
-            return;
+            break;
         }
         settled.push((key, found));
     }

@@ -5,10 +5,10 @@ use super::attempt::{Attempt, look_up_all};
 use super::core::{Command, Status};
 use super::drive::{Driver, Next};
 use super::hand::Work;
-use super::program::Rendered;
+use super::program::{Compensation, Rendered};
 use super::retreat::{EVIDENCE_WITHIN, Retreat, take_evidence, verify};
 use super::settle::Lookup;
-use crate::action::{DynEffect, Known, UndoCx};
+use crate::action::{ActionError, DynEffect, Known, UndoCx};
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, Failure, Role, Scope, Settled, SkipReason, UndoResult, What};
 use serde_json::Value;
@@ -129,6 +129,9 @@ impl Driver {
         if let Some(problem) = prepared.problems.into_iter().next() {
             return self.fail_at_once(step, attempt, Failure::permanent(problem));
         }
+        if let Err(failure) = self.check_undo(&rendered.undo) {
+            return self.fail_at_once(step, attempt, failure);
+        }
         let params = match known {
             true => None,
             false => Some(self.ledger.seal(&to_value(&rendered))?),
@@ -146,6 +149,20 @@ impl Driver {
         };
         self.hand.attempts.insert(step, work);
         tokio::spawn(attempt.run());
+        Ok(())
+    }
+
+    /// What is to take a step back must be sound before the step does anything.
+    fn check_undo(&self, undo: &Compensation) -> Result<(), Failure> {
+        let Compensation::Steps(steps) = undo else { return Ok(()) };
+        for (kind, params) in steps {
+            let unknown = || Failure::permanent(format!("this bowline does not know the action `{kind}` of the step's undo"));
+            let action = self.registry.get(kind.as_str()).ok_or_else(unknown)?;
+            let prepared = action.prepare(&self.scope, &self.frozen, params).map_err(ActionError::into_failure)?;
+            if let Some(problem) = prepared.problems.into_iter().next() {
+                return Err(Failure::permanent(format!("the step's undo cannot work: {problem}")));
+            }
+        }
         Ok(())
     }
 
@@ -236,10 +253,14 @@ impl Driver {
     fn evidence_token(&self) -> CancellationToken {
         let cause = self.ledger.core.rollback().and_then(|rollback| rollback.cause.step.as_ref());
         let due = cause.is_some_and(|step| self.ledger.core.wants_evidence(step));
-        if !due {
-            self.evidence.cancel();
+        match due {
+            true => self.evidence.clone(),
+            false => {
+                let nothing_to_wait_for = CancellationToken::new();
+                nothing_to_wait_for.cancel();
+                nothing_to_wait_for
+            }
         }
-        self.evidence.clone()
     }
 
     fn start_evidence(&mut self, step: StepId) -> Result<(), EngineError> {

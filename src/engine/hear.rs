@@ -33,7 +33,10 @@ impl Driver {
             }
             Message::Undone { step, attempt, result } => self.undone(step, attempt, result),
             Message::Evidence { step, evidence, error } => {
-                let shown = |item: Evidence| Evidence { text: self.ledger.redactor.clean(&item.text), ..item };
+                let shown = |item: Evidence| Evidence {
+                    title: self.ledger.redactor.clean(&item.title),
+                    text: self.ledger.redactor.clean(&item.text),
+                };
                 let evidence: Vec<_> = evidence.into_iter().map(shown).collect();
                 let blob = match evidence.is_empty() {
                     true => None,

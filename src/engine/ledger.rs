@@ -6,7 +6,7 @@ use crate::action::Redactor;
 use crate::event::{Event, Reporter};
 use crate::journal::{JournalError, RunJournal};
 use crate::ports::Clock;
-use crate::record::{AttemptResult, BlobRef, Cause, Record, UndoResult, VERSION, What};
+use crate::record::{AttemptResult, BlobRef, Cause, Mark, Record, UndoResult, VERSION, What};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -76,6 +76,11 @@ impl Ledger {
         Ok(result?)
     }
 
+    fn clean(&self, marks: Vec<Mark>) -> Vec<Mark> {
+        let clean = |mark: Mark| Mark { notes: mark.notes.iter().map(|note| self.redactor.clean(note)).collect(), ..mark };
+        marks.into_iter().map(clean).collect()
+    }
+
     fn without_secrets(&self, what: What) -> What {
         match what {
             What::AttemptEnded { step, attempt, result } => {
@@ -91,8 +96,11 @@ impl Ledger {
                 What::AttemptEnded { step, attempt, result }
             }
             What::UndoEnded { step, attempt, result: UndoResult::Failed { failure, marks, retry_at } } => {
-                let failure = self.redactor.failure(&failure);
+                let (failure, marks) = (self.redactor.failure(&failure), self.clean(marks));
                 What::UndoEnded { step, attempt, result: UndoResult::Failed { failure, marks, retry_at } }
+            }
+            What::UndoEnded { step, attempt, result: UndoResult::Undone { marks } } => {
+                What::UndoEnded { step, attempt, result: UndoResult::Undone { marks: self.clean(marks) } }
             }
             What::RollbackOpened { scope, cause, deadline } => {
                 let cause = Cause { reason: self.redactor.clean(&cause.reason), ..cause };

@@ -1,9 +1,11 @@
 //! Finding out how an effect ended whose answer was lost.
 
-use crate::action::{DynAction, DynEffect, ErasedTicket, Known, ReadCx};
+use crate::action::{ActionError, DynAction, DynEffect, ErasedTicket, Known, ReadCx};
 use crate::ports::Clock;
 use crate::record::Settled;
+use futures::FutureExt;
 use serde_json::Value;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +19,20 @@ pub(super) struct Lookup {
 }
 
 const TRIES: u32 = 4;
+/// Time for one look.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// Asks the action, a few times when it cannot tell yet. What nobody can tell is `Unknown`, never a guess.
 pub(super) async fn look_up(lookup: &Lookup, ticket: &ErasedTicket) -> Settled<Value> {
     let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: Known::Open };
     let mut wait = Duration::from_millis(500);
     for attempt in 1..=TRIES {
-        match lookup.action.settle(lookup.cx.clone(), lookup.params.clone(), effect.clone()).await {
+        let looking = AssertUnwindSafe(lookup.action.settle(lookup.cx.clone(), lookup.params.clone(), effect.clone())).catch_unwind();
+        let found = tokio::select! {
+            found = looking => found.unwrap_or_else(|_| Err(ActionError::permanent("the action broke down"))),
+            () = lookup.clock.sleep(WITHIN) => Err(ActionError::transient("there was no answer")),
+        };
+        match found {
             Ok(settled) => return settled,
             Err(error) if attempt == TRIES || !error.is_transient() => {
                 return Settled::Unknown(format!("it could not be looked up: {error}"));

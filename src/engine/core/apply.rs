@@ -91,6 +91,7 @@ impl Core {
     fn epoch_opened(&mut self, epoch: u64, mode: Mode) {
         self.epoch = epoch;
         self.mode = mode;
+        self.back_asked |= mode == Mode::Rollback;
         self.halted = None;
         self.halt = None;
         self.deadlines.clear();
@@ -115,7 +116,8 @@ impl Core {
         self.verified = None;
         for (place, step) in self.steps.iter_mut().enumerate() {
             step.undo_failures = 0;
-            if self.rollback.is_none() && step.status.is_under_way() {
+            // Time that nobody held the run does not count against a step; a person's time to answer goes on.
+            if self.rollback.is_none() && !self.gates.contains(&place) {
                 step.began = None;
             }
             if matches!(step.undo, Undo::GaveUp | Undo::Backoff(_)) {
@@ -138,14 +140,15 @@ impl Core {
             if self.steps[step].status == Status::Failed && self.steps[step].undo == Undo::No {
                 self.unfinished += 1;
                 self.steps[step].failures = 0;
-                self.make_ready(step);
+                self.make_ready_unless_in_doubt(step);
             }
         }
         let cancelled: Vec<Index> = (0..self.steps.len()).filter(|step| self.steps[*step].status == Status::Cancelled).collect();
         for step in cancelled {
             self.unfinished += 1;
-            self.make_ready(step);
+            self.make_ready_unless_in_doubt(step);
         }
+        self.back_asked = false;
         self.cancel = None;
     }
 
@@ -224,7 +227,7 @@ impl Core {
         if self.rollback.is_some() {
             return self.stop_short(step);
         }
-        match retry_at {
+        match retry_at.filter(|_| !self.is_in_doubt(step)) {
             Some(at) => {
                 self.steps[step].status = Status::Backoff(at);
                 self.backoff.insert((at, step));
@@ -244,11 +247,19 @@ impl Core {
 
     /// An attempt whose process is gone, and of whose effects all is known that can be known.
     fn interrupted(&mut self, step: Index) {
-        let summary = &self.graph.steps[step];
-        let unknown = self.steps[step].has_unknown() && !summary.idempotent;
-        if self.rollback.is_some() {
-            self.stop_short(step);
-        } else if unknown {
+        match self.rollback.is_some() {
+            true => self.stop_short(step),
+            false => self.make_ready_unless_in_doubt(step),
+        }
+    }
+
+    /// What nobody can tell the end of is never simply repeated.
+    fn is_in_doubt(&self, step: Index) -> bool {
+        self.steps[step].has_unknown() && !self.graph.steps[step].idempotent
+    }
+
+    fn make_ready_unless_in_doubt(&mut self, step: Index) {
+        if self.is_in_doubt(step) {
             self.steps[step].status = Status::Doubtful;
             self.doubtful.insert(step);
         } else {

@@ -3,7 +3,7 @@
 use super::Core;
 use super::state::{Index, Status};
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, Cause, Failure, Mode, Outcome, Role, Scope, SkipReason, UndoResult, What};
+use crate::record::{AttemptResult, Cause, Failure, Outcome, Role, Scope, SkipReason, UndoResult, What};
 
 /// What is to be done, and when to ask again if nothing happens before.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -195,7 +195,9 @@ impl Core {
 
     /// Something failed or somebody wants back: stops what is at work and opens the rollback, unless the pivot is passed.
     fn turn_back(&self, out: &mut Decision, scope: Scope, cause: Cause, now: Moment) {
-        self.stop_running(out);
+        // What cannot be taken back is not cut off in the middle: it has its own time limits.
+        self.watch_deadlines(out, now);
+        self.stop_running(out, |step| !(self.is_irreversible(step) && self.steps[step].open_effects().next().is_some()));
         let undecided = self.running.iter().any(|step| self.is_irreversible(*step)) || !self.lost.is_empty() || !self.undo_lost.is_empty();
         if undecided {
             return;
@@ -216,7 +218,7 @@ impl Core {
         if !self.lost.is_empty() || !self.undo_lost.is_empty() {
             return;
         }
-        let scope = if self.mode == Mode::Rollback { Scope::Everything } else { scope };
+        let scope = if self.back_asked { Scope::Everything } else { scope };
         match self.pivot_within(&scope) {
             None => {
                 let deadline = now.after(self.terms(&scope).0);
@@ -229,15 +231,15 @@ impl Core {
         }
     }
 
-    fn stop_running(&self, out: &mut Decision) {
-        for step in self.running.iter().filter(|step| !self.lost.contains(step)) {
+    fn stop_running(&self, out: &mut Decision, may_stop: impl Fn(Index) -> bool) {
+        for step in self.running.iter().filter(|step| !self.lost.contains(step) && may_stop(**step)) {
             out.commands.push(Command::Stop { step: self.id(*step), reason: StopReason::GoingBack });
         }
     }
 
     fn go_back(&self, out: &mut Decision, now: Moment) {
         let Some(rollback) = &self.rollback else { return };
-        self.stop_running(out);
+        self.stop_running(out, |_| true);
         let evidence = rollback.cause.step.clone().filter(|step| self.wants_evidence(step));
         out.commands.extend(evidence.clone().map(|step| Command::TakeEvidence { step }));
         if now >= rollback.deadline {
@@ -256,7 +258,10 @@ impl Core {
         let end = |outcome, reason: &str| Command::Record(What::RunHalted { outcome, reason: reason.to_owned() });
         out.commands.push(match (&self.verified, left) {
             (_, 1..) => end(Outcome::Stuck, "not everything could be taken back"),
-            (None, 0) if self.terms(scope).1 => Command::Verify { scope: scope.clone() },
+            // Where nothing was taken back there is nothing to look at.
+            (None, 0) if self.terms(scope).1 && self.rollback.as_ref().is_some_and(|open| !open.steps.is_empty()) => {
+                Command::Verify { scope: scope.clone() }
+            }
             (Some(Some(failure)), 0) => end(Outcome::Stuck, &format!("everything is taken back, but {}", failure.message)),
             (None | Some(None), 0) => Command::Record(What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() }),
         });

@@ -23,7 +23,8 @@ impl Core {
         state.effects.reserve_exact(effects.len());
         for (key, undo) in effects {
             // The first undo stays: a later one would be a picture of our own half-done work.
-            let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: undo.clone(), known: None });
+            let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: undo.clone(), known: None, in_flight: true });
+            effect.in_flight = true;
             if effect.known == Some(Settled::NotDone) {
                 effect.known = None;
             }
@@ -49,6 +50,7 @@ impl Core {
             return Err(Illegal::Step { step: id.clone(), status: status.name(), what });
         };
         effect.known = Some(known);
+        effect.in_flight = false;
         Ok(())
     }
 
@@ -74,9 +76,8 @@ impl Core {
     /// The effects of an attempt that was watched to its end are known, except those that never began.
     pub(super) fn close_unbegun(&mut self, step: Index) {
         for effect in self.steps[step].effects.values_mut() {
-            if effect.known.is_none() {
-                effect.known = Some(Settled::NotDone);
-            }
+            effect.in_flight = false;
+            effect.known.get_or_insert(Settled::NotDone);
         }
     }
 }

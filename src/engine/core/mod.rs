@@ -71,6 +71,8 @@ pub struct Core {
     to_skip: BTreeSet<Index>,
     /// Who wants the run taken back.
     cancel: Option<String>,
+    /// Somebody asked for a rollback: a wish that outlives the process that heard it.
+    back_asked: bool,
     /// Who wants it stopped where it is.
     halt: Option<String>,
     rollback: Option<Rollback>,
@@ -118,6 +120,7 @@ impl Core {
             failures: Vec::new(),
             to_skip: BTreeSet::new(),
             cancel: None,
+            back_asked: false,
             halt: None,
             rollback: None,
             undo_ready: BTreeSet::new(),
@@ -233,7 +236,7 @@ impl Core {
     }
 
     fn is_stopping(&self) -> bool {
-        self.cancel.is_some() || self.rollback.is_some() || !self.failures.is_empty() || self.mode == Mode::Rollback
+        self.cancel.is_some() || self.rollback.is_some() || !self.failures.is_empty() || self.back_asked
     }
 
     fn step_deadline(&self, step: Index) -> Option<Moment> {

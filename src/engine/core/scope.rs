@@ -2,12 +2,12 @@
 
 use super::Core;
 use super::state::{Index, Status};
-use crate::record::{Cause, Mode, Reversibility, Scope};
+use crate::record::{Cause, Reversibility, Scope};
 
 impl Core {
     /// Why the run must go back, and how far, if it must.
     pub(super) fn why_back(&self) -> Option<(Scope, Cause)> {
-        if self.mode == Mode::Rollback {
+        if self.back_asked {
             return Some((Scope::Everything, Cause { step: None, reason: "asked for".to_owned() }));
         }
         if let Some((step, reason)) = self.failures.first() {

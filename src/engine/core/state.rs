@@ -78,8 +78,10 @@ pub enum Undo {
 pub struct Effect {
     /// What takes it back.
     pub undo: BlobRef,
-    /// What is known of it; none while it may be in flight.
+    /// What was last known of it.
     pub known: Option<Settled<BlobRef>>,
+    /// It was intended, by the first attempt or again, and nobody has told its end.
+    pub in_flight: bool,
 }
 
 /// One step.
@@ -158,12 +160,12 @@ impl Step {
 
     /// True when something that it did, or may have done, is still there.
     pub fn may_have_effects(&self) -> bool {
-        self.undo != Undo::Done && self.effects.values().any(|effect| effect.known != Some(Settled::NotDone))
+        self.undo != Undo::Done && self.effects.values().any(|effect| effect.in_flight || effect.known != Some(Settled::NotDone))
     }
 
-    /// The effects of which nothing is known.
+    /// The effects that may be in flight.
     pub fn open_effects(&self) -> impl Iterator<Item = (&EffectKey, &Effect)> {
-        self.effects.iter().filter(|(_, effect)| effect.known.is_none())
+        self.effects.iter().filter(|(_, effect)| effect.in_flight)
     }
 
     /// True when nobody can tell how one of its effects ended.
