@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn files_folders_and_globs_are_kept_under_the_paths_that_the_plan_uses() {
         let place = tempfile::tempdir().unwrap();
-        for name in ["plans/a.yaml", "plans/m/one.yaml", "plans/m/deep/two.yml", "plans/m/notes.txt", "plans/.git/x.yaml", "shared/s.yaml"]
+        for name in ["plans/a.yaml", "plans/m/one.yaml", "plans/m/deep/two.yml", "plans/m/notes.txt", "plans/.git/x.yaml", "common/s.yaml"]
         {
             write(place.path(), name);
         }
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(frozen(&plans, &["**/*.yaml"]).await.unwrap(), "a.yaml m/one.yaml");
         assert_eq!(frozen(&plans, &["."]).await.unwrap(), "a.yaml m/deep/two.yml m/one.yaml");
         assert_eq!(frozen(&plans, &["../common/*.yaml"]).await.unwrap(), "../common/s.yaml");
-        let absolute = place.path().join("shared/s.yaml");
+        let absolute = place.path().join("common/s.yaml");
         assert_eq!(frozen(&plans, &[absolute.to_str().unwrap()]).await.unwrap(), absolute.to_str().unwrap());
     }
 
