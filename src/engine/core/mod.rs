@@ -20,6 +20,8 @@ mod decide;
 mod effects;
 mod illegal;
 mod order;
+#[cfg(test)]
+mod rules;
 mod scope;
 #[cfg(test)]
 pub(super) mod simulation;
