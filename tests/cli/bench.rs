@@ -68,7 +68,9 @@ impl Bench {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bowline"));
+        // Whoever starts the tests may ignore signals, as nohup does; the program is to meet them as on a terminal.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=HUP,INT,TERM").arg(env!("CARGO_BIN_EXE_bowline"));
         command.args(arguments).arg("--state").arg(self.path("state")).current_dir(self.0.path());
         command.env("NO_COLOR", "1").env_remove("BOWLINE_STATE").env_remove("BOWLINE_KEY");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
