@@ -7,14 +7,14 @@
 use bowline::engine::core::{Command, Core};
 use bowline::ids::{ActionKind, Moment, Period, PlanName, RunId, StepId};
 use bowline::record::{
-    AttemptResult, BlobRef, EffectKey, Failure, Graph, Mark, MarkKind, Outcome, Record, RetryPolicy, Reversibility, Role, StepSummary,
-    UndoResult, VERSION, What,
+    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Mark, MarkKind, Outcome, Record, RetryPolicy, Reversibility, Role,
+    StepSummary, UndoResult, VERSION, What,
 };
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 fn blob() -> BlobRef {
-    BlobRef { id: "0".repeat(64), sealed: "0".repeat(64), size: 100 }
+    BlobRef { id: Digest([0; 32]), sealed: Digest([0; 32]), size: 100 }
 }
 
 fn id(place: usize) -> StepId {

@@ -4,16 +4,16 @@
 //! blobs by the digest of their sealed bytes, so the chain covers those, too. It shows damage and loss; whoever can write the store and
 //! knows this file can make a chain that fits.
 
-use super::digest::{Digest, sha256};
+use super::digest::{Hash, sha256};
 use crate::ids::RunId;
 
 /// What the first record's digest stands on.
-pub(super) fn genesis(run: &RunId) -> Digest {
+pub(super) fn genesis(run: &RunId) -> Hash {
     sha256(&[b"bowline run\0", run.as_str().as_bytes()])
 }
 
 /// A record's digest.
-pub(super) fn link(before: &Digest, bytes: &[u8]) -> Digest {
+pub(super) fn link(before: &Hash, bytes: &[u8]) -> Hash {
     sha256(&[before, bytes])
 }
 
@@ -21,7 +21,7 @@ pub(super) fn link(before: &Digest, bytes: &[u8]) -> Digest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) count: u64,
-    pub(super) hash: Digest,
+    pub(super) hash: Hash,
 }
 
 impl Head {

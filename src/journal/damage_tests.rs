@@ -67,7 +67,7 @@ fn whatever_is_done_to_the_store_shows() {
     });
     let records = folder.records(&run).unwrap();
     let What::EvidenceKept { evidence: Some(blob), .. } = &records[1].what else { panic!("{records:?}") };
-    insta::assert_snapshot!(told.join("\n").replace(&blob.id, "BLOB"), @r#"
+    insta::assert_snapshot!(told.join("\n").replace(&blob.id.to_string(), "BLOB"), @r#"
     UPDATE records SET bytes = CAST(replace(CAST(bytes AS TEXT), 'more', 'less') AS BLOB) WHERE no = ?1 AND seq = 3
       record 3: it, or its digest, is not what was written
     UPDATE records SET hash = zeroblob(32) WHERE no = ?1 AND seq = 2

@@ -4,10 +4,10 @@ use data_encoding::HEXLOWER;
 use ring::digest::{Context, SHA256};
 
 /// A SHA-256 digest.
-pub type Digest = [u8; 32];
+pub type Hash = [u8; 32];
 
 /// The SHA-256 of several pieces, one after the other.
-pub fn sha256(pieces: &[&[u8]]) -> Digest {
+pub fn sha256(pieces: &[&[u8]]) -> Hash {
     let mut context = Context::new(&SHA256);
     for piece in pieces {
         context.update(piece);

@@ -6,7 +6,7 @@ use super::chain::Head;
 use super::database::cannot_read;
 use super::digest::hex;
 use super::state::StateFolder;
-use super::tables::{StoredRun, blob_refs, each_blob, each_record, select_run};
+use super::tables::{StoredRun, count_blobs, each_blob, each_record, select_run};
 use super::{JournalError, Refused};
 use crate::ids::{Moment, PlanName, RunId};
 use data_encoding::BASE64;
@@ -105,13 +105,14 @@ impl StateFolder {
 }
 
 fn write_all(look: &Connection, stored: &StoredRun, lines: &mut Lines<'_>) -> Result<(), JournalError> {
-    lines.put(&Line::Journal(Header::of(stored, blob_refs(look, stored.no)?.len())))?;
+    lines.put(&Line::Journal(Header::of(stored, count_blobs(look, stored.no)?)))?;
     each_record(look, stored.no, |seq, bytes, hash| {
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| JournalError::Damaged(format!("record {seq} is no text")))?;
         lines.put(&Line::Record { text, hash: hex(hash) })
     })?;
-    each_blob(look, stored.no, |blob, bytes| {
-        lines.put(&Line::Blob { id: blob.id, sealed: blob.sealed, size: blob.size, bytes: BASE64.encode(bytes) })
+    each_blob(look, stored.no, |label, bytes| {
+        let (id, sealed) = (label.id.to_owned(), label.sealed.to_owned());
+        lines.put(&Line::Blob { id, sealed, size: label.size, bytes: BASE64.encode(bytes) })
     })?;
     let sha256 = hex(lines.digest.clone().finish().as_ref());
     lines.put(&Line::End { sha256 })

@@ -2,10 +2,11 @@
 
 use super::chain::Head;
 use super::database::cannot_write;
-use super::digest::Digest;
+use super::digest::Hash;
 use super::export::{FORMAT, Header, Line};
 use super::lock::Identity;
 use super::state::StateFolder;
+use super::tables::Label;
 use super::tables::{Rest, insert_blob, insert_record, insert_run, move_head, select_run, select_unclosed};
 use super::verify::{Damage, Verified, Verifier};
 use super::{JournalError, Refused};
@@ -100,7 +101,7 @@ impl StateFolder {
 
 /// A record or a blob of an export, decoded.
 enum Part {
-    Record { bytes: Vec<u8>, hash: Digest },
+    Record { bytes: Vec<u8>, hash: Hash },
     Blob { blob: BlobRef, bytes: Vec<u8> },
 }
 
@@ -126,7 +127,7 @@ fn read(from: &mut dyn BufRead, see: &mut dyn FnMut(Part)) -> Result<(Header, Ve
         damage.push(format!("the export has {blobs} blobs instead of {}", header.blobs));
     }
     verifier.identity(header.plan.as_str(), header.environment.as_deref());
-    let hash = HEXLOWER.decode(header.head.as_bytes()).ok().and_then(|hash| Digest::try_from(hash).ok());
+    let hash = HEXLOWER.decode(header.head.as_bytes()).ok().and_then(|hash| Hash::try_from(hash).ok());
     let mut verified = verifier.finish(hash.map(|hash| Head { count: header.records, hash }));
     verified.damage.extend(damage.into_iter().map(|what| Damage::Run { what }));
     Ok((header, verified))
@@ -164,7 +165,7 @@ impl Check<'_> {
         }
         match serde_json::from_slice(bytes) {
             Ok(Line::Record { text, hash }) => self.record(text, &hash),
-            Ok(Line::Blob { id, sealed, size, bytes }) => self.blob(BlobRef { id, sealed, size }, &bytes),
+            Ok(Line::Blob { id, sealed, size, bytes }) => self.blob(Label { id: &id, sealed: &sealed, size }, &bytes),
             Ok(Line::End { .. }) => {
                 self.ended = true;
                 // Byte for byte: a change that JSON does not see is a change.
@@ -181,16 +182,19 @@ impl Check<'_> {
     fn record(&mut self, text: String, hash: &str) {
         let hash = HEXLOWER.decode(hash.as_bytes()).unwrap_or_default();
         self.verifier.next_record(text.as_bytes(), &hash);
-        if let Ok(hash) = Digest::try_from(hash) {
+        if let Ok(hash) = Hash::try_from(hash) {
             (self.see)(Part::Record { bytes: text.into_bytes(), hash });
         }
     }
 
-    fn blob(&mut self, blob: BlobRef, bytes: &str) {
+    fn blob(&mut self, label: Label<'_>, bytes: &str) {
         self.blobs += 1;
         let bytes = BASE64.decode(bytes.as_bytes()).unwrap_or_default();
-        self.verifier.blob(&blob, &bytes);
-        (self.see)(Part::Blob { blob, bytes });
+        self.verifier.blob(label, &bytes);
+        match label.blob() {
+            Some(blob) => (self.see)(Part::Blob { blob, bytes }),
+            None => self.wrong("names a blob as none is named"),
+        }
     }
 
     fn wrong(&mut self, what: &str) {

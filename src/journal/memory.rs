@@ -1,8 +1,8 @@
 //! A journal for simulations: what is durable survives the holder's death, all else dies with it. It knows no disk, no key and no thread.
 
-use super::digest::{hex, sha256};
+use super::digest::sha256;
 use super::{JournalError, RunJournal};
-use crate::record::{BlobRef, Record};
+use crate::record::{BlobRef, Digest, Record};
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -16,7 +16,7 @@ pub struct MemoryStore(Arc<Mutex<Disk>>);
 #[derive(Debug, Default)]
 struct Disk {
     records: Vec<Record>,
-    blobs: HashMap<String, Arc<[u8]>>,
+    blobs: HashMap<Digest, Arc<[u8]>>,
     epoch: u64,
     syncs: u64,
     full_at: Option<u64>,
@@ -109,7 +109,7 @@ struct Holder {
     epoch: u64,
     next: u64,
     pending: Vec<Record>,
-    blobs: HashMap<String, Arc<[u8]>>,
+    blobs: HashMap<Digest, Arc<[u8]>>,
     broken: Option<JournalError>,
 }
 
@@ -122,9 +122,9 @@ impl MemoryJournal {
 
 impl RunJournal for MemoryJournal {
     fn seal(&self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
-        let id = hex(&sha256(&[bytes]));
-        lock(&self.holder).blobs.entry(id.clone()).or_insert_with(|| Arc::from(bytes));
-        Ok(BlobRef { sealed: id.clone(), id, size: bytes.len() as u64 })
+        let id = Digest(sha256(&[bytes]));
+        lock(&self.holder).blobs.entry(id).or_insert_with(|| Arc::from(bytes));
+        Ok(BlobRef { sealed: id, id, size: bytes.len() as u64 })
     }
 
     fn open(&self, blob: &BlobRef) -> Result<Vec<u8>, JournalError> {

@@ -7,10 +7,10 @@
 //! can read the folder's key file or this process's memory. A content's size shows, and whether two contents of a run are equal.
 
 use super::JournalError;
-use super::digest::{hex, sha256};
+use super::digest::sha256;
 use super::key::SealingKey;
 use crate::ports::Random;
-use crate::record::BlobRef;
+use crate::record::{BlobRef, Digest};
 use ring::aead::{Aad, NONCE_LEN, Nonce};
 use ring::hmac;
 
@@ -22,15 +22,17 @@ const HEAD: usize = 2 + NONCE_LEN;
 const PACK_ABOVE: usize = 512;
 
 /// The id of a content: without the key nobody can try guesses against it.
-pub(super) fn blob_id(key: &SealingKey, bytes: &[u8]) -> String {
-    hex(hmac::sign(&key.digest, bytes).as_ref())
+pub(super) fn blob_id(key: &SealingKey, bytes: &[u8]) -> Digest {
+    let mut id = [0; 32];
+    id.copy_from_slice(hmac::sign(&key.digest, bytes).as_ref());
+    Digest(id)
 }
 
 /// Seals a content whose id is known.
 ///
 /// # Errors
 /// When the system has no randomness: a nonce that repeats would open everything.
-pub(super) fn seal(key: &SealingKey, random: &dyn Random, id: String, bytes: &[u8]) -> Result<(BlobRef, Vec<u8>), JournalError> {
+pub(super) fn seal(key: &SealingKey, random: &dyn Random, id: Digest, bytes: &[u8]) -> Result<(BlobRef, Vec<u8>), JournalError> {
     let failed = |what: String| JournalError::Write(format!("a blob cannot be sealed: {what}"));
     let packed = match bytes.len() > PACK_ABOVE {
         true => Some(zstd::bulk::compress(bytes, 3).map_err(|e| failed(e.to_string()))?).filter(|packed| packed.len() < bytes.len()),
@@ -43,12 +45,12 @@ pub(super) fn seal(key: &SealingKey, random: &dyn Random, id: String, bytes: &[u
     sealed.extend([VERSION, how]);
     sealed.extend(nonce);
     let mut body = content.to_vec();
-    let aad = Aad::from(associated(how, &id));
+    let aad = Aad::from(associated(how, id));
     key.seal
         .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut body)
         .map_err(|_| failed("it is too large".to_owned()))?;
     sealed.append(&mut body);
-    let blob = BlobRef { id, sealed: hex(&sha256(&[&sealed])), size: bytes.len() as u64 };
+    let blob = BlobRef { id, sealed: Digest(sha256(&[&sealed])), size: bytes.len() as u64 };
     Ok((blob, sealed))
 }
 
@@ -58,7 +60,7 @@ pub(super) fn seal(key: &SealingKey, random: &dyn Random, id: String, bytes: &[u
 /// When it is not what the record says, or was sealed with another key.
 pub(super) fn open(key: &SealingKey, blob: &BlobRef, sealed: &[u8]) -> Result<Vec<u8>, JournalError> {
     let damaged = |what: &str| JournalError::Damaged(format!("blob {} {what}", blob.id));
-    if hex(&sha256(&[sealed])) != blob.sealed {
+    if sha256(&[sealed]) != blob.sealed.0 {
         return Err(damaged("is not what its record says"));
     }
     let Some((&[version, how], rest)) = sealed.split_first_chunk::<2>() else { return Err(damaged("is too short")) };
@@ -67,7 +69,7 @@ pub(super) fn open(key: &SealingKey, blob: &BlobRef, sealed: &[u8]) -> Result<Ve
         return Err(JournalError::Read(format!("blob {} is in a format of a newer bowline: update this one", blob.id)));
     }
     let mut body = body.to_vec();
-    let aad = Aad::from(associated(how, &blob.id));
+    let aad = Aad::from(associated(how, blob.id));
     let content = key
         .seal
         .open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut body)
@@ -80,15 +82,15 @@ pub(super) fn open(key: &SealingKey, blob: &BlobRef, sealed: &[u8]) -> Result<Ve
     (bytes.len() == size).then_some(bytes).ok_or_else(|| damaged("has another size than its record says"))
 }
 
-fn associated(how: u8, id: &str) -> Vec<u8> {
-    [b"bowline blob", &[VERSION, how][..], id.as_bytes()].concat()
+fn associated(how: u8, id: Digest) -> Vec<u8> {
+    [b"bowline blob", &[VERSION, how][..], id.to_string().as_bytes()].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{blob_id, open, seal};
     use crate::journal::JournalError;
-    use crate::journal::digest::{hex, sha256};
+    use crate::journal::digest::sha256;
     use crate::journal::key::SealingKey;
     use crate::ports::SystemRandom;
     use crate::record::BlobRef;
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(first.id, second.id);
         assert_ne!(stored, again, "a nonce is never used twice");
         assert_ne!(first.id, sealed(&key("2"), b"content").0.id);
-        assert_ne!(first.id, hex(&sha256(&[b"content"])));
+        assert_ne!(first.id.0, sha256(&[b"content"]));
     }
 
     #[test]

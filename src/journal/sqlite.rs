@@ -86,17 +86,17 @@ impl RunJournal for SqliteJournal {
     fn seal(&self, bytes: &[u8]) -> Result<BlobRef, JournalError> {
         let id = seal::blob_id(&self.key, bytes);
         let known = |blob: &Blob| match blob {
-            Blob::Durable(blob) | Blob::Waiting(blob, _) => blob.clone(),
+            Blob::Durable(blob) | Blob::Waiting(blob, _) => *blob,
         };
         if let Some(blob) = self.desk.queue().known.get(&id) {
             return Ok(known(blob));
         }
-        let (blob, sealed) = seal::seal(&self.key, &*self.random, id.clone(), bytes)?;
+        let (blob, sealed) = seal::seal(&self.key, &*self.random, id, bytes)?;
         let mut queue = self.desk.queue();
-        match queue.known.entry(id.clone()) {
+        match queue.known.entry(id) {
             // Another caller was faster with the same content.
             Entry::Occupied(entry) => return Ok(known(entry.get())),
-            Entry::Vacant(entry) => entry.insert(Blob::Waiting(blob.clone(), Arc::from(sealed))),
+            Entry::Vacant(entry) => entry.insert(Blob::Waiting(blob, Arc::from(sealed))),
         };
         queue.blobs.push(id);
         Ok(blob)

@@ -3,10 +3,10 @@
 use super::JournalError;
 use super::chain::Head;
 use super::database::{cannot_read, cannot_write};
-use super::digest::Digest;
+use super::digest::Hash;
 use super::lock::Identity;
 use crate::ids::{Moment, PlanName, RunId};
-use crate::record::{BlobRef, Holder, Outcome, What};
+use crate::record::{BlobRef, Digest, Holder, Outcome, What};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -108,7 +108,7 @@ pub(super) fn move_head(
     }
 }
 
-pub(super) fn insert_record(connection: &Connection, no: i64, seq: u64, bytes: &[u8], hash: &Digest) -> Result<(), JournalError> {
+pub(super) fn insert_record(connection: &Connection, no: i64, seq: u64, bytes: &[u8], hash: &Hash) -> Result<(), JournalError> {
     let put = || {
         connection
             .prepare_cached("INSERT INTO records (no, seq, bytes, hash) VALUES (?1, ?2, ?3, ?4)")?
@@ -121,8 +121,8 @@ pub(super) fn insert_blob(connection: &Connection, no: i64, blob: &BlobRef, byte
     let put = || {
         connection.prepare_cached("INSERT INTO blobs (no, id, sealed, size, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
             no,
-            blob.id,
-            blob.sealed,
+            blob.id.to_string(),
+            blob.sealed.to_string(),
             blob.size,
             bytes
         ])
@@ -225,33 +225,45 @@ pub(super) fn each_record(
     Ok(())
 }
 
+/// How a blob is named where it is stored, rightly or not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Label<'a> {
+    pub(super) id: &'a str,
+    pub(super) sealed: &'a str,
+    pub(super) size: u64,
+}
+
+impl Label<'_> {
+    /// What records would call it; none when no record could.
+    pub(super) fn blob(&self) -> Option<BlobRef> {
+        Some(BlobRef { id: self.id.parse().ok()?, sealed: self.sealed.parse().ok()?, size: self.size })
+    }
+}
+
 /// Shows a run's blobs as they are stored.
 pub(super) fn each_blob(
     connection: &Connection,
     no: i64,
-    mut see: impl FnMut(BlobRef, &[u8]) -> Result<(), JournalError>,
+    mut see: impl FnMut(Label<'_>, &[u8]) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
     let mut statement =
         connection.prepare_cached("SELECT id, sealed, size, bytes FROM blobs WHERE no = ?1 ORDER BY id").map_err(cannot_read)?;
     let mut rows = statement.query([no]).map_err(cannot_read)?;
     while let Some(row) = rows.next().map_err(cannot_read)? {
-        let blob = BlobRef {
-            id: row.get(0).map_err(cannot_read)?,
-            sealed: row.get(1).map_err(cannot_read)?,
-            size: row.get(2).map_err(cannot_read)?,
-        };
+        let text = |place: usize| row.get_ref(place).and_then(|value| Ok(value.as_str()?)).map_err(cannot_read);
+        let label = Label { id: text(0)?, sealed: text(1)?, size: row.get(2).map_err(cannot_read)? };
         let bytes = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(cannot_read)?;
-        see(blob, bytes)?;
+        see(label, bytes)?;
     }
     Ok(())
 }
 
 /// A blob's sealed bytes.
-pub(super) fn blob_bytes(connection: &Connection, no: i64, id: &str) -> Result<Option<Vec<u8>>, JournalError> {
+pub(super) fn blob_bytes(connection: &Connection, no: i64, id: &Digest) -> Result<Option<Vec<u8>>, JournalError> {
     let get = || {
         connection
             .prepare_cached("SELECT bytes FROM blobs WHERE no = ?1 AND id = ?2")?
-            .query_row(params![no, id], |row| row.get(0))
+            .query_row(params![no, id.to_string()], |row| row.get(0))
             .optional()
     };
     get().map_err(cannot_read)
@@ -259,11 +271,18 @@ pub(super) fn blob_bytes(connection: &Connection, no: i64, id: &str) -> Result<O
 
 /// The names of a run's blobs.
 pub(super) fn blob_refs(connection: &Connection, no: i64) -> Result<Vec<BlobRef>, JournalError> {
-    let get = || {
-        connection
-            .prepare_cached("SELECT id, sealed, size FROM blobs WHERE no = ?1")?
-            .query_map([no], |row| Ok(BlobRef { id: row.get(0)?, sealed: row.get(1)?, size: row.get(2)? }))?
-            .collect::<Result<_, _>>()
-    };
-    get().map_err(cannot_read)
+    let mut statement = connection.prepare_cached("SELECT id, sealed, size FROM blobs WHERE no = ?1").map_err(cannot_read)?;
+    let mut rows = statement.query([no]).map_err(cannot_read)?;
+    let mut blobs = Vec::new();
+    while let Some(row) = rows.next().map_err(cannot_read)? {
+        let text = |place: usize| row.get_ref(place).and_then(|value| Ok(value.as_str()?)).map_err(cannot_read);
+        let label = Label { id: text(0)?, sealed: text(1)?, size: row.get(2).map_err(cannot_read)? };
+        blobs.push(label.blob().ok_or_else(|| JournalError::Damaged(format!("a blob is called {}", label.id)))?);
+    }
+    Ok(blobs)
+}
+
+/// How many blobs a run has.
+pub(super) fn count_blobs(connection: &Connection, no: i64) -> Result<usize, JournalError> {
+    connection.query_row("SELECT count(*) FROM blobs WHERE no = ?1", [no], |row| row.get(0)).map_err(cannot_read)
 }

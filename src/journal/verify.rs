@@ -6,9 +6,8 @@ use super::database::cannot_read;
 use super::digest::{hex, sha256};
 use super::runs::outcome_name;
 use super::state::StateFolder;
-use super::tables::{each_blob, each_record, select_run};
+use super::tables::{Label, each_blob, each_record, select_run};
 use crate::ids::RunId;
-use crate::record::BlobRef;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -177,20 +176,20 @@ impl Verifier {
     }
 
     /// Takes the next blob with the digest that is stored beside it. Records come first.
-    pub(super) fn blob(&mut self, blob: &BlobRef, bytes: &[u8]) {
-        let BlobRef { id, sealed, size } = blob;
+    pub(super) fn blob(&mut self, label: Label<'_>, bytes: &[u8]) {
+        let Label { id, sealed, size } = label;
         self.blobs += 1;
         let digest = hex(&sha256(&[bytes]));
         let changed = || "is not what was written".to_owned();
         match self.named.get_mut(id) {
             Some(named) => {
                 named.found = true;
-                if digest != named.sealed || *sealed != named.sealed || named.size != Some(*size) {
-                    self.damage.push(Damage::Blob { id: id.clone(), seq: Some(named.seq), what: changed() });
+                if digest != named.sealed || sealed != named.sealed || named.size != Some(size) {
+                    self.damage.push(Damage::Blob { id: id.to_owned(), seq: Some(named.seq), what: changed() });
                 }
             }
-            None if digest != *sealed => self.damage.push(Damage::Blob { id: id.clone(), seq: None, what: changed() }),
-            None => self.unreferenced.push(id.clone()),
+            None if digest != sealed => self.damage.push(Damage::Blob { id: id.to_owned(), seq: None, what: changed() }),
+            None => self.unreferenced.push(id.to_owned()),
         }
     }
 
@@ -255,8 +254,8 @@ impl StateFolder {
             verifier.record(seq, bytes, hash);
             Ok(())
         })?;
-        each_blob(&look, stored.no, |blob, bytes| {
-            verifier.blob(&blob, bytes);
+        each_blob(&look, stored.no, |label, bytes| {
+            verifier.blob(label, bytes);
             Ok(())
         })?;
         verifier.identity(stored.identity.plan.as_str(), stored.identity.environment.as_deref());

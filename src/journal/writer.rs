@@ -3,13 +3,13 @@
 use super::JournalError;
 use super::chain::Head;
 use super::database::cannot_write;
-use super::digest::Digest;
+use super::digest::Hash;
 use super::lock::Identity;
 use super::requests::mark_taken;
 use super::tables::{Rest, insert_blob, insert_record, insert_run, move_head, put_holder, release_holder};
 use crate::ids::{Moment, RunId};
 use crate::ports::Clock;
-use crate::record::{BlobRef, Holder};
+use crate::record::{BlobRef, Digest, Holder};
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 /// A record that waits to be stored.
 pub(super) struct Waiting {
     pub(super) bytes: Vec<u8>,
-    pub(super) hash: Digest,
+    pub(super) hash: Hash,
     pub(super) rests: Option<Rest>,
     pub(super) at: Moment,
 }
@@ -34,8 +34,8 @@ pub(super) struct Queue {
     /// The run's end once everything here is stored.
     pub(super) head: Head,
     pub(super) records: Vec<Waiting>,
-    pub(super) blobs: Vec<String>,
-    pub(super) known: HashMap<String, Blob>,
+    pub(super) blobs: Vec<Digest>,
+    pub(super) known: HashMap<Digest, Blob>,
     pub(super) taken: Vec<i64>,
     /// Somebody waits for it to be durable.
     pub(super) wanted: bool,
@@ -63,7 +63,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(head: Head, known: Vec<BlobRef>) -> Self {
-        let known = known.into_iter().map(|blob| (blob.id.clone(), Blob::Durable(blob))).collect();
+        let known = known.into_iter().map(|blob| (blob.id, Blob::Durable(blob))).collect();
         let queue =
             Queue { head, records: Vec::new(), blobs: Vec::new(), known, taken: Vec::new(), wanted: false, closing: false, broken: None };
         let progress = watch::Sender::new(Progress { count: head.count, broken: None });
@@ -93,7 +93,7 @@ impl Desk {
         // A blob is stored with a record or not at all.
         let names = if records.is_empty() { Vec::new() } else { std::mem::take(&mut queue.blobs) };
         let blobs = names.iter().filter_map(|id| match queue.known.get(id)? {
-            Blob::Waiting(blob, bytes) => Some((blob.clone(), Arc::clone(bytes))),
+            Blob::Waiting(blob, bytes) => Some((*blob, Arc::clone(bytes))),
             Blob::Durable(_) => None,
         });
         let blobs = blobs.collect();
@@ -105,7 +105,7 @@ impl Desk {
     fn stored(&self, gathered: Gathered) {
         let mut queue = self.queue();
         for (blob, _) in gathered.blobs {
-            queue.known.insert(blob.id.clone(), Blob::Durable(blob));
+            queue.known.insert(blob.id, Blob::Durable(blob));
         }
         drop(queue);
         self.progress.send_modify(|progress| progress.count = gathered.count);
@@ -125,7 +125,7 @@ struct Gathered {
     records: Vec<Waiting>,
     blobs: Vec<(BlobRef, Arc<[u8]>)>,
     taken: Vec<i64>,
-    to: Option<(Option<Rest>, Digest)>,
+    to: Option<(Option<Rest>, Hash)>,
 }
 
 /// A run that has no row yet: it gets one with its first record, so that a run without records never exists.

@@ -1,13 +1,12 @@
 //! The vocabulary of what can happen to a run. Stored for ever: it only grows, and it knows no journal, no engine and no cluster.
 
+mod effect;
 mod graph;
 mod what;
 
+pub use effect::{BlobRef, Digest, DigestError, EffectKey, Mark, MarkKind, Settled};
 pub use graph::{Graph, GuardSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
-pub use what::{
-    AttemptResult, BlobRef, CancelLevel, Cause, EffectKey, Failure, Holder, Mark, MarkKind, Mode, Outcome, Scope, Settled, SkipReason,
-    UndoResult, What,
-};
+pub use what::{AttemptResult, CancelLevel, Cause, Failure, Holder, Mode, Outcome, Scope, SkipReason, UndoResult, What};
 
 use crate::ids::Moment;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! What a record can say.
 
+use super::effect::{BlobRef, EffectKey, Mark, Settled};
 use super::graph::{Graph, Target, UndoClass};
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use serde::{Deserialize, Serialize};
@@ -221,23 +222,6 @@ impl What {
     }
 }
 
-/// Points at sealed bytes in the store.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct BlobRef {
-    /// A keyed digest of the content, in hexadecimal: equal contents of one key have equal ids, and without the key it tells nothing.
-    pub id: String,
-    /// SHA-256 of the sealed bytes, in hexadecimal: lets anybody verify them.
-    pub sealed: String,
-    /// Bytes of the content.
-    pub size: u64,
-}
-
-/// Names one effect of a step, the same in every attempt: `apply:apps/Deployment/production/web`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(transparent)]
-pub struct EffectKey(pub String);
-
 /// The process that holds a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -276,20 +260,6 @@ pub enum SkipReason {
     Condition,
     /// A step that it needs failed and the plan goes on without it.
     Needs(StepId),
-}
-
-/// What is known of an effect whose answer got lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Settled<T> {
-    /// It did not happen and will not.
-    NotDone,
-    /// It happened.
-    Done(T),
-    /// Something else stands there now, which we did not write.
-    Other(String),
-    /// Nobody can tell.
-    Unknown(String),
 }
 
 /// How a try ended.
@@ -397,32 +367,6 @@ pub enum UndoResult {
     },
     /// The process that ran it is gone, or was stopped.
     Interrupted,
-}
-
-/// What became of one effect when it was taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Mark {
-    /// The effect.
-    pub key: EffectKey,
-    /// What became of it.
-    pub kind: MarkKind,
-    /// Details for people: which field, whose change.
-    pub notes: Vec<String>,
-}
-
-/// What became of one effect when it was taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum MarkKind {
-    /// There was nothing to take back.
-    Nothing,
-    /// It is as it was.
-    Restored,
-    /// Part of it is somebody else's by now and was left alone.
-    Kept,
-    /// A value that this run wrote is still there.
-    Residue,
 }
 
 /// How a run ended, or rests.

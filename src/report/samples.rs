@@ -2,8 +2,8 @@
 
 use crate::ids::{ActionKind, Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, CancelLevel, Cause, EffectKey, Failure, Graph, GuardSummary, Holder, Mark, MarkKind, Mode, Outcome, Record,
-    RetryPolicy, Reversibility, Role, Scope, Settled, SkipReason, StepSummary, UndoResult, What,
+    AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, GuardSummary, Holder, Mark, MarkKind, Mode, Outcome,
+    Record, RetryPolicy, Reversibility, Role, Scope, Settled, SkipReason, StepSummary, UndoResult, What,
 };
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ impl Journal {
 }
 
 pub fn blob() -> BlobRef {
-    BlobRef { id: "ab".repeat(4), sealed: "cd".repeat(4), size: 42 }
+    BlobRef { id: Digest([0xab; 32]), sealed: Digest([0xcd; 32]), size: 42 }
 }
 
 pub fn holder() -> Holder {

@@ -4,14 +4,14 @@ use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId};
 use crate::record::{
-    AttemptResult, BlobRef, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, Reversibility, Settled, StepSummary, What,
+    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, Reversibility, Settled, StepSummary, What,
 };
 use std::time::Duration;
 
 struct Run(Core, i64);
 
 fn blob() -> BlobRef {
-    BlobRef { id: "0".into(), sealed: "0".into(), size: 0 }
+    BlobRef { id: Digest([0; 32]), sealed: Digest([0; 32]), size: 0 }
 }
 
 impl Run {

@@ -10,7 +10,7 @@ use crate::event::{Event, Reporter};
 use crate::ids::{PlanName, RunId};
 use crate::journal::MemoryStore;
 use crate::ports::{Clock, Random};
-use crate::record::{BlobRef, CancelLevel, Holder, Mode, Outcome, What};
+use crate::record::{BlobRef, CancelLevel, Digest, Holder, Mode, Outcome, What};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use world::{NoSecrets, Script, Steps, VirtualClock, World};
@@ -69,7 +69,7 @@ impl Play {
             plan: PlanName::new("plan").expect("valid"),
             environment: None,
             graph: Box::new(self.case.graph.clone()),
-            frozen: BlobRef { id: "0".into(), sealed: "0".into(), size: 0 },
+            frozen: BlobRef { id: Digest([0; 32]), sealed: Digest([0; 32]), size: 0 },
         }
     }
 

@@ -5,8 +5,8 @@ use super::invariants;
 use crate::engine::core::{Command, Core, Status, StopReason};
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, CancelLevel, EffectKey, Failure, Holder, Mark, MarkKind, Mode, Outcome, Record, Role, Settled, SkipReason,
-    UndoResult, What,
+    AttemptResult, BlobRef, CancelLevel, Digest, EffectKey, Failure, Holder, Mark, MarkKind, Mode, Outcome, Record, Role, Settled,
+    SkipReason, UndoResult, What,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -495,7 +495,7 @@ impl<'a> Runner<'a> {
             invariants::may_be_undone(self, step)?;
         }
         let Some(captured) = self.state(step).effects.get(&key(effect)) else { return Ok(()) };
-        let before = captured.undo.id.parse().expect("a number");
+        let before = number_in(&captured.undo);
         let before = self.recaptured.get(&(step, effect)).copied().unwrap_or(before);
         self.world.insert((step, effect), before);
         Ok(())
@@ -515,6 +515,15 @@ fn number(key: &EffectKey) -> usize {
     key.0.parse().expect("a number")
 }
 
+/// What [`blob`] was made from.
+fn number_in(blob: &BlobRef) -> i64 {
+    let mut value = [0; 8];
+    value.copy_from_slice(&blob.id.0[..8]);
+    i64::from_le_bytes(value)
+}
+
 fn blob(value: i64) -> BlobRef {
-    BlobRef { id: value.to_string(), sealed: String::new(), size: 0 }
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&value.to_le_bytes());
+    BlobRef { id: Digest(id), sealed: Digest([0; 32]), size: 0 }
 }
