@@ -11,6 +11,7 @@ use bowline::record::{
     StepSummary, UndoResult, VERSION, What,
 };
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn blob() -> BlobRef {
@@ -121,7 +122,7 @@ impl Run {
 
 fn opening(graph: Graph) -> What {
     let (run, plan) = (RunId::new("run").expect("valid"), PlanName::new("plan").expect("valid"));
-    What::RunOpened { run, plan, environment: None, graph: Box::new(graph), frozen: blob() }
+    What::RunOpened { run, plan, environment: None, graph: Arc::new(graph), frozen: blob() }
 }
 
 fn measure(count: usize, shape: Shape) -> (Duration, usize) {

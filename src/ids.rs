@@ -1,9 +1,9 @@
 //! Names that the rest of the program passes around: validated newtypes that know nothing of plans or clusters.
 
+use smol_str::SmolStr;
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -50,7 +50,7 @@ macro_rules! name {
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
         #[schemars(with = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks and takes a name.
@@ -58,7 +58,7 @@ macro_rules! name {
             /// # Errors
             /// When `text` is not a DNS label.
             pub fn new(text: &str) -> Result<Self, NameError> {
-                check_label(text).map(|()| Self(Arc::from(text)))
+                check_label(text).map(|()| Self(SmolStr::new(text)))
             }
 
             /// The name as text.

@@ -134,7 +134,7 @@ pub struct Evidence {
 
 /// Makes an effect's key from what it does and to what.
 pub fn key(verb: &str, target: &Target) -> EffectKey {
-    EffectKey(format!("{verb}:{}", target.0))
+    EffectKey(smol_str::format_smolstr!("{verb}:{}", target.0))
 }
 
 /// How urgently effects are undone, said when they are intended.

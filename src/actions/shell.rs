@@ -156,7 +156,7 @@ impl Action for Shell {
             })?;
             return output(params, ended);
         }
-        let ticket = cx.intend_one(EffectKey("run".to_owned()), ShellUndo {}).await?;
+        let ticket = cx.intend_one(EffectKey("run".into()), ShellUndo {}).await?;
         if let Some(done) = ticket.known.done().filter(|ended| ended.code == Some(0)) {
             return output(params, done.clone());
         }

@@ -11,6 +11,7 @@ use crate::journal::{Frozen, FrozenFile, Identity};
 use crate::plan::{Bound, Plan};
 use crate::record::{Graph, Reversibility, What};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Everything that is settled before a run opens.
 struct Draft {
@@ -37,7 +38,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
         run: held.run().clone(),
         plan: draft.opened.plan.name.clone(),
         environment: draft.bound.environment.clone(),
-        graph: Box::new(draft.graph),
+        graph: Arc::new(draft.graph),
         frozen: frozen.seal(&*held.journal())?,
     };
     let plan = draft.opened.plan;

@@ -181,7 +181,7 @@ impl Driver {
             return Ok(());
         }
         let open: Vec<_> = match self.ledger.core.step(&step) {
-            Some(state) => state.open_effects().map(|(key, effect)| (key.clone(), effect.undo.clone())).collect(),
+            Some(state) => state.open_effects().map(|(key, effect)| (key.clone(), effect.undo)).collect(),
             None => Vec::new(),
         };
         let rendered = self.rendered(&step)?;

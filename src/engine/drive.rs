@@ -101,7 +101,7 @@ const HALT_WITHIN: Duration = Duration::from_secs(5);
 pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let (messages, mut inbox) = mpsc::unbounded_channel();
     let core = match (&opening.first, opening.records.is_empty()) {
-        (What::RunOpened { graph, .. }, true) => Core::new((**graph).clone()).map_err(Illegal::from)?,
+        (What::RunOpened { graph, .. }, true) => Core::new(Arc::clone(graph)).map_err(Illegal::from)?,
         _ => Core::replay(&opening.records)?,
     };
     let redactor = Redactor::default();
@@ -177,7 +177,7 @@ impl Driver {
 
     /// Opens what the steps that are done have left for later ones.
     fn recall_outputs(&mut self) -> Result<(), EngineError> {
-        let outputs: Vec<_> = self.ledger.core.steps().filter_map(|(id, step)| Some((id.clone(), step.output.clone()?))).collect();
+        let outputs: Vec<_> = self.ledger.core.steps().filter_map(|(id, step)| Some((id.clone(), step.output?))).collect();
         for (id, blob) in outputs {
             let output = self.ledger.open(&blob)?;
             self.outputs.insert(id, output);

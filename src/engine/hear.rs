@@ -92,7 +92,7 @@ impl Driver {
                         None => Known::Open,
                         Some(settled) => Known::Settled(self.opened(settled)?),
                     };
-                    intended.push((key.clone(), effect.undo.clone()));
+                    intended.push((key.clone(), effect.undo));
                     ErasedTicket { key, undo: self.ledger.open(&effect.undo)?, known }
                 }
                 None => {

@@ -52,7 +52,7 @@ pub(super) fn begin(held: &Held) {
         run: held.run().clone(),
         plan: identity.plan.clone(),
         environment: identity.environment.clone(),
-        graph: Box::new(graph()),
+        graph: Arc::new(graph()),
         frozen,
     };
     append(held, 0, what);

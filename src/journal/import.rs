@@ -212,7 +212,7 @@ mod tests {
 
     fn evidence(held: &Held, content: &[u8]) -> (BlobRef, What) {
         let blob = held.journal().seal(content).unwrap();
-        (blob.clone(), What::EvidenceKept { step: StepId::new("deploy").unwrap(), evidence: Some(blob), error: None })
+        (blob, What::EvidenceKept { step: StepId::new("deploy").unwrap(), evidence: Some(blob), error: None })
     }
 
     /// A short run that is not closed, and one of its blobs.

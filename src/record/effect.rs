@@ -2,13 +2,14 @@
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::fmt;
 use std::str::FromStr;
 
 /// Names one effect of a step, the same in every attempt: `apply:apps/Deployment/production/web`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
-pub struct EffectKey(pub String);
+pub struct EffectKey(#[schemars(with = "String")] pub SmolStr);
 
 /// Points at sealed bytes in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -4,6 +4,7 @@ use super::effect::{BlobRef, EffectKey, Mark, Settled};
 use super::graph::{Graph, Target, UndoClass};
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One thing that happened to a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -19,7 +20,7 @@ pub enum What {
         /// The environment that was chosen.
         environment: Option<String>,
         /// The graph, fixed for the run's whole life.
-        graph: Box<Graph>,
+        graph: Arc<Graph>,
         /// Plan text, inputs and every referenced file: all that the run will ever read.
         frozen: BlobRef,
     },

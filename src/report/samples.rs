@@ -5,6 +5,7 @@ use crate::record::{
     AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, GuardSummary, Holder, Mark, MarkKind, Mode, Outcome,
     Record, RetryPolicy, Reversibility, Role, Scope, Settled, SkipReason, StepSummary, UndoResult, What,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 /// 2026-11-21T12:03:00Z.
@@ -77,7 +78,7 @@ impl Journal {
             run: RunId::new("20261121-120300-7f3a").expect("a run id"),
             plan: PlanName::new("blue-green").expect("a plan name"),
             environment: Some("production".to_owned()),
-            graph: Box::new(graph),
+            graph: Arc::new(graph),
             frozen: blob(),
         });
         journal.write(What::EpochOpened { holder: holder(), mode: Mode::Run });
@@ -132,7 +133,7 @@ pub fn holder() -> Holder {
 }
 
 pub fn mark(key: &str, kind: MarkKind, note: &str) -> Mark {
-    Mark { key: EffectKey(key.to_owned()), kind, notes: if note.is_empty() { Vec::new() } else { vec![note.to_owned()] } }
+    Mark { key: EffectKey(key.into()), kind, notes: if note.is_empty() { Vec::new() } else { vec![note.to_owned()] } }
 }
 
 fn failed(failure: Failure, retry_at: Option<Moment>) -> AttemptResult {
@@ -198,7 +199,7 @@ pub fn stuck() -> Vec<Record> {
     let timed_out = Failure { hint: None, ..Failure::permanent("waiting for the new side to answer through the ingress") };
     journal.end("switch", 1, AttemptResult::TimedOut { failure: timed_out, retry_at: None });
     let unknown = Settled::Unknown("a program's end cannot be looked up".to_owned());
-    journal.write(What::EffectSettled { step: id("database"), key: EffectKey("run".to_owned()), settled: unknown });
+    journal.write(What::EffectSettled { step: id("database"), key: EffectKey("run".into()), settled: unknown });
     journal.rollback(Some("switch"), "waiting for the new side to answer through the ingress");
     journal.write(What::EvidenceKept { step: id("switch"), evidence: None, error: Some("the server did not answer within 5s".to_owned()) });
     journal.write(What::UndoStarted { step: id("switch"), attempt: 1 }).wait(1_000);

@@ -154,7 +154,7 @@ mod tests {
             ("write:file:/srv/app.conf", "/srv/app.conf"),
             ("run", "run"),
         ] {
-            assert_eq!(effect(&EffectKey(key.to_owned())), name);
+            assert_eq!(effect(&EffectKey(key.into())), name);
         }
     }
 

@@ -72,12 +72,12 @@ impl Action for Shelve {
         if self.has(Flaw::WritesBeforeIntent) && !self.books().contains_key("dust") {
             self.put("dust");
         }
-        let effects = params.iter().map(|place| (EffectKey(place.clone()), self.books().get(place).cloned())).collect();
+        let effects = params.iter().map(|place| (EffectKey(place.as_str().into()), self.books().get(place).cloned())).collect();
         for ticket in cx.intend(crate::action::Intent::default(), effects).await? {
             if ticket.known.done().is_some() && !self.has(Flaw::RepeatsWhatIsDone) {
                 continue;
             }
-            let (shelf, place) = (self.clone(), ticket.key.0.clone());
+            let (shelf, place) = (self.clone(), ticket.key.0.to_string());
             cx.effect(ticket, async move {
                 shelf.put(&place);
                 Ok(())
@@ -88,7 +88,7 @@ impl Action for Shelve {
     }
 
     async fn settle(&self, _cx: &ReadCx, _params: &Vec<String>, effect: &Begun<Self>) -> Result<Settled<()>, ActionError> {
-        let changed = self.books().get(&effect.key.0) != effect.undo.as_ref();
+        let changed = self.books().get(effect.key.0.as_str()) != effect.undo.as_ref();
         let done = (changed && !self.has(Flaw::SettlesNeverDone)) || self.has(Flaw::SettlesAlwaysDone);
         Ok(if done { Settled::Done(()) } else { Settled::NotDone })
     }
@@ -100,8 +100,8 @@ impl Action for Shelve {
             let skipped = self.has(Flaw::ForgetsTheLastUndo) && number == last;
             match effect.undo {
                 _ if skipped => {}
-                Some(book) => drop(self.books().insert(effect.key.0.clone(), book)),
-                None => drop(self.books().remove(&effect.key.0)),
+                Some(book) => drop(self.books().insert(effect.key.0.to_string(), book)),
+                None => drop(self.books().remove(effect.key.0.as_str())),
             }
             marks.push(Mark { key: effect.key, kind: MarkKind::Restored, notes: Vec::new() });
         }

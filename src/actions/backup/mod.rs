@@ -202,9 +202,9 @@ impl Action for Backup {
         let name = name(&cx.read.scope, &cx.read, params);
         let dump = self.dump(&cx.read, params, name.clone());
         let folder = dump.archive.folder().to_owned();
-        let mut effects = vec![(EffectKey(ARTEFACT.to_owned()), BackupUndo::Artefact { folder, name })];
+        let mut effects = vec![(EffectKey(ARTEFACT.into()), BackupUndo::Artefact { folder, name })];
         if params.verify == Verification::Restore {
-            effects.insert(0, (EffectKey(SCRATCH.to_owned()), BackupUndo::Scratch { database: dump.scratch.clone() }));
+            effects.insert(0, (EffectKey(SCRATCH.into()), BackupUndo::Scratch { database: dump.scratch.clone() }));
         }
         let mut tickets = cx.intend(Intent::default(), effects).await?;
         let artefact = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;

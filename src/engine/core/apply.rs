@@ -5,6 +5,7 @@ use super::illegal::Illegal;
 use super::state::{Index, Status, Undo};
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Record, Role, Settled, SkipReason, Target, What};
+use petgraph::graph::NodeIndex;
 
 impl Core {
     /// Takes the next record into the state.
@@ -19,7 +20,7 @@ impl Core {
         self.next_seq += 1;
         match &record.what {
             What::RunOpened { run, plan, frozen, .. } => {
-                (self.run, self.plan, self.frozen) = (Some(run.clone()), Some(plan.clone()), Some(frozen.clone()));
+                (self.run, self.plan, self.frozen) = (Some(run.clone()), Some(plan.clone()), Some(*frozen));
                 self.epoch = record.epoch;
             }
             What::EpochOpened { mode, .. } => self.epoch_opened(record.epoch, *mode),
@@ -28,7 +29,7 @@ impl Core {
                 self.attempt_started(step, *attempt, record.at)?;
                 let step = self.find(step)?;
                 let state = &mut self.steps[step];
-                state.params = params.clone().or_else(|| state.params.take());
+                state.params = (*params).or_else(|| state.params.take());
                 merge_targets(&mut state.targets, targets);
                 state.until = *until;
                 let wake = until.or(state.deadline);
@@ -38,7 +39,7 @@ impl Core {
                 self.effects_intended(step, effects, class.as_ref(), *irreversible)?;
             }
             What::EffectDone { step, key, after } => {
-                self.effect_known(step, key, Settled::Done(after.clone()), "effect-done")?;
+                self.effect_known(step, key, Settled::Done(*after), "effect-done")?;
             }
             What::EffectSettled { step, key, settled } => self.effect_known(step, key, settled.clone(), "effect-settled")?,
             What::AttemptEnded { step, attempt, result } => self.attempt_ended(step, *attempt, result)?,
@@ -46,7 +47,7 @@ impl Core {
             What::ApprovalAnswered { step, approved, by, .. } => self.approval_answered(step, *approved, by)?,
             What::CancelRequested { level, by } => self.cancel_requested(*level, by),
             What::RollbackOpened { scope, cause, deadline } => self.rollback_opened(scope, cause, *deadline, record.at)?,
-            What::UndoStarted { step, attempt } => self.undo_started(step, *attempt)?,
+            What::UndoStarted { step, attempt } => self.undo_started(step, *attempt, record.at)?,
             What::UndoEnded { step, attempt, result } => self.undo_ended(step, *attempt, result)?,
             What::EvidenceKept { step, .. } => {
                 let step = self.find(step)?;
@@ -112,10 +113,13 @@ impl Core {
     fn take_up_undo(&mut self) {
         self.undo_lost.extend(self.undo_running.iter().copied());
         self.undo_backoff.clear();
+        self.undo_deadlines.clear();
         self.undo_ready.clear();
         self.verified = None;
-        for (place, step) in self.steps.iter_mut().enumerate() {
+        for place in 0..self.steps.len() {
+            let step = &mut self.steps[place];
             step.undo_failures = 0;
+            step.undo_deadline = None;
             // Time that nobody held the run does not count against a step; a person's time to answer goes on.
             if self.rollback.is_none() && !self.gates.contains(&place) {
                 step.began = None;
@@ -124,7 +128,7 @@ impl Core {
                 step.undo = Undo::Wanted;
             }
             if step.undo == Undo::Wanted && self.rollback.is_none() {
-                self.undo_ready.insert(place);
+                self.want_back(place);
             }
         }
     }
@@ -207,7 +211,7 @@ impl Core {
         }
         match result {
             AttemptResult::Succeeded { output } => {
-                self.steps[step].output = output.clone();
+                self.steps[step].output = *output;
                 self.finish(step, Status::Succeeded);
             }
             AttemptResult::Failed { failure, retry_at } | AttemptResult::TimedOut { failure, retry_at } => {
@@ -333,8 +337,9 @@ impl Core {
     pub(super) fn finish(&mut self, step: Index, status: Status) {
         self.steps[step].status = status;
         self.unfinished -= 1;
-        for place in 0..self.dependents[step].len() {
-            self.need_over(self.dependents[step][place]);
+        let mut dependents = self.edges.neighbors(NodeIndex::new(step)).detach();
+        while let Some(next) = dependents.next_node(&self.edges) {
+            self.need_over(next.index());
         }
     }
 
@@ -342,8 +347,8 @@ impl Core {
     fn give_up_on(&mut self, step: Index, status: Status) {
         self.steps[step].status = status;
         self.unfinished -= 1;
-        for place in 0..self.dependents[step].len() {
-            let next = self.dependents[step][place];
+        let mut dependents = self.edges.neighbors(NodeIndex::new(step)).detach();
+        while let Some(next) = dependents.next_node(&self.edges).map(NodeIndex::index) {
             // A savepoint is reached all the same.
             if self.graph.steps[next].role != Role::Guard {
                 self.steps[next].missing.get_or_insert(step);

@@ -1,7 +1,7 @@
 //! What to do next. It costs what changed, not what exists.
 
 use super::Core;
-use super::state::{Index, Status};
+use super::state::{Index, Status, Turn};
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, Cause, Failure, Outcome, Role, Scope, SkipReason, UndoResult, What};
 
@@ -45,7 +45,7 @@ pub enum Command {
         /// The compensation's number.
         attempt: u32,
     },
-    /// Stop a compensation: the rollback's time is over.
+    /// Stop a compensation: its time is over.
     StopUndo {
         /// The step.
         step: StepId,
@@ -128,8 +128,10 @@ impl Core {
             out.commands.push(Command::Record(What::StepSkipped { step: self.id(*step), reason }));
         }
         self.watch_deadlines(out, now);
-        self.start_due(out, now);
-        self.start_undo(out, now);
+        let over = self.undo_deadlines.iter().take_while(|(at, _)| *at <= now);
+        out.commands.extend(over.map(|(_, step)| Command::StopUndo { step: self.id(*step) }));
+        let places = self.start_undo(out, now);
+        self.start_due(out, now, places);
         if self.unfinished == 0 && self.undo_running.is_empty() && self.undo_ready.is_empty() && self.undo_backoff.is_empty() {
             out.commands.push(Command::Record(What::RunClosed { outcome: Outcome::Succeeded, notes: self.closing_notes() }));
         } else if !self.doubtful.is_empty() && self.is_quiet() && out.commands.is_empty() {
@@ -165,12 +167,16 @@ impl Core {
         }
     }
 
-    fn start_due(&self, out: &mut Decision, now: Moment) {
+    /// Places that nobody works at.
+    fn free_places(&self) -> usize {
         let limit = match self.graph.concurrency {
             0 => usize::MAX,
             limit => limit as usize,
         };
-        let mut free = limit.saturating_sub(self.running.len() + self.undo_running.len());
+        limit.saturating_sub(self.running.len() + self.undo_running.len())
+    }
+
+    fn start_due(&self, out: &mut Decision, now: Moment, mut free: usize) {
         let due = self.backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
         for step in due.chain(self.ready.iter().copied()) {
             let role = self.graph.steps[step].role;
@@ -188,7 +194,8 @@ impl Core {
     }
 
     fn is_undoing_within(&self, guard: Index) -> bool {
-        let mut undoing = self.undo_ready.iter().chain(&self.undo_running).chain(self.undo_backoff.iter().map(|(_, step)| step));
+        let ready = self.undo_ready.iter().map(|(_, step)| step);
+        let mut undoing = ready.chain(&self.undo_running).chain(self.undo_backoff.iter().map(|(_, step)| step));
         let guard = self.graph.guards.iter().find(|summary| summary.id == self.graph.steps[guard].id);
         undoing.any(|step| guard.is_some_and(|guard| guard.guards.contains(&self.graph.steps[*step].id)))
     }
@@ -267,16 +274,29 @@ impl Core {
         });
     }
 
-    fn start_undo(&self, out: &mut Decision, now: Moment) {
-        let due = self.undo_backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
-        for step in due.chain(self.undo_ready.iter().copied()) {
+    /// Begins what may be taken back now, and returns the places that are left.
+    fn start_undo(&self, out: &mut Decision, now: Moment) -> usize {
+        let mut free = self.free_places();
+        let due = self.undo_backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| (self.turn(*step), *step));
+        let urgent = self.undo_ready.iter().copied().take_while(|(turn, _)| *turn == Turn::AtOnce);
+        let ordinary = self.undo_ready.range((Turn::InOrder, 0)..).copied().take(free);
+        for (turn, step) in urgent.chain(due).chain(ordinary) {
+            match turn {
+                Turn::AtOnce => {}
+                Turn::InOrder if free == 0 => continue,
+                Turn::InOrder => free -= 1,
+            }
             out.commands.push(Command::StartUndo { step: self.id(step), attempt: self.steps[step].undo_attempt + 1 });
         }
+        free
     }
 
     fn next_wake(&self, now: Moment) -> Option<Moment> {
         let first = |queue: &std::collections::BTreeSet<(Moment, Index)>| queue.range((now, Index::MAX)..).next().map(|(at, _)| *at);
         let deadline = self.rollback.as_ref().map(|rollback| rollback.deadline).filter(|deadline| *deadline > now);
-        [first(&self.backoff), first(&self.deadlines), first(&self.undo_backoff), deadline].into_iter().flatten().min()
+        [first(&self.backoff), first(&self.deadlines), first(&self.undo_backoff), first(&self.undo_deadlines), deadline]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -23,7 +23,7 @@ impl Core {
         state.effects.reserve_exact(effects.len());
         for (key, undo) in effects {
             // The first undo stays: a later one would be a picture of our own half-done work.
-            let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: undo.clone(), known: None, in_flight: true });
+            let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: *undo, known: None, in_flight: true });
             effect.in_flight = true;
             if effect.known == Some(Settled::NotDone) {
                 effect.known = None;

@@ -16,6 +16,9 @@ pub enum GraphError {
         /// The name.
         name: StepId,
     },
+    /// There are more steps than this program can count.
+    #[error("there are more than 4294967295 steps")]
+    TooMany,
     /// Steps wait for each other in a circle.
     #[error("steps wait for each other in a circle: {}", .0.iter().map(StepId::as_str).collect::<Vec<_>>().join(", "))]
     Cycle(Vec<StepId>),

@@ -20,6 +20,7 @@ mod decide;
 mod effects;
 mod illegal;
 mod order;
+mod places;
 #[cfg(test)]
 mod rules;
 mod scope;
@@ -36,8 +37,13 @@ pub use state::{Effect, Rollback, Status, Step, Undo};
 
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary};
-use state::Index;
-use std::collections::{BTreeSet, HashMap};
+use order::Edges;
+use petgraph::Direction::{Incoming, Outgoing};
+use petgraph::graph::NodeIndex;
+use places::Places;
+use state::{Index, Turn};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Most tries of one compensation.
@@ -46,11 +52,12 @@ pub const UNDO_TRIES: u32 = 5;
 /// The state of one run.
 #[derive(Debug, Clone)]
 pub struct Core {
-    graph: Graph,
-    by_id: HashMap<StepId, Index>,
-    dependents: Vec<Vec<Index>>,
-    needs: Vec<Vec<Index>>,
+    graph: Arc<Graph>,
+    places: Places,
+    edges: Edges,
     steps: Vec<Step>,
+    /// The step that was looked for last.
+    found: Index,
     next_seq: u64,
     epoch: u64,
     mode: Mode,
@@ -78,9 +85,11 @@ pub struct Core {
     /// Who wants it stopped where it is.
     halt: Option<String>,
     rollback: Option<Rollback>,
-    undo_ready: BTreeSet<Index>,
+    /// Steps that may be taken back now: those with traffic first, then in plan order.
+    undo_ready: BTreeSet<(Turn, Index)>,
     undo_running: BTreeSet<Index>,
     undo_backoff: BTreeSet<(Moment, Index)>,
+    undo_deadlines: BTreeSet<(Moment, Index)>,
     undo_lost: BTreeSet<Index>,
     verified: Option<Option<Failure>>,
     halted: Option<(Outcome, String)>,
@@ -92,20 +101,21 @@ impl Core {
     ///
     /// # Errors
     /// When ids repeat, a name is unknown, or steps wait for each other in a circle.
-    pub fn new(graph: Graph) -> Result<Self, GraphError> {
-        let by_id = order::index(&graph)?;
-        let (needs, dependents) = order::edges(&graph, &by_id)?;
-        order::check_acyclic(&graph, &needs, &dependents)?;
-        order::check_guards(&graph, &by_id)?;
-        let steps: Vec<Step> = needs.iter().map(|needs| Step::new(needs.len())).collect();
-        let ready = (0..steps.len()).filter(|step| needs[*step].is_empty()).collect();
+    pub fn new(graph: impl Into<Arc<Graph>>) -> Result<Self, GraphError> {
+        let graph = graph.into();
+        let places = Places::of(&graph)?;
+        let edges = order::edges(&graph, &places)?;
+        order::check_guards(&graph, &places)?;
+        let needs = |node| edges.neighbors_directed(node, Incoming).count();
+        let steps: Vec<Step> = edges.node_indices().map(|node| Step::new(needs(node))).collect();
+        let ready = edges.externals(Incoming).map(NodeIndex::index).collect();
         let mut core = Self {
             unfinished: steps.len(),
             graph,
-            by_id,
-            dependents,
-            needs,
+            places,
+            edges,
             steps,
+            found: 0,
             ready,
             next_seq: 0,
             epoch: 0,
@@ -128,6 +138,7 @@ impl Core {
             undo_ready: BTreeSet::new(),
             undo_running: BTreeSet::new(),
             undo_backoff: BTreeSet::new(),
+            undo_deadlines: BTreeSet::new(),
             undo_lost: BTreeSet::new(),
             verified: None,
             halted: None,
@@ -148,7 +159,7 @@ impl Core {
         let Some(crate::record::What::RunOpened { graph, .. }) = records.peek().map(|record| &record.what) else {
             return Err(Illegal::NotOpened);
         };
-        let mut core = Self::new((**graph).clone())?;
+        let mut core = Self::new(Arc::clone(graph))?;
         records.try_for_each(|record| core.apply(record))?;
         Ok(core)
     }
@@ -180,12 +191,12 @@ impl Core {
 
     /// What the graph says of a step.
     pub fn summary(&self, id: &StepId) -> Option<&StepSummary> {
-        self.by_id.get(id).map(|step| &self.graph.steps[*step])
+        self.places.find(&self.graph, id).map(|step| &self.graph.steps[step])
     }
 
     /// A step's state.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
-        self.by_id.get(id).map(|step| &self.steps[*step])
+        self.places.find(&self.graph, id).map(|step| &self.steps[step])
     }
 
     /// Every step with its id, in plan order.
@@ -210,7 +221,7 @@ impl Core {
 
     /// The delay before another attempt after one that failed like this, without jitter; none when this was the last one.
     pub fn retry_delay(&self, id: &StepId, failure: &Failure, now: Moment) -> Option<Duration> {
-        let step = *self.by_id.get(id)?;
+        let step = self.places.find(&self.graph, id)?;
         let summary = &self.graph.steps[step];
         if !failure.retriable || self.is_stopping() {
             return None;
@@ -222,19 +233,30 @@ impl Core {
 
     /// The delay before another try of a compensation, without jitter; none when it gives up.
     pub fn undo_delay(&self, id: &StepId, failure: &Failure, now: Moment) -> Option<Duration> {
-        let step = &self.steps[*self.by_id.get(id)?];
+        let step = &self.steps[self.places.find(&self.graph, id)?];
         let tries = step.undo_failures + 1;
         if !failure.retriable || tries >= UNDO_TRIES {
             return None;
         }
         let delay = Duration::from_secs(1 << tries.min(5));
-        let over = self.rollback.as_ref().is_some_and(|rollback| now.after(delay) >= rollback.deadline);
+        let deadline = self.rollback.as_ref().map(|rollback| rollback.deadline).or(step.undo_deadline);
+        let over = deadline.is_some_and(|deadline| now.after(delay) >= deadline);
         (!over).then_some(delay)
     }
 
     /// True for a step whose failure can be looked into, and was not yet.
     pub fn wants_evidence(&self, id: &StepId) -> bool {
-        self.by_id.get(id).is_some_and(|step| self.graph.steps[*step].role == Role::Action && !self.steps[*step].evidence)
+        self.places.find(&self.graph, id).is_some_and(|step| self.graph.steps[step].role == Role::Action && !self.steps[step].evidence)
+    }
+
+    /// The steps that this one needs.
+    fn needs(&self, step: Index) -> impl Iterator<Item = Index> {
+        self.edges.neighbors_directed(NodeIndex::new(step), Incoming).map(NodeIndex::index)
+    }
+
+    /// The steps that need this one.
+    fn dependents(&self, step: Index) -> impl Iterator<Item = Index> {
+        self.edges.neighbors_directed(NodeIndex::new(step), Outgoing).map(NodeIndex::index)
     }
 
     fn is_stopping(&self) -> bool {
@@ -246,7 +268,12 @@ impl Core {
         self.steps[step].began.map(|began| began.after(limit.0))
     }
 
-    fn find(&self, id: &StepId) -> Result<Index, Illegal> {
-        self.by_id.get(id).copied().ok_or_else(|| Illegal::UnknownStep(id.clone()))
+    /// A step's place. Records of one step often follow each other: the last answer is tried first.
+    fn find(&mut self, id: &StepId) -> Result<Index, Illegal> {
+        if self.graph.steps.get(self.found).is_some_and(|step| step.id == *id) {
+            return Ok(self.found);
+        }
+        self.found = self.places.find(&self.graph, id).ok_or_else(|| Illegal::UnknownStep(id.clone()))?;
+        Ok(self.found)
     }
 }

@@ -1,66 +1,51 @@
 //! Who comes before whom: turns the names of a graph into places and edges.
 
 use super::illegal::GraphError;
-use super::state::Index;
-use crate::ids::StepId;
+use super::places::Places;
 use crate::record::{Graph, GuardSummary};
-use petgraph::algo::kosaraju_scc;
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-type Edges = Vec<Vec<Index>>;
+/// Who comes before whom; a step's place is its node.
+pub(super) type Edges = DiGraph<(), ()>;
 
-pub(super) fn index(graph: &Graph) -> Result<HashMap<StepId, Index>, GraphError> {
-    let mut by_id = HashMap::with_capacity(graph.steps.len());
-    for (place, step) in graph.steps.iter().enumerate() {
-        if by_id.insert(step.id.clone(), place).is_some() {
-            return Err(GraphError::Twice(step.id.clone()));
-        }
+/// An edge from each step to every step that needs it.
+///
+/// # Errors
+/// When a name is unknown, or steps wait for each other in a circle.
+pub(super) fn edges(graph: &Graph, places: &Places) -> Result<Edges, GraphError> {
+    let mut edges = Edges::with_capacity(graph.steps.len(), graph.steps.iter().map(|step| step.needs.len()).sum());
+    for _ in &graph.steps {
+        edges.add_node(());
     }
-    Ok(by_id)
-}
-
-/// The steps that each step needs, and the steps that need it.
-pub(super) fn edges(graph: &Graph, by_id: &HashMap<StepId, Index>) -> Result<(Edges, Edges), GraphError> {
-    let mut needs = vec![Vec::new(); graph.steps.len()];
-    let mut dependents = vec![Vec::new(); graph.steps.len()];
     for (place, step) in graph.steps.iter().enumerate() {
+        let mut needs = BTreeSet::new();
         for name in &step.needs {
-            let need = *by_id.get(name).ok_or_else(|| GraphError::Unknown { by: step.id.clone(), name: name.clone() })?;
-            if !needs[place].contains(&need) {
-                needs[place].push(need);
-                dependents[need].push(place);
+            let need = places.find(graph, name).ok_or_else(|| GraphError::Unknown { by: step.id.clone(), name: name.clone() })?;
+            if needs.insert(need) {
+                edges.add_edge(NodeIndex::new(need), NodeIndex::new(place), ());
             }
         }
     }
-    Ok((needs, dependents))
+    check_acyclic(graph, &edges)?;
+    Ok(edges)
 }
 
-pub(super) fn check_acyclic(graph: &Graph, needs: &Edges, dependents: &Edges) -> Result<(), GraphError> {
-    let count: usize = dependents.iter().map(Vec::len).sum();
-    let mut drawn = DiGraph::<(), ()>::with_capacity(needs.len(), count);
-    for _ in needs {
-        drawn.add_node(());
-    }
-    for (place, needs) in needs.iter().enumerate() {
-        for need in needs {
-            drawn.add_edge(NodeIndex::new(*need), NodeIndex::new(place), ());
-        }
+fn check_acyclic(graph: &Graph, edges: &Edges) -> Result<(), GraphError> {
+    if toposort(edges, None).is_ok() {
+        return Ok(());
     }
     // Not tarjan_scc: it recurses, and a long chain would overflow the stack.
-    let circle =
-        kosaraju_scc(&drawn).into_iter().find(|group| group.len() > 1 || group.iter().any(|node| drawn.contains_edge(*node, *node)));
-    match circle {
-        None => Ok(()),
-        Some(mut group) => {
-            group.sort();
-            Err(GraphError::Cycle(group.into_iter().map(|node| graph.steps[node.index()].id.clone()).collect()))
-        }
-    }
+    let circles = kosaraju_scc(edges).into_iter();
+    let mut circle = circles.filter(|group| group.len() > 1 || group.iter().any(|node| edges.contains_edge(*node, *node)));
+    let mut circle = circle.next().unwrap_or_default();
+    circle.sort();
+    Err(GraphError::Cycle(circle.into_iter().map(|node| graph.steps[node.index()].id.clone()).collect()))
 }
 
-pub(super) fn check_guards(graph: &Graph, by_id: &HashMap<StepId, Index>) -> Result<(), GraphError> {
-    let unknown = |guard: &GuardSummary| guard.guards.iter().find(|name| !by_id.contains_key(*name)).cloned();
+pub(super) fn check_guards(graph: &Graph, places: &Places) -> Result<(), GraphError> {
+    let unknown = |guard: &GuardSummary| guard.guards.iter().find(|name| places.find(graph, name).is_none()).cloned();
     match graph.guards.iter().find_map(|guard| unknown(guard).map(|name| (guard.id.clone(), name))) {
         Some((by, name)) => Err(GraphError::Unknown { by, name }),
         None => Ok(()),

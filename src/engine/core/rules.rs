@@ -2,10 +2,12 @@
 
 use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
-use crate::ids::{Moment, Period, PlanName, RunId};
+use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, Reversibility, Settled, StepSummary, What,
+    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, Reversibility, Settled, StepSummary,
+    UndoClass, What,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 struct Run(Core, i64);
@@ -16,10 +18,13 @@ fn blob() -> BlobRef {
 
 impl Run {
     fn of(steps: Vec<StepSummary>) -> Self {
-        let graph: Graph = graph(steps);
+        Self::with(graph(steps))
+    }
+
+    fn with(graph: Graph) -> Self {
         let mut run = Self(Core::new(graph.clone()).unwrap(), 0);
         let (name, plan) = (RunId::new("run").unwrap(), PlanName::new("plan").unwrap());
-        run.say(What::RunOpened { run: name, plan, environment: None, graph: Box::new(graph), frozen: blob() });
+        run.say(What::RunOpened { run: name, plan, environment: None, graph: Arc::new(graph), frozen: blob() });
         run
     }
 
@@ -121,4 +126,51 @@ fn a_repeated_write_counts_as_in_flight_although_the_first_one_is_known() {
     run.start("write", 2);
     run.take_up(Mode::Resume);
     assert_eq!(run.wants(), [Command::Settle { step: id("write") }]);
+}
+
+#[test]
+fn going_back_keeps_the_concurrency_and_traffic_waits_for_no_place() {
+    let steps = ["one", "two", "three", "four"].map(|name| step(name, &[])).into_iter().chain([step("last", &[])]);
+    let mut run = Run::with(Graph { concurrency: 2, ..graph(steps.collect()) });
+    for name in ["one", "two", "three", "four"] {
+        run.start(name, 1);
+        if name == "four" {
+            let class = Some(UndoClass::Traffic { needs_fit: Vec::new() });
+            run.say(What::EffectsIntended { step: id(name), effects: Vec::new(), class, irreversible: false });
+        }
+        run.settle(name, Settled::Done(blob()));
+        run.say(What::AttemptEnded { step: id(name), attempt: 1, result: AttemptResult::Succeeded { output: None } });
+    }
+    run.start("last", 1);
+    run.settle("last", Settled::NotDone);
+    run.fail("last", 1, None);
+    let Some(Command::Record(opened)) = run.wants().pop() else { panic!("no rollback is opened") };
+    run.say(opened);
+    let started = |run: &Run| -> Vec<StepId> {
+        let undo = |command| match command {
+            Command::StartUndo { step, .. } => Some(step),
+            _ => None,
+        };
+        run.wants().into_iter().filter_map(undo).collect()
+    };
+    assert_eq!(started(&run), [id("four"), id("one"), id("two")]);
+    run.say(What::UndoStarted { step: id("one"), attempt: 1 });
+    run.say(What::UndoStarted { step: id("two"), attempt: 1 });
+    assert_eq!(started(&run), [id("four")]);
+}
+
+#[test]
+fn a_step_that_is_taken_back_alone_has_the_time_of_a_rollback_and_no_more() {
+    let optional = StepSummary { continue_on_error: true, ..step("optional", &[]) };
+    let mut run = Run::of(vec![optional, step("other", &[])]);
+    run.start("optional", 1);
+    run.settle("optional", Settled::Done(blob()));
+    run.fail("optional", 1, None);
+    run.say(What::UndoStarted { step: id("optional"), attempt: 1 });
+    let limit = run.0.graph().budget.0;
+    assert_eq!(run.0.decide(Moment::from_millis(0)).wake, Some(Moment::from_millis(0).after(limit)));
+    run.1 = 10_000_000;
+    assert!(run.wants().contains(&Command::StopUndo { step: id("optional") }));
+    let failure = Failure { retriable: true, ..Failure::permanent("it was stopped") };
+    assert_eq!(run.0.undo_delay(&id("optional"), &failure, Moment::from_millis(run.1)), None);
 }

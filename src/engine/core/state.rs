@@ -73,6 +73,15 @@ pub enum Undo {
     GaveUp,
 }
 
+/// Who is taken back first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    /// Traffic: it takes no place among the steps at work and waits for none.
+    AtOnce,
+    /// When there is a place.
+    InOrder,
+}
+
 /// One effect of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effect {
@@ -119,6 +128,8 @@ pub struct Step {
     pub undo_attempt: u32,
     /// Compensations that failed since the step was last taken up anew.
     pub undo_failures: u32,
+    /// When it is no longer taken back alone, while the run goes on.
+    pub undo_deadline: Option<Moment>,
     /// What became of its effects.
     pub marks: Vec<Mark>,
     pub(super) pending_needs: usize,
@@ -149,6 +160,7 @@ impl Step {
             undo: Undo::No,
             undo_attempt: 0,
             undo_failures: 0,
+            undo_deadline: None,
             marks: Vec::new(),
             pending_needs: needs,
             missing: None,

@@ -5,9 +5,11 @@
 
 use super::Core;
 use super::illegal::Illegal;
-use super::state::{Index, Rollback, Status, Undo};
+use super::state::{Index, Rollback, Status, Turn, Undo};
 use crate::ids::{Moment, StepId};
 use crate::record::{Cause, Role, Scope, Target, UndoClass, UndoResult};
+use petgraph::Direction::Incoming;
+use petgraph::graph::NodeIndex;
 use std::collections::BTreeSet;
 
 impl Core {
@@ -22,6 +24,7 @@ impl Core {
         let members = self.members(scope);
         self.stop_what_waits();
         self.undo_ready.clear();
+        self.undo_deadlines.clear();
         let mut steps = Vec::new();
         for (place, member) in members.iter().enumerate() {
             let state = &mut self.steps[place];
@@ -54,7 +57,7 @@ impl Core {
 
     fn order_undo(&mut self, members: &[bool]) {
         for place in (0..members.len()).filter(|place| members[*place]) {
-            let pending = self.dependents[place].iter().filter(|next| members[**next]).count();
+            let pending = self.dependents(place).filter(|next| members[*next]).count();
             self.steps[place].pending_dependents = pending;
         }
         for place in (0..members.len()).filter(|place| members[*place]) {
@@ -89,8 +92,7 @@ impl Core {
             let has_effects = state.may_have_effects();
             match state.undo {
                 Undo::No | Undo::Wanted if has_effects => {
-                    state.undo = Undo::Wanted;
-                    self.undo_ready.insert(step);
+                    self.want_back(step);
                     continue;
                 }
                 Undo::Running | Undo::Backoff(_) | Undo::GaveUp => continue,
@@ -100,8 +102,8 @@ impl Core {
             if let Some(rollback) = &mut self.rollback {
                 rollback.left -= 1;
             }
-            for place in 0..self.needs[step].len() {
-                let need = self.needs[step][place];
+            let mut needs = self.edges.neighbors_directed(NodeIndex::new(step), Incoming).detach();
+            while let Some(need) = needs.next_node(&self.edges).map(NodeIndex::index) {
                 let state = &mut self.steps[need];
                 if state.in_scope {
                     state.pending_dependents -= 1;
@@ -123,8 +125,7 @@ impl Core {
         }
         let unfit = self.made_unfit(step, needs_fit);
         if unfit.is_empty() {
-            self.steps[step].undo = Undo::Wanted;
-            self.undo_ready.insert(step);
+            self.want_back(step);
         }
         if let Some(rollback) = &mut self.rollback {
             rollback.urgent.push((step, unfit));
@@ -136,7 +137,7 @@ impl Core {
         let mut below = BTreeSet::from([step]);
         let mut open = vec![step];
         while let Some(step) = open.pop() {
-            open.extend(self.needs[step].iter().filter(|need| below.insert(**need)));
+            open.extend(self.needs(step).filter(|need| below.insert(*need)));
         }
         let writes = |other: &Index| {
             let other = &self.steps[*other];
@@ -149,35 +150,50 @@ impl Core {
     /// This step is taken back: traffic that waited for it may go.
     fn fit_again(&mut self, step: Index) {
         let Some(rollback) = &mut self.rollback else { return };
-        for (traffic, unfit) in &mut rollback.urgent {
-            let state = &mut self.steps[*traffic];
-            if unfit.remove(&step) && unfit.is_empty() && matches!(state.undo, Undo::No | Undo::Wanted) {
-                state.undo = Undo::Wanted;
-                self.undo_ready.insert(*traffic);
+        let freed = |(traffic, unfit): &mut (Index, BTreeSet<Index>)| (unfit.remove(&step) && unfit.is_empty()).then_some(*traffic);
+        let freed: Vec<Index> = rollback.urgent.iter_mut().filter_map(freed).collect();
+        for traffic in freed {
+            if matches!(self.steps[traffic].undo, Undo::No | Undo::Wanted) {
+                self.want_back(traffic);
             }
+        }
+    }
+
+    pub(super) fn want_back(&mut self, step: Index) {
+        self.steps[step].undo = Undo::Wanted;
+        self.undo_ready.insert((self.turn(step), step));
+    }
+
+    pub(super) fn turn(&self, step: Index) -> Turn {
+        match self.steps[step].class {
+            UndoClass::Traffic { .. } => Turn::AtOnce,
+            UndoClass::Ordinary => Turn::InOrder,
         }
     }
 
     /// A step whose failure the plan goes on without: nothing stands on it.
     pub(super) fn undo_alone(&mut self, step: Index) {
         if self.steps[step].may_have_effects() {
-            self.steps[step].undo = Undo::Wanted;
-            self.undo_ready.insert(step);
+            self.want_back(step);
         }
     }
 
-    pub(super) fn undo_started(&mut self, id: &StepId, attempt: u32) -> Result<(), Illegal> {
+    pub(super) fn undo_started(&mut self, id: &StepId, attempt: u32, at: Moment) -> Result<(), Illegal> {
         let step = self.find(id)?;
-        let due = self.undo_ready.contains(&step) || matches!(self.steps[step].undo, Undo::Backoff(_));
+        let due = self.undo_ready.contains(&(self.turn(step), step)) || matches!(self.steps[step].undo, Undo::Backoff(_));
         if !due || attempt != self.steps[step].undo_attempt + 1 || self.graph.steps[step].role != Role::Action {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-started" });
         }
         if let Undo::Backoff(until) = self.steps[step].undo {
             self.undo_backoff.remove(&(until, step));
         }
-        self.undo_ready.remove(&step);
+        self.undo_ready.remove(&(self.turn(step), step));
         self.undo_running.insert(step);
         (self.steps[step].undo, self.steps[step].undo_attempt) = (Undo::Running, attempt);
+        if self.rollback.is_none() {
+            let deadline = *self.steps[step].undo_deadline.get_or_insert(at.after(self.graph.budget.0));
+            self.undo_deadlines.insert((deadline, step));
+        }
         Ok(())
     }
 
@@ -188,17 +204,20 @@ impl Core {
         }
         self.undo_running.remove(&step);
         self.undo_lost.remove(&step);
+        if let Some(deadline) = self.steps[step].undo_deadline {
+            self.undo_deadlines.remove(&(deadline, step));
+        }
         match result {
             UndoResult::Undone { marks } => {
                 self.steps[step].undo = Undo::Done;
-                self.steps[step].marks.clone_from(marks);
+                self.steps[step].marks = marks.clone();
                 self.fit_again(step);
                 if self.steps[step].in_scope && self.steps[step].pending_dependents == 0 {
                     self.consider(step);
                 }
             }
             UndoResult::Failed { failure, marks, retry_at } => {
-                self.steps[step].marks.clone_from(marks);
+                self.steps[step].marks = marks.clone();
                 self.steps[step].undo_failures += 1;
                 match retry_at {
                     Some(at) => {
@@ -209,8 +228,7 @@ impl Core {
                 }
             }
             UndoResult::Interrupted => {
-                self.steps[step].undo = Undo::Wanted;
-                self.undo_ready.insert(step);
+                self.want_back(step);
             }
         }
         Ok(())

@@ -68,7 +68,7 @@ impl Play {
             run: RunId::new("run").expect("valid"),
             plan: PlanName::new("plan").expect("valid"),
             environment: None,
-            graph: Box::new(self.case.graph.clone()),
+            graph: Arc::new(self.case.graph.clone()),
             frozen: BlobRef { id: Digest([0; 32]), sealed: Digest([0; 32]), size: 0 },
         }
     }

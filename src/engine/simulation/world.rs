@@ -154,13 +154,13 @@ impl Action for Script {
         });
         let class = params.traffic.clone().map(|fit| UndoClass::Traffic { needs_fit: fit.into_iter().map(Target).collect() });
         let before = |effect: usize| i64::from(self.0.stands(&params.step, &effect.to_string()));
-        let effects = (0..params.effects).map(|effect| (EffectKey(effect.to_string()), before(effect))).collect();
+        let effects = (0..params.effects).map(|effect| (EffectKey(effect.to_string().into()), before(effect))).collect();
         let tickets = cx.intend(Intent { class, irreversible: false }, effects).await?;
         for (place, ticket) in tickets.into_iter().enumerate() {
             if fails && place >= params.fails_after {
                 break;
             }
-            let (world, step, key) = (self.0.clone(), params.step.clone(), ticket.key.0.clone());
+            let (world, step, key) = (self.0.clone(), params.step.clone(), ticket.key.0.to_string());
             let lost = place % 3 == 2;
             let write = async move {
                 tokio::time::sleep(Duration::from_millis(3)).await;

@@ -9,6 +9,7 @@ use crate::record::{
     SkipReason, UndoResult, What,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A deliberate mistake in what carries the core's commands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,7 @@ impl<'a> Runner<'a> {
             run: RunId::new("r").expect("valid"),
             plan: PlanName::new("p").expect("valid"),
             environment: None,
-            graph: Box::new(self.case.graph.clone()),
+            graph: Arc::new(self.case.graph.clone()),
             frozen: blob(0),
         })?;
         let tally = self.go_on().map_err(|why| format!("{why}\n{}\n{}", self.picture(), self.plan()))?;
@@ -293,7 +294,7 @@ impl<'a> Runner<'a> {
     }
 
     fn place(&self, id: &StepId) -> usize {
-        self.core.by_id[id]
+        self.core.places.find(&self.core.graph, id).expect("a step of the graph")
     }
 
     /// Carries a command out, or finds that it is in hand. True when something changed.
@@ -508,7 +509,7 @@ impl<'a> Runner<'a> {
 }
 
 pub(super) fn key(effect: usize) -> EffectKey {
-    EffectKey(effect.to_string())
+    EffectKey(effect.to_string().into())
 }
 
 fn number(key: &EffectKey) -> usize {
