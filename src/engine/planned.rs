@@ -98,8 +98,7 @@ impl Program for Planned {
     fn verification(&self, scope: &Scope, outputs: &Outputs) -> Result<Option<(ActionKind, Value)>, Failure> {
         let guard = match scope {
             Scope::Guard(id) => Some(self.step(id)?),
-            // A guard over everything says what must hold after everything is taken back.
-            Scope::Everything => self.plan.steps.iter().rev().find(|step| matches!(step.does, Does::Guard { .. })),
+            Scope::Everything => self.plan.guard_of_the_start(),
         };
         let Some(Does::Guard { verify, .. }) = guard.map(|step| &step.does) else { return Ok(None) };
         if verify.is_empty() {

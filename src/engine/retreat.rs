@@ -74,6 +74,8 @@ impl Retreat {
             }
             Compensation::Nothing(why) => Ok(self.mark_all(MarkKind::Nothing, why)),
             Compensation::Steps(steps) => {
+                // Nobody knows what they destroy: the evidence of the failure comes first.
+                self.cx.evidence.cancelled().await;
                 let effects: Arc<dyn Effects> = Arc::new(Unjournaled(tracker));
                 for (kind, params) in steps {
                     let action = find(&self.registry, kind)?;

@@ -12,9 +12,19 @@ impl Plan {
             guards: self.steps.iter().filter_map(guard).collect(),
             concurrency: self.concurrency,
             budget: BUDGET,
-            // After going back to the start, what the last guard promises must hold.
-            verified: self.steps.iter().filter_map(guard).next_back().is_some_and(|guard| guard.verified),
+            verified: self.guard_of_the_start().and_then(guard).is_some_and(|guard| guard.verified),
         }
+    }
+
+    /// The last guard that goes back to the start of the plan: what it says of the world after its rollback holds after a rollback of
+    /// everything, too. A guard that begins later speaks of a world that is then gone.
+    pub fn guard_of_the_start(&self) -> Option<&Step> {
+        let is_first = |step: &&Step| step.needs.is_empty() && !matches!(step.does, Does::Guard { .. });
+        let goes_back_to_start = |step: &&Step| match &step.does {
+            Does::Guard { guards, .. } => self.steps.iter().filter(is_first).all(|first| guards.contains(&first.id)),
+            _ => false,
+        };
+        self.steps.iter().rev().find(goes_back_to_start)
     }
 }
 
