@@ -54,6 +54,8 @@ pub enum Command {
     Validate(Validate),
     /// Draw a plan's steps: their order, guards, and what can be taken back
     Graph(Graph),
+    /// Tell what a run of a plan would change; changes nothing
+    Preview(Preview),
     /// Run a plan
     Run(Run),
     /// Go on with a run that was stopped, or whose process is gone
@@ -97,6 +99,17 @@ pub struct Validate {
     /// Which plan, and with what.
     #[command(flatten)]
     pub choice: PlanChoice,
+}
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// Which plan, and with what.
+    #[command(flatten)]
+    pub choice: PlanChoice,
+    /// End with code 6 when something would change
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// `graph`.

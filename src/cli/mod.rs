@@ -15,6 +15,7 @@ mod journal;
 mod logs;
 mod open;
 mod pick;
+mod preview;
 mod print;
 mod resume;
 mod run;

@@ -7,10 +7,11 @@ use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::print;
 use crate::action::RunScope;
+use crate::expr::Values;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,13 +104,22 @@ impl OpenedPlan {
 }
 
 /// Whose run it is, and where it works.
-fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
+pub fn scope(plan: &Plan, bound: &Bound, run: RunId) -> RunScope {
     RunScope {
         run,
         plan: plan.name.clone(),
         environment: bound.environment.clone(),
         namespace: bound.namespace.clone(),
         context: bound.context.clone(),
+    }
+}
+
+/// What a plan's expressions see before any step is done.
+pub fn values(plan: &Plan, inputs: &Value, scope: &RunScope) -> Values {
+    Values {
+        inputs: inputs.clone(),
+        steps: json!({}),
+        run: json!({ "id": scope.run.as_str(), "plan": plan.name.as_str(), "environment": scope.environment }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `run`: opens a run of a plan and drives it to its end.
 
-use super::arguments::Run;
+use super::arguments::{PlanChoice, Run};
 use super::confirm::confirm;
 use super::context::Context;
 use super::drive::{Journey, drive};
@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Everything that is settled before a run opens.
-struct Draft {
-    opened: open::OpenedPlan,
-    bound: Bound,
-    files: BTreeMap<String, Vec<u8>>,
-    graph: Graph,
+pub(super) struct Draft {
+    pub(super) opened: open::OpenedPlan,
+    pub(super) bound: Bound,
+    pub(super) files: BTreeMap<String, Vec<u8>>,
+    pub(super) graph: Graph,
 }
 
 /// Runs a plan.
@@ -26,7 +26,7 @@ struct Draft {
 /// # Errors
 /// When it cannot begin.
 pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run) -> Result<Exit, CommandFailure> {
-    let draft = runtime.block_on(draft(context, arguments))?;
+    let draft = runtime.block_on(draft(context, &arguments.choice, arguments.jobs))?;
     if let Some(question) = question(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &question)?;
     }
@@ -45,13 +45,17 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     drive(context, Journey { held, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run })
 }
 
-async fn draft(context: &Context, arguments: &Run) -> Result<Draft, CommandFailure> {
-    let opened = open::plan(context, &arguments.choice.plan).await?;
+/// A plan with everything that a run of it would read.
+///
+/// # Errors
+/// When it cannot run.
+pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u32>) -> Result<Draft, CommandFailure> {
+    let opened = open::plan(context, &choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let bound = open::bound(context, &opened.plan, &arguments.choice)?;
+    let bound = open::bound(context, &opened.plan, choice)?;
     let files = opened.files(context, &bound).await?;
     let mut graph = opened.plan.summary();
-    graph.concurrency = arguments.jobs.unwrap_or(graph.concurrency);
+    graph.concurrency = jobs.unwrap_or(graph.concurrency);
     Ok(Draft { opened, bound, files, graph })
 }
 

@@ -4,7 +4,7 @@ use super::arguments::{Arguments, Command};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{abandon, answer, cancel, graph, journal, print, resume, run, runs, show, validate};
+use super::{abandon, answer, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::future::Future;
@@ -39,6 +39,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
     match command {
         Command::Validate(arguments) => on(&runtime, validate::validate(context, arguments)),
         Command::Graph(arguments) => on(&runtime, graph::graph(context, arguments)),
+        Command::Preview(arguments) => on(&runtime, preview::preview(context, arguments)),
         Command::Run(arguments) => run::run(context, &runtime, arguments),
         Command::Resume(arguments) => resume::resume(context, arguments),
         Command::Rollback(arguments) => resume::rollback(context, arguments),

@@ -9,6 +9,7 @@ mod hand;
 mod hear;
 mod ledger;
 mod planned;
+mod preview;
 mod program;
 mod retreat;
 mod secrets;
@@ -18,6 +19,7 @@ mod simulation;
 
 pub use drive::{Control, Ended, Opening, drive};
 pub use planned::Planned;
+pub use preview::{Previewing, Seen, Sight, preview};
 pub use program::{Compensation, Outputs, Program, Rendered};
 pub use secrets::Secrets;
 

@@ -1,8 +1,10 @@
 //! The summary of a plan's graph that a run keeps.
 
-use super::model::{Does, Plan, Step};
+use super::model::{Does, Plan, Step, Undo};
 use super::read::BUDGET;
+use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Role, StepSummary};
+use std::collections::BTreeSet;
 
 impl Plan {
     /// All that deciding needs to know of the plan.
@@ -25,6 +27,24 @@ impl Plan {
             _ => false,
         };
         self.steps.iter().rev().find(goes_back_to_start)
+    }
+}
+
+impl Step {
+    /// The steps whose outputs it refers to.
+    pub fn outputs_used(&self) -> BTreeSet<StepId> {
+        let mut references = self.when.as_ref().map(|when| when.references().to_vec()).unwrap_or_default();
+        match &self.does {
+            Does::Action(params) => references.extend(params.references()),
+            Does::Approve { message } => references.extend(message.references()),
+            Does::Pause { time } => references.extend(time.references()),
+            Does::Guard { .. } => {}
+        }
+        if let Undo::Steps(steps) = &self.undo {
+            references.extend(steps.iter().flat_map(|(_, params)| params.references()));
+        }
+        let steps = references.iter().filter(|reference| reference.path.first().is_some_and(|name| name == "steps"));
+        steps.filter_map(|reference| reference.path.get(1)).filter_map(|id| StepId::new(id).ok()).collect()
     }
 }
 

@@ -132,6 +132,8 @@ fn connect_with(mut config: kube::Config, context: String) -> Result<Connection,
     // kube would repeat every write on 429, 503 and 504, up to a quarter of an hour later: a 504 may have been done.
     config.default_retry = false;
     config.connect_timeout = Some(REQUEST_TIMEOUT);
+    // The server's audit log names it.
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("bowline/", env!("CARGO_PKG_VERSION")))));
     let namespace = config.default_namespace.clone();
     let builder = ClientBuilder::try_from(config)
         .map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;

@@ -7,4 +7,5 @@ mod doubt;
 mod full;
 mod locks;
 mod plans;
+mod preview;
 mod signals;

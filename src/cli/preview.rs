@@ -1,0 +1,132 @@
+//! `preview`: tells what a run would change, step by step. It changes nothing.
+
+use super::arguments::Preview;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::run::{Draft, draft};
+use super::secrets::PlanSecrets;
+use super::{open, print};
+use crate::action::{Change, Frozen};
+use crate::engine::{Planned, Previewing, Seen, Sight, preview as look};
+use crate::ids::RunId;
+use crate::report::words;
+use console::Style;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Longest diff that is shown of one object.
+const LINES: usize = 60;
+
+/// Looks at every step of a plan.
+///
+/// # Errors
+/// When the plan cannot run.
+pub async fn preview(context: &Context, arguments: &Preview) -> Result<Exit, CommandFailure> {
+    let draft = draft(context, &arguments.choice, None).await?;
+    let title = match &draft.bound.environment {
+        Some(environment) => format!("{} in {environment}", draft.opened.plan.name),
+        None => draft.opened.plan.name.to_string(),
+    };
+    let seen = look(previewing(context, draft)?).await;
+    let changing = seen.iter().filter(|seen| seen.changes()).count();
+    let refusals: Vec<(&Seen, Vec<String>)> =
+        seen.iter().map(|seen| (seen, seen.refusals())).filter(|(_, told)| !told.is_empty()).collect();
+    if context.is_json() {
+        print::line(&json!({ "preview": title, "steps": seen, "changes": changing, "refused": !refusals.is_empty() }).to_string());
+    } else {
+        tell(&Pen::new(context), &title, &seen, changing);
+        for (seen, told) in &refusals {
+            told.iter().for_each(|why| print::notice(&format!("{}: {why}", seen.step)));
+        }
+    }
+    Ok(match (refusals.is_empty(), changing > 0 && arguments.exit_code) {
+        (false, _) => Exit::Refused,
+        (true, true) => Exit::Changes,
+        (true, false) => Exit::Succeeded,
+    })
+}
+
+fn previewing(context: &Context, draft: Draft) -> Result<Previewing, CommandFailure> {
+    let Draft { opened, bound, files, .. } = draft;
+    // No run has this id: it is seen in names that contain it.
+    let run = RunId::new("preview").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let scope = open::scope(&opened.plan, &bound, run);
+    let folder = opened.file.parent().unwrap_or(Path::new("/")).to_owned();
+    let values = open::values(&opened.plan, &bound.inputs, &scope);
+    Ok(Previewing {
+        program: Planned::new(Arc::clone(&opened.plan), values),
+        registry: context.registry.clone(),
+        frozen: Frozen(Arc::new(files.into_iter().map(|(path, bytes)| (path, Arc::from(bytes))).collect())),
+        secrets: Arc::new(PlanSecrets::new(opened.plan.secrets.clone(), folder, &scope, &context.ports)),
+        scope: Arc::new(scope),
+        plan: opened.plan,
+    })
+}
+
+/// Colours, or none.
+struct Pen {
+    name: Style,
+    added: Style,
+    removed: Style,
+    dim: Style,
+}
+
+impl Pen {
+    fn new(context: &Context) -> Self {
+        let style = || Style::new().force_styling(context.streams.colour && context.streams.is_live);
+        Self { name: style().bold(), added: style().green(), removed: style().red(), dim: style().dim() }
+    }
+
+    fn line(&self, line: &str) -> String {
+        match line.chars().next() {
+            Some('+') => self.added.apply_to(line).to_string(),
+            Some('-') => self.removed.apply_to(line).to_string(),
+            _ => line.to_owned(),
+        }
+    }
+}
+
+fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize) {
+    print::line(&match changing {
+        0 => format!("{title} would change nothing"),
+        _ => format!("{title} would change something in {} of {}", changing, words::count(seen.len(), "step", "steps")),
+    });
+    for seen in seen {
+        let head = format!("{}  {}", pen.name.apply_to(&seen.step), pen.dim.apply_to(&seen.kind));
+        match &seen.sight {
+            Sight::Savepoint => {}
+            Sight::Skipped => print::line(&format!("{head}  would not run: its `when` is false")),
+            Sight::Asks(question) => print::line(&format!("{head}  asks: {question}")),
+            Sight::Waits(time) => print::line(&format!("{head}  waits {time}")),
+            Sight::KnownAfter { steps, why } => {
+                let names: Vec<&str> = steps.iter().map(|step| step.as_str()).collect();
+                let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+                print::line(&format!("{head}  known after {}{why}", names.join(", ")));
+            }
+            Sight::Refused(_) => print::line(&format!("{head}  {}", pen.removed.apply_to("cannot run"))),
+            Sight::Would(preview) => {
+                let state = match (preview.refusals.is_empty(), preview.changes.is_empty()) {
+                    (false, _) => pen.removed.apply_to("  would be refused").to_string(),
+                    (true, true) if preview.notes.is_empty() => "  no change".to_owned(),
+                    (true, _) => String::new(),
+                };
+                print::line(&format!("{head}{state}"));
+                preview.changes.iter().for_each(|change| tell_change(pen, change));
+                preview.notes.iter().for_each(|note| print::line(&format!("    {}", pen.dim.apply_to(note))));
+            }
+        }
+    }
+}
+
+fn tell_change(pen: &Pen, change: &Change) {
+    let target = change.target.0.split_once(':').map_or(change.target.0.as_str(), |(_, name)| name);
+    print::line(&format!("    {} {target}", change.verb));
+    for line in change.lines.iter().take(LINES) {
+        print::line(&format!("      {}", pen.line(line)));
+    }
+    if change.lines.len() > LINES {
+        print::line(&format!("      … {} more", words::count(change.lines.len() - LINES, "line", "lines")));
+    }
+}
