@@ -32,11 +32,11 @@ Exit codes:
    4  stuck: something that the run wrote could not be taken back
    5  halted: the run was stopped and can be resumed
    6  a preview found changes
-   7  refused before it began: locked, an open run in the way, confirmation declined
+   7  refused before it began: locked, an open run, a refusal in a preview, an answer of no
   70  a bug in bowline
 
 Signals, while a run is under way:
-  Ctrl-C         starts nothing more, lets effects in flight end, and rolls back
+  Ctrl-C         starts nothing more, ends steps' programs, lets requests end, and rolls back
   Ctrl-C twice   halts at once; the run can be resumed
   SIGTERM, HUP   halts within 7 seconds; what still ran then is looked up by `resume`";
 
