@@ -64,7 +64,10 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
             display.leave();
             Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
         }
-        Supervised::Ended(result) => Ok(tell(&*display, &run, result, exit)),
+        Supervised::Ended((ended, held)) => {
+            let released = release(context, &*display, held);
+            Ok(tell(&*display, &run, ended, released, exit))
+        }
         Supervised::BrokeDown => {
             display.leave();
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
@@ -118,11 +121,10 @@ fn opening(
     Ok((opening, Arc::new(held)))
 }
 
-type Carried = (Result<Ended, EngineError>, Result<(), JournalError>);
+type Carried = (Result<Ended, EngineError>, Arc<Held>);
 
-/// Runs the engine, hears what other shells ask, and lets go of the run.
+/// Runs the engine and hears what other shells ask.
 async fn carry(opening: Opening, held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) -> Carried {
-    let clock = Arc::clone(&opening.clock);
     let hearing = tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)));
     let ended = drive_engine(opening).await;
     hearing.abort();
@@ -131,10 +133,15 @@ async fn carry(opening: Opening, held: Arc<Held>, controls: UnboundedSender<Cont
         // A journal that breaks also keeps durable records from being shown, and the summary must know what ran.
         display.recall(&records);
     }
+    (ended, held)
+}
+
+/// Lets go of the run. Only when no task is left that could still do something: the next process may begin at once.
+fn release(context: &Context, display: &dyn Display, held: Arc<Held>) -> Result<(), JournalError> {
     let run = held.run().clone();
     let released = Arc::into_inner(held).map_or(Ok(()), Held::release);
-    display.event(&Event::Released { run, at: clock.now() });
-    (ended, released)
+    display.event(&Event::Released { run, at: context.ports.clock.now() });
+    released
 }
 
 async fn hear(held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) {
@@ -161,7 +168,13 @@ fn control(request: Request) -> Control {
 }
 
 /// Tells how it ended.
-fn tell(display: &dyn Display, run: &RunId, (ended, released): Carried, exit: fn(Outcome) -> Exit) -> Exit {
+fn tell(
+    display: &dyn Display,
+    run: &RunId,
+    ended: Result<Ended, EngineError>,
+    released: Result<(), JournalError>,
+    exit: fn(Outcome) -> Exit,
+) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
     let exit = match (ended, released) {
         (Ok(ended), released) => {

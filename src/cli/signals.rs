@@ -100,7 +100,8 @@ async fn watch<T: Send + 'static>(
     let mut streams = Streams::open()?;
     let mut signals = Signals::default();
     let mut task: JoinHandle<T> = workers.spawn(work);
-    let mut deadline: BoxFuture<'static, ()> = Box::pin(std::future::pending());
+    // Counts from the first signal that halts: whoever repeats it does not give the run more time.
+    let mut deadline: Option<BoxFuture<'static, ()>> = None;
     loop {
         tokio::select! {
             ended = &mut task => return Ok(ended.map_or(Supervised::BrokeDown, Supervised::Ended)),
@@ -109,10 +110,10 @@ async fn watch<T: Send + 'static>(
                 Meaning::Tell(control) => tell(controls, control),
                 Meaning::Halt(control) => {
                     tell(controls, control);
-                    deadline = clock.sleep(LEAVE_WITHIN);
+                    deadline.get_or_insert_with(|| clock.sleep(LEAVE_WITHIN));
                 }
             },
-            () = &mut deadline => return Ok(Supervised::Left),
+            () = async { deadline.as_mut().expect("looked at before").await }, if deadline.is_some() => return Ok(Supervised::Left),
         }
     }
 }

@@ -9,3 +9,4 @@ mod locks;
 mod plans;
 mod preview;
 mod signals;
+mod terminal;

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The sleep's length marks the test's own processes.
-fn plan(mark: &str) -> String {
+pub fn plan(mark: &str) -> String {
     format!(
         "
 plan: long
@@ -21,7 +21,7 @@ steps:
     )
 }
 
-fn left_behind(mark: &str) -> bool {
+pub fn left_behind(mark: &str) -> bool {
     Command::new("pgrep").args(["-f", &format!("^sleep {mark}")]).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
