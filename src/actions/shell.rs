@@ -1,7 +1,7 @@
 //! `shell`: runs a program on this machine. It knows neither what the program does nor how to take it back.
 
 use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Frozen, Preview, Progress, ReadCx, Redactor, RunScope, UndoCx};
-use crate::ports::{Exit, Line, ProcessError, ProcessSpec, Processes, Script};
+use crate::ports::{Exit, Line, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Script};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -195,6 +195,8 @@ impl Shell {
     async fn job(&self, cx: &ReadCx, params: &ShellParams, script: &Script) -> Result<Job, ActionError> {
         let (program, args) = script.command();
         let mut environment = params.env.clone();
+        environment.insert(RUN_VARIABLE.to_owned(), cx.scope.run.to_string());
+        environment.insert(STEP_VARIABLE.to_owned(), cx.step.to_string());
         let mut secrets = Vec::new();
         for (variable, name) in &params.secrets {
             let secret = cx.secret(name).await?;

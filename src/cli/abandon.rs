@@ -23,6 +23,9 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let question = format!("What run {run} did stays as it is ({}). Close it?", told(&left));
     confirm(context, arguments.yes, &question)?;
     let held = folder.hold(&run, Mode::Abandon)?;
+    for step in runtime.block_on(context.ports.processes.end_orphans(&run)) {
+        print::notice(&format!("{step}: its program still ran although the bowline that had started it was gone: it was ended"));
+    }
     let records = held.records()?;
     let now = context.ports.clock.now();
     let written = closing(&held, records.len() as u64, now, &left);

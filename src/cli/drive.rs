@@ -11,9 +11,10 @@ use crate::action::{self, RunScope};
 use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};
 use crate::event::Event;
 use crate::expr::Values;
-use crate::ids::RunId;
+use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, Held, JournalError, Request};
 use crate::plan::Plan;
+use crate::ports::Processes;
 use crate::record::{Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
@@ -57,7 +58,7 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
         controls.send(control).expect("the receiver is a few lines above");
     }
     let (opening, held) = opening(context, journey, &display, obeyed)?;
-    let work = carry(opening, held, controls.clone(), Arc::clone(&display));
+    let work = carry(opening, held, controls.clone(), Arc::clone(&display), Arc::clone(&context.ports.processes));
     let supervised = supervise(&context.ports.clock, &controls, work);
     match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
         Supervised::Ended((Err(error), _)) if display.story().run.is_none() => {
@@ -124,7 +125,20 @@ fn opening(
 type Carried = (Result<Ended, EngineError>, Arc<Held>);
 
 /// Runs the engine and hears what other shells ask.
-async fn carry(opening: Opening, held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) -> Carried {
+async fn carry(
+    opening: Opening,
+    held: Arc<Held>,
+    controls: UnboundedSender<Control>,
+    display: Arc<dyn Display>,
+    processes: Arc<dyn Processes>,
+) -> Carried {
+    if !opening.records.is_empty() {
+        // What the last process left at work would go on beside us, and write after it was taken back.
+        for step in processes.end_orphans(held.run()).await {
+            let text = "its program still ran although the bowline that had started it was gone: it was ended".to_owned();
+            display.event(&Event::Warning { step: StepId::new(&step).ok(), text });
+        }
+    }
     let hearing = tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)));
     let ended = drive_engine(opening).await;
     hearing.abort();

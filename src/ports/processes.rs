@@ -2,7 +2,9 @@
 
 mod capture;
 mod group;
+mod orphans;
 
+use crate::ids::RunId;
 use capture::Capture;
 use futures::future::{BoxFuture, FutureExt};
 use group::Group;
@@ -96,6 +98,11 @@ pub enum ProcessError {
     },
 }
 
+/// In the environment of every program that a step starts: the run.
+pub const RUN_VARIABLE: &str = "BOWLINE_RUN";
+/// In the environment of every program that a step starts: the step.
+pub const STEP_VARIABLE: &str = "BOWLINE_STEP";
+
 /// Runs programs.
 pub trait Processes: Send + Sync {
     /// Runs a program in a process group of its own until it ends. `lines` sees what it prints, as it prints it.
@@ -107,6 +114,10 @@ pub trait Processes: Send + Sync {
         lines: Arc<dyn Fn(Line) + Send + Sync>,
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Exit, ProcessError>>;
+
+    /// Ends the programs of a run that outlived the process which started them, and names their steps. Those have
+    /// [`RUN_VARIABLE`] in their environment; a daemon that has a session of its own is left alone.
+    fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<String>>;
 }
 
 /// This machine's programs.
@@ -128,6 +139,10 @@ impl Processes for SystemProcesses {
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Exit, ProcessError>> {
         run(spec, lines, cancel).boxed()
+    }
+
+    fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<String>> {
+        orphans::end(format!("{RUN_VARIABLE}={run}"), STEP_VARIABLE.to_owned()).boxed()
     }
 }
 

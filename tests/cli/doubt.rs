@@ -45,3 +45,34 @@ fn going_back_takes_it_for_done() {
     bench.run(&["rollback"]).assert_code(0);
     assert_eq!(bench.read("undone.txt"), "undone\n");
 }
+
+/// Bowline is killed while the program of its step writes; what is left of it is ended before anything is taken back.
+#[test]
+fn a_program_that_outlived_bowline_is_ended_before_its_step_is_taken_back() {
+    for taken in [["rollback"].as_slice(), &["resume", "--settle", "busy=not-done"]] {
+        let bench = Bench::with(
+            "
+plan: orphan
+steps:
+  - id: busy
+    shell: { run: 'if [ -e again ]; then exit 0; fi; touch again; while :; do echo . >> busy.txt; sleep 0.05; done' }
+    undo: [{ shell: { run: 'rm busy.txt' } }]
+",
+        );
+        let run = bench.start(&["run", "plan.yaml", "--yes"]);
+        bench.wait_for("busy.txt");
+        signal(&run, "KILL");
+        // Its program holds the pipes: waiting for their end would be waiting for it.
+        let mut run = run;
+        run.wait().expect("it is our child");
+        if taken[0] == "resume" {
+            bench.run(&["resume"]).assert_code(5).assert_says("it was ended");
+            bench.run(taken).assert_code(0);
+            std::fs::remove_file(bench.path("busy.txt")).expect("it was written");
+        } else {
+            bench.run(taken).assert_code(0).assert_says("it was ended");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!bench.has("busy.txt"), "it still writes");
+    }
+}

@@ -76,6 +76,7 @@ impl Stage {
         stage.namespace.volume("data-postgres-0");
         stage.namespace.apply(&read("plans/base/postgres.yaml"));
         stage.namespace.wait_for_rollout("statefulset/postgres", Duration::from_secs(90));
+        stage.wait_for_database();
         let rows = "CREATE TABLE streams (id serial PRIMARY KEY, title text NOT NULL, at timestamptz DEFAULT '2026-01-01T00:00:00Z');\
                     INSERT INTO streams (title) SELECT 'stream ' || n || E' \\u00e9\\n\\'\\t' FROM generate_series(1, 500) n;";
         stage.sql("app", rows);
@@ -136,6 +137,16 @@ impl Stage {
 
     pub fn world(&self) -> World {
         World::of(&self.namespace)
+    }
+
+    /// Ready is what a probe said a moment ago; on a machine with much to do the next connection may still be refused.
+    fn wait_for_database(&self) {
+        let asks = || self.namespace.kubectl(&["exec", "postgres-0", "--", "psql", "-U", "postgres", "-d", "app", "-c", "SELECT 1"]);
+        let started = std::time::Instant::now();
+        while !asks().status.success() {
+            assert!(started.elapsed() < Duration::from_secs(60), "the database never answers: {:?}", asks());
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Runs SQL in the database's pod and returns what it printed.

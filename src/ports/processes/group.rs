@@ -91,6 +91,14 @@ impl Group {
     }
 }
 
+/// Ends a group that is not ours to wait for: SIGTERM, and five seconds later SIGKILL.
+pub(super) async fn end_by_id(id: Pid) {
+    let mut group = Group { id, ended: false };
+    group.terminate(async {}).await;
+    group.gone().await;
+    group.ended = true;
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         if !self.ended {
