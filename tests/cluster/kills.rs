@@ -5,6 +5,7 @@ use crate::cluster;
 use crate::harness::{Cluster, Namespace};
 use crate::stage::Ended;
 use crate::world::World;
+use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -55,11 +56,16 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: { name: back }
 spec:
-  replicas: 0
+  replicas: REPLICAS
   selector: { matchLabels: { app: back } }
   template:
     metadata: { labels: { app: back } }
-    spec: { containers: [{ name: main, image: 'busybox:1', env: [{ name: VALUE, value: '{{ value }}' }] }] }
+    spec:
+      containers:
+        - name: main
+          image: 'web:v1'
+          env: [{ name: VALUE, value: '{{ value }}' }]
+          readinessProbe: { httpGet: { path: /ready, port: 8080 }, periodSeconds: 1 }
 ";
 
 /// Made by each run anew, under another name: what a rollback must take away again.
@@ -87,19 +93,21 @@ struct Scene {
     namespace: Namespace,
     folder: tempfile::TempDir,
     round: u32,
+    /// Pods of the Deployment.
+    replicas: u32,
 }
 
 impl Scene {
-    fn new(cluster: &'static Cluster, name: &str) -> Self {
+    fn new(cluster: &'static Cluster, name: &str, replicas: u32) -> Self {
         let namespace = cluster.namespace(name);
         let folder = tempfile::tempdir().expect("a folder for the test");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file of the test");
         write("crash.yaml", &PLAN.replace("NAMESPACE", namespace.name()));
         write("config.yaml", CONFIG);
         write("services.yaml", SERVICES);
-        write("workloads.yaml", WORKLOADS);
+        write("workloads.yaml", &WORKLOADS.replace("REPLICAS", &replicas.to_string()));
         write("extra.yaml", EXTRA);
-        let scene = Self { namespace, folder, round: 0 };
+        let scene = Self { namespace, folder, round: 0, replicas };
         // Half of it is there before: the runs change and create.
         scene.bowline(&["run", "crash.yaml", "-e", "here", "--set", "value=v0", "--yes"]).assert_code(0);
         scene
@@ -147,6 +155,17 @@ impl Scene {
             && found("ConfigMap", &format!("extra-{value}"))["data"]["value"] == value
     }
 
+    /// The pods that are there to stay are as many as there should be, ready, and of the Deployment's present template.
+    fn assert_pods_serve(&self) {
+        let wanted = &self.namespace.get(&["deployment", "back"])["spec"]["template"]["spec"]["containers"][0]["env"];
+        let pods = self.namespace.get(&["pods"]);
+        let stay = pods["items"].as_array().into_iter().flatten().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        let serves =
+            |pod: &&Value| pod["spec"]["containers"][0]["env"] == *wanted && pod["status"]["containerStatuses"][0]["ready"] == true;
+        let (serving, others): (Vec<&Value>, Vec<&Value>) = stay.partition(serves);
+        assert!(serving.len() == self.replicas as usize && others.is_empty(), "{wanted} is wanted, there are {pods:#}");
+    }
+
     /// Takes a killed run up, and looks at what is left. False when the kill came after the end.
     fn take_up(&self, before: &World, value: &str, fail: bool, back: bool) -> bool {
         let open = self.bowline(&["runs", "--open", "--output", "json"]);
@@ -163,10 +182,12 @@ impl Scene {
             true => {
                 ended.assert_code(if back { 0 } else { 3 });
                 before.assert_same(&self.world());
+                self.assert_pods_serve();
             }
             false => {
                 ended.assert_code(0);
                 assert!(self.is_at(value), "not at {value}: {}", ended.all());
+                self.assert_pods_serve();
             }
         }
         true
@@ -179,7 +200,7 @@ fn at_every_sync(cluster: &'static Cluster, name: &str, fail: bool) {
         eprintln!("skipped: strace cannot be used here");
         return;
     }
-    let mut scene = Scene::new(cluster, name);
+    let mut scene = Scene::new(cluster, name, 0);
     for sync in 1..200 {
         let (words, value) = scene.next(fail);
         let before = scene.world();
@@ -216,11 +237,11 @@ fn a_run_that_is_killed_at_any_instant_goes_on_or_back() {
     let halves: Vec<_> = (0..2_u64)
         .map(|half| {
             std::thread::spawn(move || {
-                let mut scene = Scene::new(cluster, &format!("kill-any-{half}"));
+                let mut scene = Scene::new(cluster, &format!("kill-any-{half}"), 0);
                 let mut dice = Dice(half + 7);
                 let mut killed = 0;
                 for _ in 0..instants() / 2 {
-                    killed += u32::from(kill_once(&mut scene, &mut dice));
+                    killed += u32::from(kill_once(&mut scene, &mut dice, 700));
                 }
                 killed
             })
@@ -230,18 +251,36 @@ fn a_run_that_is_killed_at_any_instant_goes_on_or_back() {
     assert!(killed * 3 > instants(), "only {killed} of {} kills hit a run", instants());
 }
 
+/// The same with pods that start, serve and are replaced: 20 instants, in four namespaces side by side.
+#[test]
+fn a_run_with_pods_that_is_killed_at_any_instant_goes_on_or_back() {
+    let cluster = cluster!();
+    let rounds = instants().min(20).div_ceil(4);
+    let parts: Vec<_> = (0..4_u64)
+        .map(|part| {
+            std::thread::spawn(move || {
+                let mut scene = Scene::new(cluster, &format!("kill-pods-{part}"), 1);
+                let mut dice = Dice(part + 70);
+                (0..rounds).map(|_| u32::from(kill_once(&mut scene, &mut dice, 5_000))).sum::<u32>()
+            })
+        })
+        .collect();
+    let killed: u32 = parts.into_iter().map(|part| part.join().expect("a case failed: see above")).sum();
+    assert!(killed * 3 > rounds * 4, "only {killed} of {} kills hit a run", rounds * 4);
+}
+
 /// 200, as promised; fewer while developing.
 fn instants() -> u32 {
     std::env::var("BOWLINE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
 }
 
-fn kill_once(scene: &mut Scene, dice: &mut Dice) -> bool {
+fn kill_once(scene: &mut Scene, dice: &mut Dice, within: u64) -> bool {
     let (fail, back) = (dice.below(2) == 0, dice.below(2) == 0);
     let (words, value) = scene.next(fail);
     let before = scene.world();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut run = scene.command(&[], &words).spawn().expect("bowline can be started");
-    std::thread::sleep(Duration::from_millis(20 + dice.below(700)));
+    std::thread::sleep(Duration::from_millis(20 + dice.below(within)));
     run.kill().expect("it is our child");
     run.wait_with_output().expect("it is our child");
     scene.take_up(&before, &value, fail, back)
