@@ -191,11 +191,13 @@ mod tests {
         switch: waiting for the new side to answer through the ingress
         still there:
           switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
+        not taken back yet, because what is still there needs them: deploy
         in doubt:
           database: run: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline resume 20261121-120300-7f3a --settle database=done|not-done  goes on, once you have looked and say what happened
+          bowline rollback 20261121-120300-7f3a                                takes back everything, also what `back` does not guard
           bowline abandon 20261121-120300-7f3a                                 closes it as it is
         ");
     }

@@ -3,7 +3,7 @@
 use super::story::{Ending, EvidenceStory, Portion, RollbackStory, Status, StepStory, Story, Warning};
 use crate::event::Event;
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, CancelLevel, Failure, Graph, Mark, MarkKind, Outcome, Record, Settled, UndoResult, What};
+use crate::record::{AttemptResult, CancelLevel, Failure, Graph, Mark, MarkKind, Mode, Outcome, Record, Settled, UndoResult, What};
 
 /// The widest column of step names; a longer name pushes its own line only.
 const WIDEST: usize = 24;
@@ -43,9 +43,11 @@ impl Story {
             }
             What::EpochOpened { holder, mode } => {
                 self.holder = Some((holder.clone(), *mode));
+                self.back_asked |= *mode == Mode::Rollback;
                 self.taken_in_hand();
             }
             What::CancelRequested { level, by } => {
+                self.back_asked |= *level == CancelLevel::RollBack;
                 if self.cancel.as_ref().is_none_or(|(before, _)| before < level) {
                     self.cancel = Some((*level, by.clone()));
                 }

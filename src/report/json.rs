@@ -205,6 +205,7 @@ mod tests {
               }
             ],
             "residue": [],
+            "blocked": [],
             "doubts": [],
             "warnings": [],
             "next": [

@@ -166,7 +166,7 @@ mod tests {
         12:04:30 resumed by ops@ci-7 (process 5000)
         blue-green in production has not ended: done so far: database, colours
         next:
-          bowline resume 20261121-120300-7f3a    goes on where it stopped
+          bowline resume 20261121-120300-7f3a    goes on taking back what was done
           bowline rollback 20261121-120300-7f3a  takes back what was done
           bowline abandon 20261121-120300-7f3a   closes it as it is
         ");

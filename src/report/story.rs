@@ -24,6 +24,8 @@ pub struct Story {
     pub holder: Option<(Holder, Mode)>,
     /// The hardest stop that was asked for, and by whom.
     pub cancel: Option<(CancelLevel, String)>,
+    /// Somebody asked for the way back: a wish that outlives the process that heard it.
+    pub back_asked: bool,
     /// Set when the run goes back.
     pub rollback: Option<RollbackStory>,
     /// Set when the run rests or is over.
@@ -270,6 +272,28 @@ impl Story {
         }
     }
 
+    /// True when whoever takes the run up again goes back, not on. Past the pivot only a rollback that was opened goes on.
+    pub fn goes_back(&self) -> bool {
+        self.rollback.is_some() || (self.back_asked && !self.steps.values().any(|step| step.is_irreversible() && step.attempts > 0))
+    }
+
+    /// True when something is done that cannot be taken back.
+    pub fn has_passed_pivot(&self) -> bool {
+        self.steps.values().any(|step| step.is_irreversible() && step.status == Status::Done)
+    }
+
+    /// True for a step that the open rollback takes back.
+    pub fn is_in_scope(&self, step: &StepId) -> bool {
+        match self.rollback.as_ref().map(|rollback| &rollback.scope) {
+            None => false,
+            Some(Scope::Everything) => true,
+            Some(Scope::Guard(guard)) => {
+                let guards = self.graph.iter().flat_map(|graph| &graph.guards);
+                guards.filter(|summary| summary.id == *guard).any(|summary| summary.guards.contains(step))
+            }
+        }
+    }
+
     /// Steps with effects of which nobody can tell whether they happened.
     pub fn doubtful(&self) -> impl Iterator<Item = &StepStory> {
         self.steps.values().filter(|step| !step.doubts.is_empty())
@@ -297,6 +321,10 @@ impl StepStory {
             doing: None,
             of: None,
         }
+    }
+
+    fn is_irreversible(&self) -> bool {
+        self.reversibility == Reversibility::Irreversible
     }
 
     /// How long it took to come to rest on the way forward.

@@ -3,7 +3,7 @@
 use super::story::{Status, StepStory, Story};
 use super::words;
 use crate::ids::{PlanName, RunId, StepId};
-use crate::record::{Mark, MarkKind, Mode, Outcome, Role, Scope};
+use crate::record::{Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -32,6 +32,8 @@ pub struct Summary {
     pub kept: Vec<Left>,
     /// Values that this run wrote and that are still there.
     pub residue: Vec<Left>,
+    /// Steps that were not taken back, because what still stands was built on them.
+    pub blocked: Vec<StepId>,
     /// Effects of which nobody can tell whether they happened.
     pub doubts: Vec<Left>,
     /// What is worth knowing besides.
@@ -78,6 +80,7 @@ impl Summary {
             hint,
             kept: left(story, MarkKind::Kept),
             residue: residue(story),
+            blocked: blocked(story),
             doubts: doubts(story),
             warnings: warnings(story),
             next: next(story),
@@ -91,6 +94,9 @@ impl Summary {
         lines.extend(self.reason.clone());
         lines.extend(self.hint.as_ref().map(|hint| format!("  try this: {hint}")));
         list(&mut lines, "still there:", &self.residue);
+        if !self.blocked.is_empty() {
+            lines.push(format!("not taken back yet, because what is still there needs them: {}", named(&self.blocked)));
+        }
         list(&mut lines, "left alone, because somebody else changed it since:", &self.kept);
         list(&mut lines, "in doubt:", &self.doubts);
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
@@ -136,12 +142,21 @@ fn headline(story: &Story) -> String {
 /// What ran, when nothing more could be written: names, as many as a person reads.
 fn done_so_far(story: &Story) -> String {
     let steps = story.steps.values().filter(|step| step.role != Role::Guard);
-    let done: Vec<&str> = steps.filter(|step| step.status == Status::Done).map(|step| step.id.as_str()).collect();
-    let named = done.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let done: Vec<&StepId> = steps.filter(|step| step.status == Status::Done).map(|step| &step.id).collect();
     match done.len() {
         0 => "no step is done so far".to_owned(),
-        count if count > NAMED => format!("{count} steps are done so far: {named} and {} more", count - NAMED),
-        _ => format!("done so far: {named}"),
+        count if count > NAMED => format!("{count} steps are done so far: {}", named(done)),
+        _ => format!("done so far: {}", named(done)),
+    }
+}
+
+/// Names, as many as a person reads.
+fn named<'a>(steps: impl IntoIterator<Item = &'a StepId>) -> String {
+    let names: Vec<&str> = steps.into_iter().map(StepId::as_str).collect();
+    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -196,6 +211,18 @@ fn residue(story: &Story) -> Vec<Left> {
     residue
 }
 
+/// What a stuck rollback has yet to take back: the steps behind those that gave up, in plan order.
+fn blocked(story: &Story) -> Vec<StepId> {
+    use Status::{Kept, Residue, Skipped, Undone, Waiting};
+    if story.ending.as_ref().is_none_or(|ending| ending.outcome != Outcome::Stuck) {
+        return Vec::new();
+    }
+    let rests = |step: &&StepStory| !matches!(step.status, Waiting | Skipped(_) | Undone | Kept | Residue);
+    let changes = |step: &&StepStory| step.role == Role::Action && step.reversibility != Reversibility::ReadOnly;
+    let steps = story.steps.values().filter(rests).filter(changes).filter(|step| story.is_in_scope(&step.id));
+    steps.map(|step| step.id.clone()).collect()
+}
+
 fn doubts(story: &Story) -> Vec<Left> {
     let all = story.doubtful().flat_map(|step| step.doubts.iter().map(move |doubt| (step, doubt)));
     all.map(|(step, (key, why))| Left { step: step.id.clone(), what: words::plain(words::effect(key)), notes: vec![words::plain(why)] })
@@ -232,13 +259,15 @@ fn next(story: &Story) -> Vec<Next> {
     if ending.is_none_or(|ending| !ending.closed) {
         let doubtful: Vec<&StepStory> = story.doubtful().collect();
         let settle: String = doubtful.iter().map(|step| format!(" --settle {}=done|not-done", step.id)).collect();
-        match (ending.map(|ending| ending.outcome), settle.is_empty()) {
-            (Some(Outcome::Stuck), true) => add(format!("bowline resume {run}"), "tries again to take back what is left"),
-            (_, true) => add(format!("bowline resume {run}"), "goes on where it stopped"),
-            (_, false) => add(format!("bowline resume {run}{settle}"), "goes on, once you have looked and say what happened"),
-        }
-        if story.rollback.is_none() {
-            add(format!("bowline rollback {run}"), "takes back what was done");
+        let resume = match ending.map(|ending| ending.outcome) {
+            _ if !settle.is_empty() => "goes on, once you have looked and say what happened",
+            Some(Outcome::Stuck) => "tries again to take back what is left",
+            _ if story.goes_back() => "goes on taking back what was done",
+            _ => "goes on where it stopped",
+        };
+        add(format!("bowline resume {run}{settle}"), resume);
+        if !story.has_passed_pivot() {
+            add(format!("bowline rollback {run}"), &rollback(story));
         }
         add(format!("bowline abandon {run}"), "closes it as it is");
     }
@@ -248,12 +277,22 @@ fn next(story: &Story) -> Vec<Next> {
     next
 }
 
+/// What `rollback` does with this run. It is more than `resume` does only where a guard's rollback is under way.
+fn rollback(story: &Story) -> String {
+    match story.rollback.as_ref().map(|rollback| &rollback.scope) {
+        Some(Scope::Guard(guard)) => format!("takes back everything, also what `{guard}` does not guard"),
+        Some(Scope::Everything) => "does the same, and ends with 0 when everything is taken back".to_owned(),
+        None => "takes back what was done".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Summary;
-    use crate::record::Record;
+    use crate::record::{Record, Reversibility, What};
     use crate::report::samples;
     use crate::report::story::{Story, Warning};
+    use std::sync::Arc;
 
     fn told(records: &[Record]) -> String {
         Summary::of(&Story::of(records)).lines().join("\n")
@@ -295,12 +334,26 @@ mod tests {
         switch: waiting for the new side to answer through the ingress
         still there:
           switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
+        not taken back yet, because what is still there needs them: deploy
         in doubt:
           database: run: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline resume 20261121-120300-7f3a --settle database=done|not-done  goes on, once you have looked and say what happened
+          bowline rollback 20261121-120300-7f3a                                takes back everything, also what `back` does not guard
           bowline abandon 20261121-120300-7f3a                                 closes it as it is
+        ");
+    }
+
+    #[test]
+    fn past_the_pivot_nobody_is_told_to_go_back() {
+        let mut records = samples::halted();
+        let What::RunOpened { graph, .. } = &mut records[0].what else { panic!("the first record opens the run") };
+        Arc::make_mut(graph).steps[0].reversibility = Reversibility::Irreversible;
+        let next: Vec<String> = Summary::of(&Story::of(&records)).next.into_iter().map(|next| format!("{}: {}", next.command, next.does)).collect();
+        insta::assert_snapshot!(next.join("\n"), @"
+        bowline resume 20261121-120300-7f3a: goes on where it stopped
+        bowline abandon 20261121-120300-7f3a: closes it as it is
         ");
     }
 
@@ -309,7 +362,7 @@ mod tests {
         insta::assert_snapshot!(told(&samples::halted()), @"
         blue-green in production is halted after 1m 02s: stopped by Ctrl-C
         next:
-          bowline resume 20261121-120300-7f3a    goes on where it stopped
+          bowline resume 20261121-120300-7f3a    goes on taking back what was done
           bowline rollback 20261121-120300-7f3a  takes back what was done
           bowline abandon 20261121-120300-7f3a   closes it as it is
         ");
