@@ -20,8 +20,8 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let folder = context.state()?;
     let run = pick::run(&folder, arguments.run.run.as_deref())?;
     let left = left(&Story::of(&folder.records(&run)?));
-    let question = format!("What run {run} did stays as it is ({}). Close it?", told(&left));
-    confirm(context, arguments.yes, &question)?;
+    let fact = format!("what run {run} did would stay as it is ({})", told(&left));
+    confirm(context, arguments.yes, &fact, "Close it?")?;
     let held = folder.hold(&run, Mode::Abandon)?;
     for step in runtime.block_on(context.ports.processes.end_orphans(&run)) {
         print::notice(&format!("{step}: its program still ran although the bowline that had started it was gone: it was ended"));

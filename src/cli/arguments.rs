@@ -141,7 +141,7 @@ pub struct Run {
     /// Most steps side by side; the plan's `concurrency` when not given
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
-    /// Do not ask before a plan begins that holds steps which cannot be taken back
+    /// Do not ask before a plan begins that cannot be taken back as a whole; needed where nobody can be asked
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -179,7 +179,7 @@ pub struct Abandon {
     /// Which run.
     #[command(flatten)]
     pub run: OneRun,
-    /// Do not ask
+    /// Do not ask; needed where nobody can be asked
     #[arg(short, long)]
     pub yes: bool,
 }

@@ -1,19 +1,24 @@
-//! Asks a person yes or no. Where nobody can answer, nothing is asked.
+//! Asks a person yes or no. Where nobody can answer, the answer is no: what cannot be taken back is never begun by accident.
 
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use std::io::{BufRead, Write};
 
-/// Goes on when the person says yes, or nobody can be asked: who runs a command from a script has decided already.
+/// Goes on when the person says yes, or has said so with `--yes`. `fact` is what the person ought to know, `question` what is asked then.
 ///
 /// # Errors
-/// When the person says anything else.
-pub fn confirm(context: &Context, yes: bool, question: &str) -> Result<(), CommandFailure> {
-    if yes || !context.streams.can_ask {
+/// When the person says anything else, or nobody can be asked.
+pub fn confirm(context: &Context, yes: bool, fact: &str, question: &str) -> Result<(), CommandFailure> {
+    if yes {
         return Ok(());
     }
-    match ask(&mut std::io::stdin().lock(), &mut std::io::stderr(), question) {
+    if !context.streams.can_ask {
+        let unasked = format!("{fact}, and nobody can be asked here");
+        return Err(CommandFailure::new(Exit::Refused, unasked).hint("add --yes if that is what you want"));
+    }
+    let question = format!("{fact}. {question}");
+    match ask(&mut std::io::stdin().lock(), &mut std::io::stderr(), &question) {
         true => Ok(()),
         false => Err(CommandFailure::new(Exit::Refused, "nothing was done, as you said")),
     }

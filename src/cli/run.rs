@@ -27,8 +27,8 @@ pub(super) struct Draft {
 /// When it cannot begin.
 pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run) -> Result<Exit, CommandFailure> {
     let draft = runtime.block_on(draft(context, &arguments.choice, arguments.jobs))?;
-    if let Some(question) = question(&draft.opened.plan, &draft.graph) {
-        confirm(context, arguments.yes, &question)?;
+    if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
+        confirm(context, arguments.yes, &fact, "Run it?")?;
     }
     let folder = context.state()?;
     let identity = Identity { plan: draft.opened.plan.name.clone(), environment: draft.bound.environment.clone() };
@@ -72,11 +72,11 @@ fn frozen(draft: &Draft) -> Frozen {
     }
 }
 
-/// What a person is asked before a plan begins that cannot be taken back as a whole.
-fn question(plan: &Plan, graph: &Graph) -> Option<String> {
+/// What a person ought to know before a plan begins that cannot be taken back as a whole.
+fn pivot(plan: &Plan, graph: &Graph) -> Option<String> {
     let pivots: Vec<&str> =
         graph.steps.iter().filter(|step| step.reversibility == Reversibility::Irreversible).map(|step| step.id.as_str()).collect();
     let first = pivots.first()?;
     let rest = if pivots.len() > 1 { format!(" and {} more", pivots.len() - 1) } else { String::new() };
-    Some(format!("{} cannot be taken back once {first}{rest} has run. Run it?", plan.name))
+    Some(format!("{} cannot be taken back once {first}{rest} has run", plan.name))
 }

@@ -96,3 +96,19 @@ fn an_approval_from_another_shell_lets_the_run_go_on() {
     crate::bench::wait(run).assert_code(0);
     assert!(bench.has("done.txt"));
 }
+
+#[test]
+fn where_nobody_can_be_asked_nothing_begins_that_cannot_be_taken_back() {
+    let bench = Bench::with("plan: mail\nsteps:\n  - id: send\n    shell: { run: 'touch sent' }\n");
+    bench.run(&["run", "plan.yaml"]).assert_code(7).assert_says("send").assert_says("add --yes");
+    assert!(!bench.has("sent"));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(0);
+}
+
+#[test]
+fn where_nobody_can_be_asked_no_run_is_abandoned() {
+    let bench = Bench::with("plan: mail\nsteps:\n  - id: send\n    shell: { run: 'false' }\n");
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(5);
+    bench.run(&["abandon"]).assert_code(7).assert_says("send").assert_says("add --yes");
+    bench.run(&["abandon", "--yes"]).assert_code(0);
+}

@@ -86,8 +86,8 @@ fn the_help_of_run() {
       -j, --jobs <N>            Most steps side by side; the plan's `concurrency` when not given
           --kubeconfig <FILE>   Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
       -v, --verbose...          Log what bowline does to standard error; twice for more
-      -y, --yes                 Do not ask before a plan begins that holds steps which cannot be taken
-                                back
+      -y, --yes                 Do not ask before a plan begins that cannot be taken back as a whole;
+                                needed where nobody can be asked
       -h, --help                Print help (see more with '--help')
     ");
 }
