@@ -32,7 +32,7 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     written.iter().try_for_each(|record| held.journal().append(record.clone()))?;
     runtime.block_on(held.journal().durable())?;
     held.release()?;
-    let summary = Summary::of(&Story::of(records.iter().chain(&written)));
+    let summary = Summary::of(&Story::of(records.iter().chain(&written)).called(&context.called));
     match context.is_json() {
         true => print::line(&serde_json::to_string(&summary).map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?),
         false => summary.lines().iter().for_each(|line| print::line(line)),

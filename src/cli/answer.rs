@@ -33,7 +33,8 @@ pub async fn answer(context: &Context, arguments: &Answer, approved: bool) -> Re
     match heard {
         true => print::line(&format!("{verb} {step_told} of run {run}")),
         false => {
-            print::line(&format!("asked run {run} to take {step_told} as {verb}; its process has not answered yet: `bowline show {run}`"))
+            let text = format!("asked run {run} to take {step_told} as {verb}; its process has not answered yet: `bowline show {run}`");
+            print::line(&context.called.complete(&text));
         }
     }
     Ok(Exit::Succeeded)

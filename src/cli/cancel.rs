@@ -19,9 +19,9 @@ pub async fn cancel(context: &Context, arguments: &Cancel) -> Result<Exit, Comma
     let level = if arguments.halt { CancelLevel::Halt } else { CancelLevel::RollBack };
     let put = folder.request(&run, &Request::Cancel { level, by: context.person() })?;
     let does = if arguments.halt { "halts" } else { "rolls back" };
-    print::line(&match wait(context, &folder, put).await? {
+    print::line(&context.called.complete(&match wait(context, &folder, put).await? {
         true => format!("run {run} {does}; `bowline show {run}` tells how it stands"),
         false => format!("asked run {run} to stop; its process has not answered yet: `bowline show {run}`"),
-    });
+    }));
     Ok(Exit::Succeeded)
 }

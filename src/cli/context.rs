@@ -7,6 +7,7 @@ use crate::action::Registry;
 use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
 use crate::ports::{Clock, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
+use crate::report::called::Called;
 use crate::report::json::Json;
 use crate::report::lines::Lines;
 use crate::report::screen::Terminal;
@@ -32,6 +33,8 @@ pub struct Context {
     pub streams: Streams,
     /// Where log lines go.
     pub logs: Logs,
+    /// What the commands that are told must say again.
+    pub called: Called,
     state: Option<PathBuf>,
 }
 
@@ -69,7 +72,8 @@ impl Context {
         // Where nobody says where runs are kept no run begins, and no backup is made.
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });
-        Self { common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
+        let called = called(&common, |name| env::var_os(name).map(PathBuf::from));
+        Self { called, common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
     /// Opens the state folder, and makes it if there is none.
@@ -93,13 +97,14 @@ impl Context {
         let clock = Arc::clone(&self.ports.clock);
         let now: Now = Arc::new(move || clock.now());
         match self.common.output {
-            Output::Json => Arc::new(Json::new(stdout())),
+            Output::Json => Arc::new(Json::new(stdout()).called(&self.called)),
             Output::Auto if self.streams.is_live => {
-                let terminal = Arc::new(Terminal::new(Look { colour: self.streams.colour, zone: self.zone.clone() }, now));
+                let look = Look { colour: self.streams.colour, zone: self.zone.clone(), called: self.called.clone() };
+                let terminal = Arc::new(Terminal::new(look, now));
                 self.logs.beside(Arc::clone(&terminal));
                 terminal
             }
-            Output::Auto | Output::Lines => Arc::new(Lines::new(stdout(), self.zone.clone(), now)),
+            Output::Auto | Output::Lines => Arc::new(Lines::new(stdout(), self.zone.clone(), now).called(&self.called)),
         }
     }
 
@@ -128,6 +133,13 @@ fn ports(common: &Common) -> Ports {
         #[cfg(feature = "kubernetes")]
         kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone() }),
     }
+}
+
+/// What the next command must say again: not what the environment says, which clap took for an argument.
+fn called(common: &Common, variable: impl Fn(&str) -> Option<PathBuf>) -> Called {
+    let state = common.state.as_ref().filter(|state| variable("BOWLINE_STATE").as_ref() != Some(*state));
+    let text = |path: &PathBuf| path.display().to_string();
+    Called { state: state.map(text), kubeconfig: common.kubeconfig.as_ref().map(text) }
 }
 
 /// `--state` and `BOWLINE_STATE` (which clap reads), then the folders of the XDG base directory specification, which must be absolute.

@@ -2,6 +2,7 @@
 
 use super::exit::Exit;
 use crate::journal::{ExportError, ImportError, JournalError, Refused};
+use crate::report::called::Called;
 use crate::report::json::JsonLine;
 use crate::report::words;
 use serde_json::Value;
@@ -62,6 +63,14 @@ impl CommandFailure {
             next = error.source();
         }
         self
+    }
+
+    /// The same, with commands that can be typed as they stand.
+    #[must_use]
+    pub fn complete(self, called: &Called) -> Self {
+        let causes = self.causes.iter().map(|cause| called.complete(cause)).collect();
+        let hint = self.hint.as_ref().map(|hint| called.complete(hint));
+        Self { message: called.complete(&self.message), causes, hint, ..self }
     }
 
     /// The lines that a person reads.

@@ -96,7 +96,7 @@ async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, Co
 async fn import(context: &Context, arguments: &JournalImport) -> Result<Exit, CommandFailure> {
     let bytes = read(context, &arguments.file).await?;
     let run = context.state()?.import(&mut bytes.as_slice())?;
-    print::line(&format!("run {run} is imported: `bowline show {run}`"));
+    print::line(&context.called.complete(&format!("run {run} is imported: `bowline show {run}`")));
     Ok(Exit::Succeeded)
 }
 

@@ -30,7 +30,7 @@ pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure>
         log(context, &records);
     } else {
         let state = folder.run(&run).map_err(looking)?.state;
-        let story = Story::of(&records);
+        let story = Story::of(&records).called(&context.called);
         match context.is_json() {
             true => print::line(&object(&story, &state.to_string())),
             false => told(&story, &state.to_string(), &context.zone).iter().for_each(|line| print::line(line)),
@@ -88,7 +88,7 @@ fn object(story: &Story, state: &str) -> String {
 
 /// Everything that happened, as the displays tell it.
 fn log(context: &Context, records: &[Record]) {
-    let mut story = Story::default();
+    let mut story = Story::default().called(&context.called);
     for record in records {
         story.record(record);
         let sentence = sentence::of(&story, record, &context.zone);
@@ -169,7 +169,8 @@ mod tests {
         left alone, because somebody else changed it since:
           deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
         next:
-          bowline show 20261121-120300-7f3a --evidence healthy  shows what was seen when it failed
+          bowline show 20261121-120300-7f3a --evidence healthy
+              shows what was seen when it failed
         ");
     }
 
@@ -196,9 +197,12 @@ mod tests {
           database: run: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
-          bowline resume 20261121-120300-7f3a --settle database=done|not-done  goes on, once you have looked and say what happened
-          bowline rollback 20261121-120300-7f3a                                takes back everything, also what `back` does not guard
-          bowline abandon 20261121-120300-7f3a                                 closes it as it is
+          bowline resume 20261121-120300-7f3a --settle database=done|not-done
+              goes on, once you have looked and say what happened
+          bowline rollback 20261121-120300-7f3a
+              takes back everything, also what `back` does not guard
+          bowline abandon 20261121-120300-7f3a
+              closes it as it is
         ");
     }
 

@@ -27,6 +27,7 @@ pub fn main() -> u8 {
     match dispatch(&context, &arguments.command) {
         Ok(exit) => exit.code(),
         Err(failure) => {
+            let failure = failure.complete(&context.called);
             tell(&context, &failure);
             failure.exit.code()
         }

@@ -17,7 +17,7 @@ impl Story {
             Event::Of { step, done, total, unit } => {
                 self.entry(step).of = Some(Portion { done: *done, total: *total, unit: unit.clone() });
             }
-            Event::Warning { step, text } => self.warnings.push(Warning { step: step.clone(), text: text.clone() }),
+            Event::Warning { step, text } => self.warnings.push(Warning { step: step.clone(), text: self.called.complete(text) }),
             Event::Line { .. } | Event::Released { .. } => {}
         }
     }

@@ -1,5 +1,6 @@
 //! `--output json`: every event as one JSON object on a line of its own, the summary last. It knows no clock and no terminal.
 
+use super::called::Called;
 use super::outlet::{Outlet, locked};
 use super::story::Story;
 use super::summary::Summary;
@@ -106,6 +107,13 @@ impl Json {
         Self { outlet: Outlet::new(out), story: Mutex::default() }
     }
 
+    /// Its commands say again what was said.
+    #[must_use]
+    pub fn called(self, called: &Called) -> Self {
+        locked(&self.story).called = called.clone();
+        self
+    }
+
     fn write(&self, line: &JsonLine) {
         self.outlet.line(line.to_text());
     }
@@ -128,7 +136,7 @@ fn line(story: &Story, event: &Event) -> JsonLine {
         Event::Doing { step, text } => JsonLine::Doing { step, text },
         Event::Of { step, done, total, unit } => JsonLine::Progress { step, done, total, unit },
         Event::Line { step, text } => JsonLine::Line { step, text },
-        Event::Warning { step, text } => JsonLine::Warning { step, text },
+        Event::Warning { step, text } => JsonLine::Warning { step, text: story.called.complete(&text) },
         Event::Released { run, at } => JsonLine::Released { run, at },
     }
 }

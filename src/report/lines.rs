@@ -1,5 +1,6 @@
 //! Plain lines for a display that is no terminal: one line for each thing that happened, with its time and step. It knows no clock of its own.
 
+use super::called::Called;
 use super::outlet::{Outlet, locked};
 use super::sentence::{self, Sentence};
 use super::story::Story;
@@ -39,6 +40,13 @@ impl Lines {
         Self { outlet: Outlet::new(out), zone, now, state: Mutex::default() }
     }
 
+    /// Its commands say again what was said.
+    #[must_use]
+    pub fn called(self, called: &Called) -> Self {
+        locked(&self.state).story.called = called.clone();
+        self
+    }
+
     fn say(&self, story: &Story, at: Moment, step: Option<&StepId>, text: &str) {
         self.outlet.line(line(story, &self.zone, at, step, text));
     }
@@ -53,7 +61,7 @@ impl Lines {
             Event::Doing { step, text } => self.doing(story, told, step, text),
             Event::Line { step, text } => self.say(story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
             Event::Warning { step, text } => {
-                self.say(story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(text)));
+                self.say(story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(&story.called.complete(text))));
             }
             Event::Of { .. } | Event::Released { .. } => {}
         }
@@ -150,7 +158,8 @@ mod tests {
         left alone, because somebody else changed it since:
           deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
         next:
-          bowline show 20261121-120300-7f3a --evidence healthy  shows what was seen when it failed
+          bowline show 20261121-120300-7f3a --evidence healthy
+              shows what was seen when it failed
         ");
     }
 

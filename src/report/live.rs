@@ -81,7 +81,8 @@ fn activity(story: &Story, step: &StepStory, now: Moment, zone: &TimeZone) -> St
     match &step.status {
         Status::Asking(message) => {
             let run = story.run.as_ref().map_or("RUN", |run| run.as_str());
-            format!("waits for `bowline approve {run} {}`: {}", step.id, words::plain(message))
+            let command = story.called.command(&format!("approve {run} {}", step.id));
+            format!("waits for `{command}`: {}", words::plain(message))
         }
         Status::Pausing(until) => format!("pausing until {}, {} left", words::time_of_day(*until, zone), left(until)),
         Status::Backoff(until) => format!("attempt {} in {}: {}", step.attempts + 1, left(until), why(&step.failure)),

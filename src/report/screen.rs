@@ -40,8 +40,9 @@ impl Terminal {
 
     fn start(painter: Painter) -> Self {
         let (orders, received) = channel();
+        let story = painter.story.clone();
         let painter = std::thread::spawn(move || work(painter, &received));
-        Self { story: Mutex::default(), orders: Mutex::new(Some(orders)), painter: Mutex::new(Some(painter)) }
+        Self { story: Mutex::new(story), orders: Mutex::new(Some(orders)), painter: Mutex::new(Some(painter)) }
     }
 
     /// Runs something that writes to the terminal, such as a log line, without tearing the display.

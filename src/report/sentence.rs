@@ -86,7 +86,8 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
         }
         What::ApprovalAsked { step, message } => {
             let asks = words::plain(message);
-            say(step, Tone::Warn, format!("asks: {asks} (answer with `bowline approve {run} {step}` or `bowline reject {run} {step}`)"))
+            let command = |verb| story.called.command(&format!("{verb} {run} {step}"));
+            say(step, Tone::Warn, format!("asks: {asks} (answer with `{}` or `{}`)", command("approve"), command("reject")))
         }
         What::ApprovalAnswered { step, approved, by, comment } => {
             let (tone, verb) = if *approved { (Tone::Good, "approved") } else { (Tone::Bad, "rejected") };
@@ -100,7 +101,8 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             say(step, tone, text)
         }
         What::EvidenceKept { step, evidence: Some(_), .. } => {
-            say(step, Tone::Plain, format!("evidence kept: `bowline show {run} --evidence {step}`"))
+            let command = story.called.command(&format!("show {run} --evidence {step}"));
+            say(step, Tone::Plain, format!("evidence kept: `{command}`"))
         }
         What::EvidenceKept { step, error: Some(why), .. } => {
             say(step, Tone::Warn, format!("no evidence could be kept: {}", words::plain(why)))

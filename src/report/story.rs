@@ -1,5 +1,6 @@
 //! What a display knows of a run: folded from records and progress, complete enough for every face. It knows no terminal and no clock.
 
+use super::called::Called;
 use crate::ids::{ActionKind, Moment, PlanName, RunId, StepId};
 use crate::record::{
     CancelLevel, Cause, EffectKey, Failure, Graph, Holder, Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope, SkipReason,
@@ -32,6 +33,8 @@ pub struct Story {
     pub ending: Option<Ending>,
     /// What a person should see also after the run.
     pub warnings: Vec<Warning>,
+    /// What the commands that are told must say again.
+    pub called: Called,
     /// The width of a column for the names of steps, but for names that are too long for one.
     pub column: usize,
     /// When it opened.
@@ -231,6 +234,12 @@ impl Story {
             story.record(record);
         }
         story
+    }
+
+    /// A story whose commands say again what was said.
+    #[must_use]
+    pub fn called(self, called: &Called) -> Self {
+        Self { called: called.clone(), ..self }
     }
 
     /// The step of this id.

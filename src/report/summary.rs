@@ -9,6 +9,8 @@ use serde::Serialize;
 
 /// Most steps that a line names.
 const NAMED: usize = 10;
+/// Columns that a terminal has when nobody made it smaller.
+const NARROW: usize = 80;
 
 /// The end of a run's story, in parts that a program can read and a person is told in order.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -103,9 +105,18 @@ impl Summary {
         if !self.next.is_empty() {
             lines.push("next:".to_owned());
         }
-        let width = self.next.iter().map(|next| next.command.len()).max().unwrap_or(0);
-        lines.extend(self.next.iter().map(|next| format!("  {:width$}  {}", next.command, next.does)));
+        lines.extend(table_of_commands(&self.next));
         lines
+    }
+}
+
+/// Commands and what they do, side by side where that fits a terminal: a command that is wrapped is copied wrongly.
+fn table_of_commands(next: &[Next]) -> Vec<String> {
+    let width = next.iter().map(|next| next.command.chars().count()).max().unwrap_or(0);
+    let longest = next.iter().map(|next| next.does.chars().count()).max().unwrap_or(0);
+    match width + longest + 4 <= NARROW {
+        true => next.iter().map(|next| format!("  {:width$}  {}", next.command, next.does)).collect(),
+        false => next.iter().flat_map(|next| [format!("  {}", next.command), format!("      {}", next.does)]).collect(),
     }
 }
 
@@ -254,7 +265,7 @@ fn warnings(story: &Story) -> Vec<String> {
 fn next(story: &Story) -> Vec<Next> {
     let Some(run) = &story.run else { return Vec::new() };
     let mut next = Vec::new();
-    let mut add = |command: String, does: &str| next.push(Next { command, does: does.to_owned() });
+    let mut add = |words: String, does: &str| next.push(Next { command: story.called.command(&words), does: does.to_owned() });
     let ending = story.ending.as_ref();
     if ending.is_none_or(|ending| !ending.closed) {
         let doubtful: Vec<&StepStory> = story.doubtful().collect();
@@ -265,14 +276,14 @@ fn next(story: &Story) -> Vec<Next> {
             _ if story.goes_back() => "goes on taking back what was done",
             _ => "goes on where it stopped",
         };
-        add(format!("bowline resume {run}{settle}"), resume);
+        add(format!("resume {run}{settle}"), resume);
         if !story.has_passed_pivot() {
-            add(format!("bowline rollback {run}"), &rollback(story));
+            add(format!("rollback {run}"), &rollback(story));
         }
-        add(format!("bowline abandon {run}"), "closes it as it is");
+        add(format!("abandon {run}"), "closes it as it is");
     }
     for step in story.steps.values().filter(|step| step.evidence.kept) {
-        add(format!("bowline show {run} --evidence {}", step.id), "shows what was seen when it failed");
+        add(format!("show {run} --evidence {}", step.id), "shows what was seen when it failed");
     }
     next
 }
@@ -323,7 +334,8 @@ mod tests {
         left alone, because somebody else changed it since:
           deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
         next:
-          bowline show 20261121-120300-7f3a --evidence healthy  shows what was seen when it failed
+          bowline show 20261121-120300-7f3a --evidence healthy
+              shows what was seen when it failed
         ");
     }
 
@@ -339,9 +351,12 @@ mod tests {
           database: run: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
-          bowline resume 20261121-120300-7f3a --settle database=done|not-done  goes on, once you have looked and say what happened
-          bowline rollback 20261121-120300-7f3a                                takes back everything, also what `back` does not guard
-          bowline abandon 20261121-120300-7f3a                                 closes it as it is
+          bowline resume 20261121-120300-7f3a --settle database=done|not-done
+              goes on, once you have looked and say what happened
+          bowline rollback 20261121-120300-7f3a
+              takes back everything, also what `back` does not guard
+          bowline abandon 20261121-120300-7f3a
+              closes it as it is
         ");
     }
 

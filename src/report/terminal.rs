@@ -1,5 +1,6 @@
 //! Draws the live display: lines that move at the bottom, what is finished scrolls up. The one file that knows indicatif; it owns no thread.
 
+use super::called::Called;
 use super::live::{self, Room};
 use super::sentence::{self, Sentence, Tone};
 use super::story::Story;
@@ -17,6 +18,8 @@ pub struct Look {
     pub colour: bool,
     /// The zone of the times.
     pub zone: TimeZone,
+    /// What the commands that are told must say again.
+    pub called: Called,
 }
 
 /// Draws, on whatever thread it is.
@@ -43,7 +46,8 @@ impl Painter {
         let bars = MultiProgress::with_draw_target(target);
         let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
         let bar = bars.add(ProgressBar::new_spinner().with_style(style));
-        Self { story: Story::default(), bars, bar, size, look, now }
+        let story = Story::default().called(&look.called);
+        Self { story, bars, bar, size, look, now }
     }
 
     /// Takes an event in, and prints what is to stay.
@@ -56,7 +60,7 @@ impl Painter {
                 }
             }
             Event::Line { step, text } => self.tell_now(Some(step), Tone::Plain, &format!("| {}", words::plain(text))),
-            Event::Warning { step, text } => self.tell_now(step.as_ref(), Tone::Warn, &words::plain(text)),
+            Event::Warning { step, text } => self.tell_now(step.as_ref(), Tone::Warn, &words::plain(&self.story.called.complete(text))),
             Event::Doing { .. } | Event::Of { .. } | Event::Released { .. } => {}
         }
     }
@@ -136,6 +140,7 @@ impl Painter {
 #[cfg(test)]
 pub(super) mod tests {
     use super::{Look, Painter};
+    use crate::report::called::Called;
     use crate::event::Event;
     use crate::ids::Moment;
     use crate::record::Record;
@@ -150,7 +155,7 @@ pub(super) mod tests {
         let room = Room { width: width.into(), height: 24 };
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 200);
         let now = Arc::new(|| Moment::from_millis(samples::OPENED + 75_000));
-        Painter::new(target, Box::new(move || room), Look { colour, zone: TimeZone::UTC }, now)
+        Painter::new(target, Box::new(move || room), Look { colour, zone: TimeZone::UTC, called: Called::default() }, now)
     }
 
     fn play(painter: &mut Painter, records: Vec<Record>) {
@@ -216,7 +221,8 @@ pub(super) mod tests {
         left alone, because somebody else changed it since:
           deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
         next:
-          bowline show 20261121-120300-7f3a --evidence healthy  shows what was seen when it failed
+          bowline show 20261121-120300-7f3a --evidence healthy
+              shows what was seen when it failed
         ");
     }
 

@@ -112,3 +112,19 @@ fn where_nobody_can_be_asked_no_run_is_abandoned() {
     bench.run(&["abandon"]).assert_code(7).assert_says("send").assert_says("add --yes");
     bench.run(&["abandon", "--yes"]).assert_code(0);
 }
+
+#[test]
+fn commands_that_are_told_name_the_state_folder_that_was_named() {
+    let bench = Bench::with("plan: mail\nsteps:\n  - id: send\n    shell: { run: 'false' }\n");
+    let option = format!("--state {}", bench.path("state").display());
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(5).assert_says(&option);
+    for command in [["run", "plan.yaml", "--yes"].as_slice(), &["show"], &["show", "x"], &["show", "--evidence", "send"]] {
+        let all = bench.run(command).all();
+        for told in all.lines().filter(|line| line.contains("bowline ") && !line.contains("taken in hand")) {
+            assert!(told.contains(&option), "{told}");
+        }
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bowline"));
+    let known = command.arg("show").env("BOWLINE_STATE", bench.path("state")).output().expect("bowline");
+    assert!(!String::from_utf8_lossy(&known.stdout).contains("--state"));
+}

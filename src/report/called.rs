@@ -1,0 +1,75 @@
+//! How bowline was called, as far as the commands that it tells people to type must say the same again. Pure; it reads no arguments.
+
+/// Commands that reach a cluster.
+const REACHING: [&str; 3] = ["run", "resume", "rollback"];
+
+/// What was said on the command line and is not known from elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Called {
+    /// `--state`.
+    pub state: Option<String>,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<String>,
+}
+
+impl Called {
+    /// A whole command from its words: `resume RUN` is `bowline resume RUN --state DIR` where the folder was named.
+    pub fn command(&self, words: &str) -> String {
+        let reaches = words.split_whitespace().next().is_some_and(|verb| REACHING.contains(&verb));
+        let mut command = format!("bowline {words}");
+        for (option, value) in [("--state", &self.state), ("--kubeconfig", &self.kubeconfig)] {
+            if let (Some(value), true) = (value, option == "--state" || reaches) {
+                command = format!("{command} {option} {}", quoted(value));
+            }
+        }
+        command
+    }
+
+    /// A text whose commands, each in backquotes, are made whole.
+    pub fn complete(&self, text: &str) -> String {
+        let mut whole = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("`bowline ") {
+            let Some((words, behind)) = after.split_once('`') else { break };
+            whole.push_str(&format!("{before}`{}`", self.command(words)));
+            rest = behind;
+        }
+        whole + rest
+    }
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_harmless = |character: char| character.is_alphanumeric() || "/._-+:,@%=".contains(character);
+    match !word.is_empty() && word.chars().all(is_harmless) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Called;
+
+    #[test]
+    fn commands_say_again_what_was_said() {
+        let called = Called { state: Some("my runs".to_owned()), kubeconfig: Some("/k".to_owned()) };
+        assert_eq!(called.command("resume r1"), "bowline resume r1 --state 'my runs' --kubeconfig /k");
+        assert_eq!(called.command("show r1"), "bowline show r1 --state 'my runs'");
+        assert_eq!(Called::default().command("show r1"), "bowline show r1");
+    }
+
+    #[test]
+    fn commands_within_a_text_are_made_whole() {
+        let called = Called { state: Some("/s".to_owned()), kubeconfig: None };
+        assert_eq!(called.complete("`bowline runs` lists them, `x` not"), "`bowline runs --state /s` lists them, `x` not");
+        assert_eq!(called.complete("a `bowline show r` or `bowline abandon r`"), "a `bowline show r --state /s` or `bowline abandon r --state /s`");
+        assert_eq!(called.complete("`bowline never ends"), "`bowline never ends");
+    }
+
+    #[test]
+    fn a_folder_is_quoted_for_the_shell() {
+        let called = Called { state: Some("it's".to_owned()), kubeconfig: None };
+        assert_eq!(called.command("runs"), "bowline runs --state 'it'\\''s'");
+    }
+}
