@@ -14,11 +14,11 @@ use crate::report::{dot, tree};
 pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, CommandFailure> {
     let opened = open::plan(context, &arguments.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let (name, graph) = (opened.plan.name.as_str(), opened.plan.summary());
+    let (name, graph, staying) = (opened.plan.name.as_str(), opened.plan.summary(), opened.plan.staying());
     print::line(&match (context.is_json(), arguments.format) {
-        (true, _) => serde_json::json!({ "plan": name, "graph": graph }).to_string(),
-        (false, GraphFormat::Tree) => tree::draw(name, &graph),
-        (false, GraphFormat::Dot) => dot::write(name, &graph),
+        (true, _) => serde_json::json!({ "plan": name, "graph": graph, "staying": staying }).to_string(),
+        (false, GraphFormat::Tree) => tree::draw(name, &graph, &staying),
+        (false, GraphFormat::Dot) => dot::write(name, &graph, &staying),
     });
     Ok(Exit::Succeeded)
 }

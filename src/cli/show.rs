@@ -43,7 +43,7 @@ fn told(story: &Story, state: &str, zone: &TimeZone) -> Vec<String> {
     let run = story.run.as_ref().map_or("?", |run| run.as_str());
     let opened = story.opened.map(|at| words::date_and_time(at, zone)).unwrap_or_default();
     let mut lines = vec![format!("run {run}, opened {opened}, {state}"), String::new()];
-    let rows: Vec<Vec<String>> = story.steps.values().map(row).collect();
+    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step)).collect();
     lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
     // Of a run that lives there is nothing to sum up, and nothing to type.
@@ -56,11 +56,11 @@ fn told(story: &Story, state: &str, zone: &TimeZone) -> Vec<String> {
     lines
 }
 
-fn row(step: &StepStory) -> Vec<String> {
+fn row(story: &Story, step: &StepStory) -> Vec<String> {
     let kind = step.kind.as_ref().map(ToString::to_string).unwrap_or_default();
     let time = step.time().map(words::took).unwrap_or_default();
     let attempts = if step.attempts > 1 { format!("{} attempts", step.attempts) } else { String::new() };
-    vec![step.id.to_string(), kind, step.status.word().to_owned(), time, notes(step, attempts)]
+    vec![step.id.to_string(), kind, story.word(step).to_owned(), time, notes(step, attempts)]
 }
 
 fn notes(step: &StepStory, attempts: String) -> String {
@@ -78,7 +78,7 @@ fn notes(step: &StepStory, attempts: String) -> String {
 fn object(story: &Story, state: &str) -> String {
     let step = |step: &StepStory| {
         serde_json::json!({
-            "step": step.id, "kind": step.kind, "status": step.status.word(), "attempts": step.attempts,
+            "step": step.id, "kind": step.kind, "status": story.word(step), "attempts": step.attempts,
             "millis": step.time().map(|time| time.as_millis() as u64), "failure": step.failure, "undo-failure": step.undo_failure, "marks": step.marks,
         })
     };
@@ -158,10 +158,10 @@ mod tests {
           colours   detect-colour     undone   0.3s
           deploy    apply             kept     1.2s
           healthy   wait-healthy      undone   4.2s    image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-          smoke     smoke-test        waiting
-          switch    switch-ingress    waiting
-          retire    scale             waiting
-          back      rollback-on-fail  waiting
+          smoke     smoke-test        not-run
+          switch    switch-ingress    not-run
+          retire    scale             not-run
+          back      rollback-on-fail  not-run
 
         blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed
         healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
@@ -185,8 +185,8 @@ mod tests {
           healthy   wait-healthy      done     9.4s
           smoke     smoke-test        done     0.8s
           switch    switch-ingress    residue  30s     the server refused the write: 403 Forbidden
-          retire    scale             waiting
-          back      rollback-on-fail  waiting
+          retire    scale             not-run
+          back      rollback-on-fail  not-run
 
         blue-green in production is stuck after 1m 46s: what it changed could not all be taken back
         switch: waiting for the new side to answer through the ingress

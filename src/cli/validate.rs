@@ -28,12 +28,15 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
     let name = arguments.choice.plan.display().to_string();
     if context.is_json() {
         let warnings: Vec<_> = opened.plan.warnings.iter().map(|warning| warning.to_json()).collect();
-        print::line(&json!({ "plan": name, "valid": true, "inputs-checked": checked, "problems": warnings }).to_string());
+        print::line(&json!({ "plan": name, "valid": true, "inputs-checked": checked, "problems": warnings, "staying": opened.plan.staying() }).to_string());
         return Ok(Exit::Succeeded);
     }
     let steps = opened.plan.summary().steps.iter().filter(|step| step.role != Role::Guard).count();
     let note =
         if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--set`" };
     print::line(&format!("{name} is valid: {}{note}", words::count(steps, "step", "steps")));
+    for (step, why) in opened.plan.staying() {
+        print::line(&format!("  {step} stays when the rest is taken back: {}", words::plain(&why)));
+    }
     Ok(Exit::Succeeded)
 }

@@ -4,7 +4,7 @@ use super::model::{Does, Plan, Step, Undo};
 use super::read::BUDGET;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Role, StepSummary};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Plan {
     /// All that deciding needs to know of the plan.
@@ -16,6 +16,11 @@ impl Plan {
             budget: BUDGET,
             verified: self.guard_of_the_start().and_then(guard).is_some_and(|guard| guard.verified),
         }
+    }
+
+    /// The steps whose doings stay when the run goes back, and why.
+    pub fn staying(&self) -> BTreeMap<StepId, String> {
+        self.steps.iter().filter_map(|step| Some((step.id.clone(), step.stays.clone()?))).collect()
     }
 
     /// The last guard that goes back to the start of the plan: what it says of the world after its rollback holds after a rollback of

@@ -92,6 +92,8 @@ pub struct Step {
     pub undo: Undo,
     /// How far it can be taken back.
     pub reversibility: Reversibility,
+    /// Why what it does stays when the run goes back; none when it is taken back, cannot be, or changes nothing.
+    pub stays: Option<String>,
 }
 
 /// What a step does.

@@ -1,16 +1,17 @@
 //! Writes a plan's graph in the DOT language, guards as clusters. Pure text; it knows no program that draws it.
 
+use super::tree::Staying;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
 
 /// Writes the graph.
-pub fn write(name: &str, graph: &Graph) -> String {
+pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
     let mut lines = vec![format!("digraph {} {{", quoted(name)), "  node [shape=box, fontname=\"sans-serif\"];".to_owned()];
     for step in graph.steps.iter().filter(|step| innermost(graph, &step.id).is_none()) {
-        lines.push(node(step, 1));
+        lines.push(node(step, 1, staying));
     }
     for guard in graph.guards.iter().filter(|guard| innermost(graph, &guard.id).is_none()) {
-        cluster(graph, guard, 1, &mut lines);
+        cluster(graph, guard, 1, staying, &mut lines);
     }
     for step in &graph.steps {
         lines.extend(step.needs.iter().map(|need| format!("  {} -> {};", quoted(need.as_str()), quoted(step.id.as_str()))));
@@ -24,24 +25,25 @@ fn innermost<'a>(graph: &'a Graph, step: &StepId) -> Option<&'a GuardSummary> {
     graph.guards.iter().filter(|guard| guard.guards.contains(step)).min_by_key(|guard| guard.guards.len())
 }
 
-fn cluster(graph: &Graph, guard: &GuardSummary, depth: usize, lines: &mut Vec<String>) {
+fn cluster(graph: &Graph, guard: &GuardSummary, depth: usize, staying: &Staying, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
     let inside = |id: &StepId| innermost(graph, id).is_some_and(|holder| holder.id == guard.id);
     lines.push(format!("{indent}subgraph {} {{", quoted(&format!("cluster_{}", guard.id))));
     lines.push(format!("{indent}  label={}; style=dashed;", quoted(&format!("guarded by {}", guard.id))));
-    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, depth + 1)));
+    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, depth + 1, staying)));
     for nested in graph.guards.iter().filter(|nested| inside(&nested.id)) {
-        cluster(graph, nested, depth + 1, lines);
+        cluster(graph, nested, depth + 1, staying, lines);
     }
     lines.push(format!("{indent}}}"));
 }
 
-fn node(step: &StepSummary, depth: usize) -> String {
+fn node(step: &StepSummary, depth: usize, staying: &Staying) -> String {
     let look = match (step.role, step.reversibility) {
         (Role::Guard, _) => "shape=diamond",
         (Role::Approve, _) => "shape=oval",
         (Role::Pause, _) => "shape=oval, style=dotted",
         (Role::Action, Reversibility::ReadOnly) => "style=rounded",
+        (Role::Action, Reversibility::Reversible) if staying.contains_key(&step.id) => "style=solid, peripheries=2",
         (Role::Action, Reversibility::Reversible) => "style=solid",
         (Role::Action, Reversibility::Compensable) => "style=dashed",
         (Role::Action, Reversibility::Irreversible) => "style=bold, color=red",
@@ -68,9 +70,9 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, write};
+    use super::{Staying, quoted, write};
     use crate::record::Reversibility;
-    use crate::report::samples::{graph, guard, step};
+    use crate::report::samples::{graph, guard, id, step};
 
     #[test]
     fn guards_are_clusters_within_clusters() {
@@ -85,7 +87,7 @@ mod tests {
             ],
             vec![guard("inner", &["deploy"], 60), guard("outer", &["deploy", "inner"], 60)],
         );
-        insta::assert_snapshot!(write("release", &plan), @r#"
+        insta::assert_snapshot!(write("release", &plan, &Staying::from([(id("deploy"), "they stay".to_owned())])), @r#"
         digraph "release" {
           node [shape=box, fontname="sans-serif"];
           "ask" [label="ask\napprove", shape=oval];
@@ -96,7 +98,7 @@ mod tests {
             "inner" [label="inner\nrollback-on-fail", shape=diamond];
             subgraph "cluster_inner" {
               label="guarded by inner"; style=dashed;
-              "deploy" [label="deploy\napply", style=solid];
+              "deploy" [label="deploy\napply", style=solid, peripheries=2];
             }
           }
           "ask" -> "deploy";

@@ -5,6 +5,7 @@ use super::words;
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, CancelLevel, Failure, Mark, MarkKind, Mode, Record, Role, Scope, Settled, UndoResult, What};
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// One line about a run or about one of its steps.
@@ -182,13 +183,21 @@ fn undo_ended(step: Option<&StepStory>, at: Moment, result: &UndoResult) -> (Ton
 fn undone(marks: &[Mark], time: &str) -> (Tone, String) {
     let count = |kind| marks.iter().filter(|mark| mark.kind == kind).count();
     match (count(MarkKind::Residue), count(MarkKind::Kept)) {
-        (0, 0) if marks.iter().all(|mark| mark.kind == MarkKind::Nothing) => (Tone::Good, "nothing to take back".to_owned()),
+        (0, 0) if marks.iter().all(|mark| mark.kind == MarkKind::Nothing) => (Tone::Good, nothing_to_take_back(marks)),
         (0, 0) => (Tone::Good, format!("taken back{time}")),
         (0, kept) => {
             let changes = words::count(kept, "change", "changes");
             (Tone::Warn, format!("taken back{time}; {changes} by somebody else left alone"))
         }
         (residue, _) => (Tone::Bad, format!("not taken back: {} still there", words::count(residue, "effect is", "effects are"))),
+    }
+}
+
+fn nothing_to_take_back(marks: &[Mark]) -> String {
+    let why: BTreeSet<String> = marks.iter().flat_map(|mark| &mark.notes).map(|note| words::plain(note)).collect();
+    match why.is_empty() {
+        true => "nothing to take back".to_owned(),
+        false => format!("nothing to take back: {}", why.into_iter().collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -247,6 +247,16 @@ impl Story {
         self.steps.get(id)
     }
 
+    /// One word for where a step stands: what still waits when nothing more begins has not run.
+    pub fn word(&self, step: &StepStory) -> &'static str {
+        let over = self.rollback.is_some() || self.ending.as_ref().is_some_and(|ending| ending.closed);
+        match step.status {
+            Status::Waiting if over => "not-run",
+            Status::Undone if step.stays() => "stays",
+            ref status => status.word(),
+        }
+    }
+
     /// Counts the steps.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -330,6 +340,11 @@ impl StepStory {
             doing: None,
             of: None,
         }
+    }
+
+    /// True when going back found nothing to take back of it, and says why.
+    fn stays(&self) -> bool {
+        !self.marks.is_empty() && self.marks.iter().all(|mark| mark.kind == MarkKind::Nothing && !mark.notes.is_empty())
     }
 
     fn is_irreversible(&self) -> bool {

@@ -30,6 +30,8 @@ pub struct Summary {
     pub reason: Option<String>,
     /// What to do about the reason.
     pub hint: Option<String>,
+    /// What stays on purpose: a backup, or what the plan says there is nothing to take back of.
+    pub stays: Vec<Left>,
     /// Changes by somebody else that were left alone.
     pub kept: Vec<Left>,
     /// Values that this run wrote and that are still there.
@@ -80,6 +82,7 @@ impl Summary {
             headline: headline(story),
             reason,
             hint,
+            stays: stays(story),
             kept: left(story, MarkKind::Kept),
             residue: residue(story),
             blocked: blocked(story),
@@ -100,6 +103,10 @@ impl Summary {
             lines.push(format!("not taken back yet, because what is still there needs them: {}", named(&self.blocked)));
         }
         list(&mut lines, "left alone, because somebody else changed it since:", &self.kept);
+        if !self.stays.is_empty() {
+            lines.push("stays on purpose:".to_owned());
+        }
+        lines.extend(self.stays.iter().map(|stays| format!("  {}: {}", stays.step, stays.notes.join("; "))));
         list(&mut lines, "in doubt:", &self.doubts);
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         if !self.next.is_empty() {
@@ -177,7 +184,12 @@ fn failed_but_went_on(story: &Story) -> usize {
 
 fn rolled_back(story: &Story) -> String {
     let kept = story.steps.values().any(|step| step.marked(MarkKind::Kept).next().is_some());
-    let but = if kept { ", but for what somebody else changed" } else { "" };
+    let but = match (kept, stays(story).is_empty()) {
+        (true, true) => ", but for what somebody else changed",
+        (false, false) => ", but for what stays on purpose",
+        (true, false) => ", but for what stays on purpose and what somebody else changed",
+        (false, true) => "",
+    };
     match story.rollback.as_ref().map(|rollback| &rollback.scope) {
         Some(Scope::Guard(guard)) => format!("what `{guard}` guards is as it was{but}"),
         _ => format!("everything is as it was{but}"),
@@ -206,6 +218,11 @@ fn left(story: &Story, kind: MarkKind) -> Vec<Left> {
         notes: mark.notes.iter().map(|note| words::plain(note)).collect(),
     };
     story.steps.values().flat_map(|step| step.marked(kind).map(move |mark| of(step, mark))).collect()
+}
+
+/// What a look back found nothing to take back of, and why.
+fn stays(story: &Story) -> Vec<Left> {
+    left(story, MarkKind::Nothing).into_iter().filter(|left| !left.notes.is_empty()).collect()
 }
 
 /// Marked residue, with why it stayed; a step that gave up before it could mark anything is residue as a whole.

@@ -3,7 +3,10 @@
 use super::words;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Stands before a step whose doings stay.
+const STAYS: char = '=';
 
 /// One line of the tree before its columns are aligned.
 struct Row<'a> {
@@ -14,8 +17,11 @@ struct Row<'a> {
     also: Vec<&'a StepId>,
 }
 
+/// Steps whose doings stay when the run goes back, and why.
+pub type Staying = BTreeMap<StepId, String>;
+
 /// Draws the tree.
-pub fn draw(name: &str, graph: &Graph) -> String {
+pub fn draw(name: &str, graph: &Graph, staying: &Staying) -> String {
     let rows = rows(graph);
     let pivot = pivot(&rows);
     let brackets = brackets(graph, &rows);
@@ -26,12 +32,12 @@ pub fn draw(name: &str, graph: &Graph) -> String {
     let mut lines = vec![format!("{name}: {}{}", words::count(count, "step", "steps"), side_by_side(graph)), String::new()];
     for (row, bracket) in rows.iter().zip(brackets) {
         let label = format!("{}{}", row.branch, row.step.id);
-        let mark = mark(row.step);
-        let line = format!("{bracket} {mark} {label:names$}  {kind:kinds$}  {}", notes(graph, row, pivot), kind = row.step.kind);
+        let mark = mark(row.step, staying);
+        let line = format!("{bracket} {mark} {label:names$}  {kind:kinds$}  {}", notes(graph, row, pivot, staying.get(&row.step.id)), kind = row.step.kind);
         lines.push(line.trim_end().to_owned());
     }
     lines.push(String::new());
-    lines.extend(legend(graph));
+    lines.extend(legend(graph, staying));
     lines.join("\n")
 }
 
@@ -124,20 +130,21 @@ fn brackets(graph: &Graph, rows: &[Row<'_>]) -> Vec<String> {
     columns
 }
 
-fn mark(step: &StepSummary) -> char {
+fn mark(step: &StepSummary, staying: &Staying) -> char {
     match (step.role, step.reversibility) {
         (Role::Guard, _) => '◆',
         (Role::Approve, _) => '?',
         (Role::Pause, _) => '…',
         (_, Reversibility::ReadOnly) => '·',
+        (_, Reversibility::Reversible) if staying.contains_key(&step.id) => STAYS,
         (_, Reversibility::Reversible) => '↩',
         (_, Reversibility::Compensable) => '↺',
         (_, Reversibility::Irreversible) => '✗',
     }
 }
 
-fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>) -> String {
-    let mut notes = Vec::new();
+fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, stays: Option<&String>) -> String {
+    let mut notes: Vec<String> = stays.map(|why| words::plain(why)).into_iter().collect();
     if pivot == Some(&row.step.id) {
         notes.push("the pivot: nothing is taken back once it has run".to_owned());
     }
@@ -167,32 +174,37 @@ fn names(graph: &Graph, guarded: &BTreeSet<StepId>) -> String {
 }
 
 /// Explains the marks that were used.
-fn legend(graph: &Graph) -> Vec<String> {
+fn legend(graph: &Graph, staying: &Staying) -> Vec<String> {
     let marks = [
         ('·', "changes nothing"),
         ('↩', "can be taken back"),
+        (STAYS, "stays when the rest is taken back"),
         ('↺', "is taken back by steps that the plan gives"),
         ('✗', "cannot be taken back"),
         ('?', "asks a person"),
         ('…', "waits"),
         ('◆', "takes back what it guards when something in it fails"),
     ];
-    let used: BTreeSet<char> = graph.steps.iter().map(mark).collect();
+    let used: BTreeSet<char> = graph.steps.iter().map(|step| mark(step, staying)).collect();
     marks.into_iter().filter(|(mark, _)| used.contains(mark)).map(|(mark, meaning)| format!("{mark} {meaning}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::draw;
+    use super::{Staying, draw};
     use crate::record::Reversibility;
     use crate::report::samples::{blue_green, graph, guard, id, step};
 
+    fn staying() -> Staying {
+        Staying::from([(id("database"), "what it makes is meant to be kept".to_owned())])
+    }
+
     #[test]
     fn a_runbook_is_a_straight_line() {
-        insta::assert_snapshot!(draw("blue-green", &blue_green()), @"
+        insta::assert_snapshot!(draw("blue-green", &blue_green(), &staying()), @"
         blue-green: 7 steps
 
-          ↩ database  backup
+          = database  backup            what it makes is meant to be kept
         ╭ · colours   detect-colour
         ├ ↩ deploy    apply
         ├ · healthy   wait-healthy
@@ -203,6 +215,7 @@ mod tests {
 
         · changes nothing
         ↩ can be taken back
+        = stays when the rest is taken back
         ◆ takes back what it guards when something in it fails
         ");
     }
@@ -231,7 +244,7 @@ mod tests {
         plan.concurrency = 4;
         plan.steps[6].continue_on_error = true;
         plan.steps[4].retry.attempts = 3;
-        insta::assert_snapshot!(draw("release", &plan), @"
+        insta::assert_snapshot!(draw("release", &plan, &Staying::new()), @"
         release: 8 steps, at most 4 side by side
 
            ? ask            approve
@@ -267,13 +280,13 @@ mod tests {
             )
         });
         let plan = graph(steps.collect(), Vec::new());
-        assert_eq!(draw("long", &plan).lines().count(), 5_000 + 4);
+        assert_eq!(draw("long", &plan, &Staying::new()).lines().count(), 5_000 + 4);
     }
 
     #[test]
     fn a_need_that_is_not_there_does_no_harm() {
         let mut plan = blue_green();
         plan.steps[0].needs.push(id("gone"));
-        assert!(draw("odd", &plan).contains("also after gone"));
+        assert!(draw("odd", &plan, &Staying::new()).contains("also after gone"));
     }
 }

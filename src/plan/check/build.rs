@@ -5,7 +5,7 @@ use super::order::{Order, graph_of};
 use super::reversibility;
 use crate::ids::StepId;
 use crate::plan::Problem;
-use crate::plan::model::{Does, Plan, Step};
+use crate::plan::model::{Does, Plan, Step, Undo};
 use crate::plan::read::{Draft, Head};
 use crate::plan::written::Defaults;
 use crate::record::{RetryPolicy, Reversibility};
@@ -40,6 +40,7 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
 
 fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
     let reversibility = reversibility(&draft);
+    let stays = stays(&draft, reversibility);
     let does = draft.does.expect("a checked step does something");
     let kind = draft.kind.expect("a checked step has a kind");
     let is_action = matches!(does, Does::Action(_));
@@ -59,5 +60,16 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         idempotent: draft.idempotent,
         undo: draft.undo,
         reversibility,
+        stays,
+    }
+}
+
+/// What is kept on purpose, or is nothing to take back, counts as reversible for the engine; people want to know the difference.
+fn stays(draft: &Draft, reversibility: Reversibility) -> Option<String> {
+    match &draft.undo {
+        _ if reversibility != Reversibility::Reversible => None,
+        Undo::Nothing { why } => Some(why.clone()),
+        _ if draft.prepared.as_ref().is_some_and(|prepared| prepared.kept) => Some("what it makes is meant to be kept".to_owned()),
+        _ => None,
     }
 }
