@@ -16,7 +16,7 @@ use crate::report::{Display, Now};
 use jiff::tz::TimeZone;
 use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What every command is given.
@@ -76,15 +76,39 @@ impl Context {
         Self { called, common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
-    /// Opens the state folder, and makes it if there is none.
+    /// Opens the state folder, and makes it if there is none: for commands that put a run into it.
     ///
     /// # Errors
     /// When nobody says where it is, or it cannot be used.
+    pub fn new_state(&self) -> Result<StateFolder, CommandFailure> {
+        Ok(StateFolder::open(self.state_path()?, Outside::from(&self.ports), key())?)
+    }
+
+    /// Opens the state folder in which there are runs.
+    ///
+    /// # Errors
+    /// When nobody says where it is, it cannot be used, or no run was ever kept there.
     pub fn state(&self) -> Result<StateFolder, CommandFailure> {
+        let path = self.state_path()?;
+        let found = StateFolder::open_existing(path, Outside::from(&self.ports), key())?;
+        let told = format!("no run was ever kept in the state folder {}", path.display());
+        found.ok_or_else(|| CommandFailure::usage(told).hint("name another one with `--state DIR`; `bowline run PLAN` makes one"))
+    }
+
+    /// The state folder in which there are runs; none when nobody named one and the usual one was never made.
+    ///
+    /// # Errors
+    /// As [`Self::state`].
+    pub fn state_if_any(&self) -> Result<Option<StateFolder>, CommandFailure> {
+        match self.common.state {
+            Some(_) => self.state().map(Some),
+            None => Ok(StateFolder::open_existing(self.state_path()?, Outside::from(&self.ports), key())?),
+        }
+    }
+
+    fn state_path(&self) -> Result<&Path, CommandFailure> {
         let nowhere = || CommandFailure::usage("nobody says where runs are kept").hint("name a folder with `--state DIR`");
-        let path = self.state.as_ref().ok_or_else(nowhere)?;
-        let key = env::var("BOWLINE_KEY").ok().filter(|key| !key.is_empty());
-        StateFolder::open(path, Outside::from(&self.ports), key).map_err(|error| CommandFailure::usage(error.to_string()))
+        self.state.as_deref().ok_or_else(nowhere)
     }
 
     /// True when the output is JSON.
@@ -115,6 +139,10 @@ impl Context {
             Err(_) => "somebody".to_owned(),
         }
     }
+}
+
+fn key() -> Option<String> {
+    env::var("BOWLINE_KEY").ok().filter(|key| !key.is_empty())
 }
 
 /// The outside as it is.

@@ -103,6 +103,7 @@ impl CommandFailure {
     fn from_refused(refused: &Refused) -> Self {
         let exit = match refused {
             Refused::Unknown(_) => Exit::Usage,
+            Refused::Journal(error) => of_journal(error),
             _ => Exit::Refused,
         };
         let mut failure = Self::new(exit, refused.to_string());
@@ -119,7 +120,15 @@ impl From<Refused> for CommandFailure {
 
 impl From<JournalError> for CommandFailure {
     fn from(error: JournalError) -> Self {
-        Self::new(Exit::Refused, error.to_string())
+        Self::new(of_journal(&error), error.to_string())
+    }
+}
+
+/// A folder, a key or a journal that cannot be used is for people to mend; that another process took the run is no mistake.
+fn of_journal(error: &JournalError) -> Exit {
+    match error {
+        JournalError::Superseded(_) => Exit::Refused,
+        _ => Exit::Usage,
     }
 }
 

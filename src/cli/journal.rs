@@ -34,7 +34,7 @@ async fn verify(context: &Context, arguments: &JournalVerify) -> Result<Exit, Co
         let runs = match &arguments.run {
             Some(run) => vec![pick::run(&folder, Some(run))?],
             None => {
-                let rows = folder.runs(&RunFilter::default()).map_err(|error| CommandFailure::usage(error.to_string()))?;
+                let rows = folder.runs(&RunFilter::default())?;
                 rows.into_iter().map(|row| row.run).collect()
             }
         };
@@ -95,7 +95,7 @@ async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, Co
 
 async fn import(context: &Context, arguments: &JournalImport) -> Result<Exit, CommandFailure> {
     let bytes = read(context, &arguments.file).await?;
-    let run = context.state()?.import(&mut bytes.as_slice())?;
+    let run = context.new_state()?.import(&mut bytes.as_slice())?;
     print::line(&context.called.complete(&format!("run {run} is imported: `bowline show {run}`")));
     Ok(Exit::Succeeded)
 }

@@ -10,7 +10,7 @@ use crate::journal::{RunFilter, RunRow, StateFolder};
 /// When none or several fit.
 pub fn run(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
     let filter = RunFilter { unclosed: given.is_none(), ..RunFilter::default() };
-    let rows = folder.runs(&filter).map_err(|error| CommandFailure::usage(error.to_string()))?;
+    let rows = folder.runs(&filter)?;
     choose(given, &rows)
 }
 
@@ -19,14 +19,13 @@ pub fn run(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFa
 /// # Errors
 /// When none fits, or several fit a name.
 pub fn run_to_show(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
-    let newest = |filter: &RunFilter| folder.runs(filter).map_err(|error| CommandFailure::usage(error.to_string()));
     if given.is_some() {
         return run(folder, given);
     }
-    let open = newest(&RunFilter { unclosed: true, ..RunFilter::default() })?;
+    let open = folder.runs(&RunFilter { unclosed: true, ..RunFilter::default() })?;
     match open.as_slice() {
         [row] => Ok(row.run.clone()),
-        _ => match newest(&RunFilter::default())?.first() {
+        _ => match folder.runs(&RunFilter::default())?.first() {
             Some(row) => Ok(row.run.clone()),
             None => Err(CommandFailure::usage("this state folder holds no run yet").hint("`bowline run PLAN` makes one")),
         },

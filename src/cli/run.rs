@@ -30,7 +30,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
     }
-    let folder = context.state()?;
+    let folder = context.new_state()?;
     let identity = Identity { plan: draft.opened.plan.name.clone(), environment: draft.bound.environment.clone() };
     let held = folder.open_run(&identity)?;
     let frozen = frozen(&draft);

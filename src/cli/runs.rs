@@ -18,7 +18,10 @@ use serde_json::json;
 pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure> {
     let plan = arguments.plan.as_deref().map(PlanName::new).transpose().map_err(|error| CommandFailure::usage(error.to_string()))?;
     let filter = RunFilter { plan, environment: arguments.environment.clone(), unclosed: arguments.open, limit: Some(arguments.limit) };
-    let rows = context.state()?.runs(&filter).map_err(|error| CommandFailure::usage(error.to_string()))?;
+    let rows = match context.state_if_any()? {
+        Some(folder) => folder.runs(&filter)?,
+        None => Vec::new(),
+    };
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),

@@ -109,7 +109,7 @@ fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Rec
         return Err(if with.is_empty() { failure } else { failure.hint(format!("there is evidence for {}", with.join(", "))) });
     };
     let looking = |refused| CommandFailure::of_looking(&refused);
-    let bytes = folder.reader(run).map_err(looking)?.open(blob).map_err(|error| CommandFailure::usage(error.to_string()))?;
+    let bytes = folder.reader(run).map_err(looking)?.open(blob)?;
     if context.is_json() {
         print::line(&String::from_utf8_lossy(&bytes));
         return Ok(());

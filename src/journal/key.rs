@@ -39,7 +39,7 @@ impl SealingKey {
             _ => BASE64_NOPAD.decode(text).or_else(|_| BASE64URL_NOPAD.decode(text)),
         };
         let secret = bytes.ok().and_then(|bytes| <[u8; LENGTH]>::try_from(bytes).ok());
-        let how = "a key is 32 bytes in hexadecimal or base64: `openssl rand -hex 32` makes one";
+        let how = "BOWLINE_KEY holds none: a key is 32 bytes in hexadecimal or base64: `openssl rand -hex 32` makes one";
         secret.map(|secret| Self::derive(&secret)).ok_or_else(|| JournalError::Key(how.to_owned()))
     }
 
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_key_is_not_repeated() {
-        insta::assert_snapshot!(SealingKey::from_text("hunter2").unwrap_err(), @"the journal's key cannot be used: a key is 32 bytes in hexadecimal or base64: `openssl rand -hex 32` makes one");
+        insta::assert_snapshot!(SealingKey::from_text("hunter2").unwrap_err(), @"the journal's key cannot be used: BOWLINE_KEY holds none: a key is 32 bytes in hexadecimal or base64: `openssl rand -hex 32` makes one");
         assert!(SealingKey::from_text("").is_err());
     }
 

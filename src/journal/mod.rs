@@ -55,6 +55,9 @@ pub enum JournalError {
     /// It cannot be read.
     #[error("the journal cannot be read: {0}")]
     Read(String),
+    /// The folder that keeps it cannot be used, whatever was to be done with it.
+    #[error("the state folder cannot be used: {0}")]
+    Folder(String),
     /// Its content is not what was written.
     #[error("the journal is damaged: {0}")]
     Damaged(String),

@@ -53,20 +53,36 @@ impl StateFolder {
     /// # Errors
     /// When the folder or its database cannot be made or read, or others could write into it.
     pub fn open(path: &Path, outside: Outside, key: Option<String>) -> Result<Self, JournalError> {
-        let failed = |e: io::Error| JournalError::Write(format!("the state folder `{}`: {e}", path.display()));
-        make_folder(path).map_err(failed)?;
+        make_folder(path).map_err(|e| unusable(path, e))?;
+        Self::prepared(path, outside, key)
+    }
+
+    /// Opens the folder if runs were ever kept in it. A look must leave nothing where nothing was.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_existing(path: &Path, outside: Outside, key: Option<String>) -> Result<Option<Self>, JournalError> {
+        match path.join("journal.db").try_exists().map_err(|e| unusable(path, e))? {
+            true => Self::prepared(path, outside, key).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn prepared(path: &Path, outside: Outside, key: Option<String>) -> Result<Self, JournalError> {
+        let failed = |e: io::Error| unusable(path, e);
         if fs::metadata(path).map_err(failed)?.mode() & 0o002 != 0 {
             let shown = path.display();
-            return Err(JournalError::Write(format!("everybody may write into the state folder `{shown}`: `chmod 700 {shown}`")));
+            return Err(JournalError::Folder(format!("everybody may write into `{shown}`: `chmod 700 {shown}`")));
         }
         make_folder(&path.join("locks")).map_err(failed)?;
         let path = path.canonicalize().map_err(failed)?;
         let database = path.join("journal.db");
         let setting_up = lock_file(&path.join("locks"), ".setup").map_err(failed)?;
         setting_up.lock().map_err(failed)?;
-        prepare(&database)?;
+        let named = |error| in_file(&database, error);
+        prepare(&database).map_err(named)?;
         drop(setting_up);
-        let reading = Mutex::new(connect_to_read(&database)?);
+        let reading = Mutex::new(connect_to_read(&database).map_err(named)?);
         Ok(Self(Arc::new(Inner { path, outside, given: key, key: Mutex::default(), reading })))
     }
 
@@ -112,10 +128,28 @@ impl StateFolder {
     }
 }
 
+fn unusable(path: &Path, error: io::Error) -> JournalError {
+    JournalError::Folder(format!("`{}`: {error}", path.display()))
+}
+
+/// Names the file in an error of the database, which knows no path.
+fn in_file(file: &Path, error: JournalError) -> JournalError {
+    let shown = file.display().to_string();
+    let named = |text: String| if text.contains(&shown) { text } else { format!("`{shown}`: {text}") };
+    match error {
+        JournalError::Read(text) => JournalError::Read(named(text)),
+        JournalError::Write(text) => JournalError::Write(named(text)),
+        other => other,
+    }
+}
+
 /// Makes a folder for its owner alone, durably; one that is there stays as it is.
 fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
+    }
+    if path.exists() {
+        return Err(io::ErrorKind::NotADirectory.into());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     match path.parent() {
@@ -145,6 +179,26 @@ mod tests {
             let mode = fs::metadata(path.join(place)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{place} has mode {mode:o}");
         }
+    }
+
+    #[test]
+    fn a_look_leaves_nothing_where_nothing_was() {
+        let parent = tempfile::tempdir().unwrap();
+        for path in [parent.path().join("absent"), parent.path().to_owned()] {
+            assert!(StateFolder::open_existing(&path, outside(), None).unwrap().is_none());
+        }
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+        StateFolder::open(parent.path(), outside(), None).unwrap();
+        assert!(StateFolder::open_existing(parent.path(), outside(), None).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_no_database_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("journal.db"), "junk ".repeat(1000)).unwrap();
+        let error = StateFolder::open(folder.path(), outside(), None).unwrap_err().to_string();
+        let error = error.replace(folder.path().to_str().unwrap(), "STATE");
+        insta::assert_snapshot!(error, @"the journal cannot be read: `STATE/journal.db`: file is not a database");
     }
 
     #[test]

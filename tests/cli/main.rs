@@ -9,4 +9,5 @@ mod locks;
 mod plans;
 mod preview;
 mod signals;
+mod state;
 mod terminal;

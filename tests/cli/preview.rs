@@ -29,7 +29,7 @@ fn read_only_steps_are_run_and_nothing_is_changed() {
     bench.run(&["preview", "plan.yaml", "--exit-code"]).assert_code(6);
     let json = bench.run(&["preview", "plan.yaml", "--output", "json"]);
     json.assert_code(0).assert_says("\"known-after\"").assert_says("\"refused\":false");
-    bench.run(&["runs"]).assert_says("no such runs");
+    bench.run(&["runs"]).assert_says("no run was ever kept");
 }
 
 #[test]

@@ -1,0 +1,35 @@
+//! State folders that are not there, or cannot be used.
+
+use crate::bench::Bench;
+use crate::plans::TWO;
+
+#[test]
+fn a_look_makes_no_state_folder() {
+    let bench = Bench::new();
+    for command in [["runs"].as_slice(), &["show"], &["resume"], &["journal", "verify"], &["abandon", "--yes"]] {
+        bench.run(command).assert_code(2).assert_says("no run was ever kept");
+    }
+    assert!(!bench.has("state"));
+    let mut unnamed = std::process::Command::new(env!("CARGO_BIN_EXE_bowline"));
+    unnamed.arg("runs").env("HOME", bench.path("home")).env_remove("XDG_STATE_HOME").env_remove("BOWLINE_STATE");
+    let output = unnamed.output().expect("bowline");
+    assert!(output.status.success(), "nobody has run anything yet, which is no mistake");
+    assert!(!bench.has("home"));
+}
+
+#[test]
+fn what_cannot_be_used_ends_with_2_and_is_named() {
+    let bench = Bench::with(&TWO.replace("LAST", "true"));
+    bench.write("state", "a file");
+    for command in [["runs"].as_slice(), &["run", "plan.yaml"]] {
+        bench.run(command).assert_code(2).assert_says("the state folder cannot be used").assert_says("state`");
+    }
+    std::fs::remove_file(bench.path("state")).expect("the file");
+    bench.run(&["run", "plan.yaml"]).assert_code(0);
+    bench.write("state/key", "no key");
+    bench.run(&["run", "plan.yaml"]).assert_code(2).assert_says("state/key` holds no key");
+    bench.write("state/journal.db", &"junk ".repeat(1000));
+    let ended = bench.run(&["runs"]);
+    ended.assert_code(2).assert_says("cannot be read").assert_says("journal.db");
+    assert!(!ended.all().contains("cannot be written"));
+}
