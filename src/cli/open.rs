@@ -69,22 +69,32 @@ pub fn tell_warnings(context: &Context, plan: &Plan) {
 ///
 /// # Errors
 /// When a value is missing or does not fit.
-pub fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
+pub fn bound(plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
     let mut given = BTreeMap::new();
     for setting in &choice.set {
         if given.insert(setting.input.clone(), setting.value.clone()).is_some() {
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }
     }
-    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(context, &problems))
+    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(&choice.plan, &problems))
 }
 
 /// Inputs that do not fit a plan.
-fn misfit(context: &Context, problems: &BindProblems) -> CommandFailure {
+fn misfit(file: &Path, problems: &BindProblems) -> CommandFailure {
     let mut failure = CommandFailure::usage(problems.to_string());
-    let each = |problem: &BindProblem| json!({ "message": problem.message, "help": problem.help, "severity": "error" });
+    let mut lines = vec![format!("error: {problems}")];
+    for BindProblem { message, help } in &problems.problems {
+        lines.push(format!("  {message}"));
+        lines.extend(help.as_ref().map(|help| format!("    help: {help}")));
+    }
+    let each = |problem: &BindProblem| {
+        json!({
+            "file": file.display().to_string(), "line": null, "column": null, "severity": "error",
+            "code": "plan::inputs", "message": problem.message, "help": problem.help,
+        })
+    };
     let told = problems.problems.iter().map(each).collect();
-    failure.diagnostic = Some(Box::new(Diagnosis { text: rendered(context, problems), problems: told }));
+    failure.diagnostic = Some(Box::new(Diagnosis { text: lines.join("\n"), problems: told }));
     failure
 }
 
@@ -97,7 +107,7 @@ impl OpenedPlan {
         // Which files are read does not depend on the run: this id is never seen.
         let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
         let scope = scope(&self.plan, bound, run);
-        let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(context, &problems))?;
+        let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         freeze::freeze(&*context.ports.files, folder, &sources).await
     }

@@ -52,7 +52,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
 pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u32>) -> Result<Draft, CommandFailure> {
     let opened = open::plan(context, &choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let bound = open::bound(context, &opened.plan, choice)?;
+    let bound = open::bound(&opened.plan, choice)?;
     let files = opened.files(context, &bound).await?;
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);

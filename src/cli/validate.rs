@@ -17,7 +17,7 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
     let opened = open::plan(context, &arguments.choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
     let asked = arguments.choice.environment.is_some() || !arguments.choice.set.is_empty();
-    let checked = match open::bound(context, &opened.plan, &arguments.choice) {
+    let checked = match open::bound(&opened.plan, &arguments.choice) {
         Ok(bound) => {
             opened.files(context, &bound).await?;
             true

@@ -138,3 +138,19 @@ fn what_stays_on_purpose_is_drawn_so_and_says_why() {
     bench.run(&["run", "plan.yaml"]).assert_code(3).assert_says("nothing to take back: it is only a note").assert_says("but for what stays");
     bench.run(&["show"]).assert_code(0).assert_says("note  shell  stays");
 }
+
+#[test]
+fn inputs_that_do_not_fit_are_told_in_words_and_as_objects() {
+    let bench = Bench::with("plan: inp\ninputs:\n  version: { type: string }\nsteps:\n  - id: a\n    shell: { run: 'true', read-only: true }\n");
+    let ended = bench.run(&["run", "plan.yaml", "--set", "versoin=1"]);
+    ended.assert_code(2);
+    insta::assert_snapshot!(ended.err.trim_end(), @"
+    error: the inputs do not fit the plan `inp`
+      the plan has no input `versoin`
+        help: did you mean `version`? known inputs: version
+      the input `version` has no value
+        help: give it with `--set version=…`
+    ");
+    let json: serde_json::Value = serde_json::from_str(&bench.run(&["run", "plan.yaml", "--output", "json"]).out).expect("an object");
+    assert_eq!((json["problems"][0]["file"].as_str(), json["problems"][0]["code"].as_str()), (Some("plan.yaml"), Some("plan::inputs")));
+}
