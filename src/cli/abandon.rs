@@ -35,7 +35,7 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let summary = Summary::of(&Story::of(records.iter().chain(&written)).called(&context.called));
     match context.is_json() {
         true => print::line(&serde_json::to_string(&summary).map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?),
-        false => summary.lines().iter().for_each(|line| print::line(line)),
+        false => print::lines(&summary.lines(), context.streams.width),
     }
     Ok(Exit::Succeeded)
 }

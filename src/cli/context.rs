@@ -47,6 +47,8 @@ pub struct Streams {
     pub is_live: bool,
     /// Colours are wanted on standard error.
     pub colour: bool,
+    /// The columns that lines on standard output may fill; none when that is no terminal.
+    pub width: Option<usize>,
 }
 
 impl Streams {
@@ -57,6 +59,7 @@ impl Streams {
             can_ask: stdin().is_terminal() && stderr().is_terminal(),
             is_live: stdout().is_terminal() && stderr().is_terminal() && !dumb,
             colour: stderr().is_terminal() && !dumb && !set("NO_COLOR"),
+            width: console::Term::stdout().size_checked().filter(|_| stdout().is_terminal()).map(|(_, width)| usize::from(width)),
         }
     }
 }

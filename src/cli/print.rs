@@ -1,11 +1,22 @@
 //! Writes what a command says. Nobody reading any more is a quiet end, never a crash.
 
+use crate::report::wrap::wrap;
 use std::io::Write;
 
 /// Writes a line to standard output.
 pub fn line(text: &str) {
     // A closed pipe means that the reader has seen enough.
     let _nobody_reads = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes lines to standard output, broken between words where a terminal is too narrow for them.
+pub fn lines(lines: &[String], width: Option<usize>) {
+    for text in lines {
+        match width {
+            Some(width) => wrap(text, width).iter().for_each(|text| line(text)),
+            None => line(text),
+        }
+    }
 }
 
 /// Writes bytes to standard output.

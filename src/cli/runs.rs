@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::print;
 use crate::ids::PlanName;
-use crate::journal::{RunFilter, RunRow};
+use crate::journal::{RunFilter, RunRow, RunState};
 use crate::report::words;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -25,21 +25,46 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),
-        (false, false) => table(&rows, &context.zone).iter().for_each(|line| print::line(line)),
+        (false, false) => print::lines(&list(&rows, &context.zone, context.streams.width), context.streams.width),
     }
     Ok(Exit::Succeeded)
+}
+
+/// A table where there is room for one, else two lines a run.
+fn list(rows: &[RunRow], zone: &TimeZone, width: Option<usize>) -> Vec<String> {
+    let table = table(rows, zone);
+    let widest = table.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    match width {
+        Some(width) if widest > width => rows.iter().flat_map(|row| pair(row, zone)).collect(),
+        _ => table,
+    }
 }
 
 fn table(rows: &[RunRow], zone: &TimeZone) -> Vec<String> {
     let head = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"].map(str::to_owned).to_vec();
     let line = |row: &RunRow| {
-        let holder = row.holder.as_ref().map(|holder| format!("{}@{} ({})", holder.user, holder.host, holder.pid)).unwrap_or_default();
         let environment = row.identity.environment.clone().unwrap_or_else(|| "-".to_owned());
-        let opened = words::date_and_time(row.opened, zone);
-        vec![row.run.to_string(), row.identity.plan.to_string(), environment, row.state.to_string(), opened, holder]
+        let opened = words::date_and_minute(row.opened, zone);
+        vec![row.run.to_string(), row.identity.plan.to_string(), environment, row.state.to_string(), opened, holder(row)]
     };
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
+    let mut lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
+    if rows.iter().all(|row| holder(row).is_empty()) {
+        lines.iter_mut().for_each(|line| line.truncate(5));
+    }
     print::table(&lines)
+}
+
+fn pair(row: &RunRow, zone: &TimeZone) -> [String; 2] {
+    let place = row.identity.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
+    let held = Some(holder(row)).filter(|holder| !holder.is_empty()).map(|holder| format!(", held by {holder}")).unwrap_or_default();
+    let opened = words::date_and_minute(row.opened, zone);
+    [format!("{} {}", row.run, row.state), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
+}
+
+/// The process that holds a run. One that let go of it, or is gone, holds nothing.
+fn holder(row: &RunRow) -> String {
+    let holder = row.holder.as_ref().filter(|_| matches!(row.state, RunState::Live | RunState::Elsewhere));
+    holder.map(|holder| format!("{}@{} ({})", holder.user, holder.host, holder.pid)).unwrap_or_default()
 }
 
 fn object(row: &RunRow) -> String {
@@ -52,7 +77,7 @@ fn object(row: &RunRow) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{object, table};
+    use super::{list, object};
     use crate::ids::{Moment, PlanName, RunId};
     use crate::journal::{Identity, RunRow, RunState};
     use crate::record::{Holder, Outcome};
@@ -71,10 +96,20 @@ mod tests {
             row("20261121-120300-7f3a", Some("production"), RunState::Live),
             row("20261120-090000-01bc", None, RunState::Closed(Outcome::RolledBack)),
         ];
-        insta::assert_snapshot!(table(&rows, &TimeZone::UTC).join("\n"), @"
-        RUN                   PLAN        ENVIRONMENT  STATE        OPENED                      HELD BY
-        20261121-120300-7f3a  blue-green  production   live         2026-11-21 12:03:00 +00:00  ops@ci-7 (4711)
-        20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03:00 +00:00  ops@ci-7 (4711)
+        insta::assert_snapshot!(list(&rows, &TimeZone::UTC, None).join("\n"), @"
+        RUN                   PLAN        ENVIRONMENT  STATE        OPENED            HELD BY
+        20261121-120300-7f3a  blue-green  production   live         2026-11-21 12:03  ops@ci-7 (4711)
+        20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03
+        ");
+        insta::assert_snapshot!(list(&rows[1..], &TimeZone::UTC, Some(80)).join("\n"), @"
+        RUN                   PLAN        ENVIRONMENT  STATE        OPENED
+        20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03
+        ");
+        insta::assert_snapshot!(list(&rows, &TimeZone::UTC, Some(80)).join("\n"), @"
+        20261121-120300-7f3a live
+          blue-green in production, opened 2026-11-21 12:03, held by ops@ci-7 (4711)
+        20261120-090000-01bc rolled-back
+          blue-green, opened 2026-11-21 12:03
         ");
         insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z"}"#);
     }

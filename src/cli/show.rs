@@ -33,7 +33,7 @@ pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure>
         let story = Story::of(&records).called(&context.called);
         match context.is_json() {
             true => print::line(&object(&story, &state.to_string())),
-            false => told(&story, &state.to_string(), &context.zone).iter().for_each(|line| print::line(line)),
+            false => print::lines(&told(&story, &state.to_string(), &context.zone), context.streams.width),
         }
     }
     Ok(Exit::Succeeded)

@@ -21,6 +21,13 @@ pub struct Room {
     pub height: usize,
 }
 
+impl Room {
+    /// The columns that a line may fill. The last one stays free: a full line makes some terminals wrap.
+    pub fn wraps_at(&self) -> usize {
+        self.width.saturating_sub(1).max(1)
+    }
+}
+
 /// The lines of the live display, not yet cut to the room's width.
 pub fn screen(story: &Story, now: Moment, room: Room, zone: &TimeZone) -> Vec<String> {
     if story.run.is_none() || story.ending.is_some() {

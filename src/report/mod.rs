@@ -16,6 +16,7 @@ pub mod summary;
 pub mod terminal;
 pub mod tree;
 pub mod words;
+pub mod wrap;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -4,6 +4,7 @@ use super::called::Called;
 use super::live::{self, Room};
 use super::sentence::{self, Sentence, Tone};
 use super::story::Story;
+use super::wrap::{wrap, wrap_behind};
 use super::{Now, words};
 use crate::event::Event;
 use crate::ids::{Moment, StepId};
@@ -80,15 +81,18 @@ impl Painter {
         };
         let room = (self.size)();
         let column = if room.width < 60 { 0 } else { self.story.column };
-        let name = match &sentence.step {
-            Some(step) => self.style(Style::new().bold()).apply_to(format!("{step:column$} ")).to_string(),
-            None => String::new(),
-        };
+        let name = sentence.step.as_ref().map(|step| format!("{step:column$} ")).unwrap_or_default();
         let time = match room.width {
             0..80 => String::new(),
-            _ => self.style(Style::new().dim()).apply_to(format!("{} ", words::time_of_day(at, &self.look.zone))).to_string(),
+            _ => format!("{} ", words::time_of_day(at, &self.look.zone)),
         };
-        self.print(&format!("{time}{mark} {name}{}", sentence.text));
+        let before = time.chars().count() + 2 + name.chars().count();
+        // Beside the names there is room for a column, unless the terminal is narrow.
+        let indent = if room.width < 60 { 2 } else { before };
+        let text = wrap_behind(&sentence.text, before, indent, room.wraps_at()).join("\n");
+        let styled = |style: Style, text: String| if text.is_empty() { text } else { self.style(style).apply_to(text).to_string() };
+        let (time, name) = (styled(Style::new().dim(), time), styled(Style::new().bold(), name));
+        self.print(&format!("{time}{mark} {name}{text}"));
     }
 
     fn print(&self, line: &str) {
@@ -104,8 +108,7 @@ impl Painter {
     pub(super) fn draw(&self) {
         let room = (self.size)();
         let lines = live::screen(&self.story, (self.now)(), room, &self.look.zone);
-        // The last column stays free: a full line makes some terminals wrap.
-        let cut = |line: &String| truncate_str(line, room.width.saturating_sub(1).max(1), "…").into_owned();
+        let cut = |line: &String| truncate_str(line, room.wraps_at(), "…").into_owned();
         let mut lines: Vec<String> = lines.iter().map(cut).collect();
         if let Some(header) = lines.first_mut() {
             *header = self.style(Style::new().bold()).apply_to(&*header).to_string();
@@ -128,10 +131,13 @@ impl Painter {
     pub(super) fn close(&self, lines: &[String], good: bool) {
         self.bar.finish_and_clear();
         let colour = if good { Style::new().green().bold() } else { Style::new().red().bold() };
+        let room = (self.size)();
         for (index, line) in lines.iter().enumerate() {
-            match index {
-                0 => self.print(&self.style(colour.clone()).apply_to(line).to_string()),
-                _ => self.print(line),
+            for line in wrap(line, room.wraps_at()) {
+                match index {
+                    0 => self.print(&self.style(colour.clone()).apply_to(line).to_string()),
+                    _ => self.print(&line),
+                }
             }
         }
     }
@@ -186,8 +192,8 @@ pub(super) mod tests {
     #[test]
     fn a_narrow_terminal_has_every_line_cut_and_nothing_wrapped() {
         insta::assert_snapshot!(at_work(40), @"
-        · run 20261121-120300-7f3a of blue-green
-         in production: 7 steps
+        · run 20261121-120300-7f3a of
+          blue-green in production: 7 steps
         ✓ database done in 1m 01s
         ✓ colours done in 0.3s
         blue-green 1m 15s: 2/7 done, 1 running
@@ -207,15 +213,15 @@ pub(super) mod tests {
         12:04:01 ✓ colours  done in 0.3s
         12:04:02 ✓ deploy   done in 1.2s
         12:04:06 ✗ healthy  failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        12:04:06 ✗ rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 can
-        not be pulled
+        12:04:06 ✗ rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2
+                   cannot be pulled
         12:04:06 · healthy  evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         12:04:06 ✓ healthy  nothing to take back
         12:04:08 ! deploy   taken back in 2.1s; 1 change by somebody else left alone
         12:04:08 ✓ colours  nothing to take back
         12:04:08 ✓ what must hold after the rollback holds
-        blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else chang
-        ed
+        blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else
+            changed
         healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
           try this: push the image, or name one that exists
         left alone, because somebody else changed it since:

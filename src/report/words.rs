@@ -30,6 +30,11 @@ pub fn date_and_time(at: Moment, zone: &TimeZone) -> String {
     at.0.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
+/// Date and time to the minute in a zone, which is not said: `2026-11-21 12:03`.
+pub fn date_and_minute(at: Moment, zone: &TimeZone) -> String {
+    at.0.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 /// The outcome as the journal and the documentation write it.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {

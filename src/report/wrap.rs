@@ -1,0 +1,85 @@
+//! Breaks lines between words, so that a narrow terminal does not break them within. Pure; a width is told, never looked up.
+
+/// How far what is continued stands to the right of its beginning.
+const HANGING: usize = 4;
+
+/// A line as lines of at most `width` columns; what is continued is indented. Commands are kept whole, in backquotes and on
+/// lines of their own, since one that is broken is copied wrongly; a word that is longer than a line stays as it is.
+pub fn wrap(line: &str, width: usize) -> Vec<String> {
+    let indent = line.len() - line.trim_start_matches(' ').len();
+    if line[indent..].starts_with("bowline ") {
+        return vec![line.to_owned()];
+    }
+    wrap_behind(line, 0, indent + HANGING, width)
+}
+
+/// As [`wrap`], of a text before which `used` columns of its first line are taken; `indent` is where the following ones begin.
+pub fn wrap_behind(text: &str, used: usize, indent: usize, width: usize) -> Vec<String> {
+    let beginning = text.len() - text.trim_start_matches(' ').len();
+    let (mut lines, mut line) = (Vec::new(), text[..beginning].to_owned());
+    let (mut length, mut begins) = (used + beginning, true);
+    for word in words(&text[beginning..]) {
+        let columns = word.chars().count();
+        if !begins && length + 1 + columns > width {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            (length, begins) = (indent, true);
+        }
+        if word.is_empty() && begins {
+            continue;
+        }
+        if !begins {
+            line.push(' ');
+            length += 1;
+        }
+        line.push_str(word);
+        (length, begins) = (length + columns, false);
+    }
+    lines.push(line);
+    lines
+}
+
+/// The words between blanks; what stands in backquotes is one word.
+fn words(text: &str) -> Vec<&str> {
+    let (mut words, mut begin, mut quoted) = (Vec::new(), 0, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            '`' => quoted = !quoted,
+            ' ' if !quoted => {
+                words.push(&text[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&text[begin..]);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{wrap, wrap_behind};
+
+    #[test]
+    fn a_line_is_broken_between_words_and_continued_to_the_right() {
+        insta::assert_snapshot!(wrap("  deploy: spec.replicas is 4 since somebody set it", 30).join("\n"), @"
+        deploy: spec.replicas is 4
+            since somebody set it
+        ");
+        assert_eq!(wrap("short", 30), ["short"]);
+        assert_eq!(wrap("", 30), [""]);
+    }
+
+    #[test]
+    fn commands_and_long_words_are_kept_whole() {
+        insta::assert_snapshot!(wrap("evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`", 30).join("\n"), @"
+        evidence kept:
+            `bowline show 20261121-120300-7f3a --evidence healthy`
+        ");
+        assert_eq!(wrap("a-word-that-is-longer-than-the-line", 10), ["a-word-that-is-longer-than-the-line"]);
+    }
+
+    #[test]
+    fn what_stands_before_a_text_counts() {
+        assert_eq!(wrap_behind("one two three", 6, 2, 10), ["one", "  two", "  three"]);
+    }
+}
