@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::settings::Settlement;
 use super::{open, pick};
+use crate::ids::StepId;
 use crate::journal::{Frozen, Held, JournalError};
 use crate::record::{Mode, Record, What};
 use crate::report::story::Story;
@@ -50,10 +51,18 @@ fn take(context: &Context, run: &OneRun, mode: Mode, settle: Vec<Settlement>) ->
 
 fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), CommandFailure> {
     let story = Story::of(records);
-    match settle.iter().find(|settlement| story.step(&settlement.step).is_none()) {
-        Some(settlement) => Err(CommandFailure::usage(format!("the run has no step `{}`", settlement.step))),
-        None => Ok(()),
-    }
+    let doubtful: Vec<&str> = story.doubtful().map(|step| step.id.as_str()).collect();
+    let known = |step: &StepId| match story.step(step) {
+        None => Some(format!("the run has no step `{step}`")),
+        Some(found) if doubtful.contains(&step.as_str()) || found.was_cut_off() => None,
+        Some(_) => Some(format!("`{step}` is not in doubt")),
+    };
+    let Some(told) = settle.iter().find_map(|settlement| known(&settlement.step)) else { return Ok(()) };
+    let failure = CommandFailure::usage(told);
+    Err(match doubtful.is_empty() {
+        true => failure.hint("no step is in doubt: leave `--settle` out"),
+        false => failure.hint(format!("in doubt: {}", doubtful.join(", "))),
+    })
 }
 
 fn frozen(held: &Held, records: &[Record]) -> Result<Frozen, CommandFailure> {

@@ -347,6 +347,11 @@ impl StepStory {
         !self.marks.is_empty() && self.marks.iter().all(|mark| mark.kind == MarkKind::Nothing && !mark.notes.is_empty())
     }
 
+    /// True for a step that was at work when its process went: whether it is in doubt shows when it is looked up.
+    pub fn was_cut_off(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Undoing | Status::Interrupted)
+    }
+
     fn is_irreversible(&self) -> bool {
         self.reversibility == Reversibility::Irreversible
     }

@@ -33,3 +33,11 @@ fn what_cannot_be_used_ends_with_2_and_is_named() {
     ended.assert_code(2).assert_says("cannot be read").assert_says("journal.db");
     assert!(!ended.all().contains("cannot be written"));
 }
+
+#[test]
+fn an_answer_for_a_step_that_is_not_in_doubt_is_refused() {
+    let bench = Bench::with("plan: sure\nsteps:\n  - id: one\n    shell: { run: 'true' }\n    undo: { none: nothing }\n  - id: two\n    shell: { run: 'false' }\n");
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(5);
+    bench.run(&["resume", "--settle", "one=done"]).assert_code(2).assert_says("`one` is not in doubt").assert_says("no step is in doubt");
+    bench.run(&["resume", "--settle", "three=done"]).assert_code(2).assert_says("no step `three`");
+}
