@@ -70,7 +70,7 @@ fn notes(step: &StepStory, attempts: String) -> String {
         Status::Asking(message) => notes.push(words::plain(message)),
         _ => notes.extend(step.undo_failure.as_ref().or(step.failure.as_ref()).map(words::failure)),
     }
-    notes.extend(step.doubts.iter().map(|(key, _)| format!("{}: in doubt", words::effect(key))));
+    notes.extend(step.doubts.iter().map(|(key, _)| format!("{} is in doubt", words::effect(key))));
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
 }
@@ -179,7 +179,7 @@ mod tests {
         insta::assert_snapshot!(shown(&Story::of(&samples::stuck()), "stuck"), @"
         run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, stuck
 
-          database  backup            done     1m 01s  run: in doubt
+          database  backup            done     1m 01s  what it did is in doubt
           colours   detect-colour     done     0.3s
           deploy    apply             done     1.2s
           healthy   wait-healthy      done     9.4s
@@ -194,7 +194,7 @@ mod tests {
           switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
         not taken back yet, because what is still there needs them: deploy
         in doubt:
-          database: run: a program's end cannot be looked up
+          database: what it did: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline resume 20261121-120300-7f3a --settle database=done|not-done

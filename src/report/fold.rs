@@ -2,11 +2,13 @@
 
 use super::story::{Ending, EvidenceStory, Portion, RollbackStory, Status, StepStory, Story, Warning};
 use crate::event::Event;
-use crate::ids::{Moment, StepId};
+use crate::ids::{Moment, Period, StepId};
 use crate::record::{AttemptResult, CancelLevel, Failure, Graph, Mark, MarkKind, Mode, Outcome, Record, Settled, UndoResult, What};
 
 /// The widest column of step names; a longer name pushes its own line only.
 const WIDEST: usize = 24;
+/// What a record says of every attempt that met its limit; people want to know which.
+const TOO_LONG: &str = "it took longer than it may";
 
 impl Story {
     /// Takes an event in.
@@ -71,7 +73,10 @@ impl Story {
         match what {
             What::StepSkipped { step, reason } => self.entry(step).rest(at, Status::Skipped(reason.clone())),
             What::AttemptStarted { step, attempt, until, .. } => self.entry(step).begin(at, *attempt, *until),
-            What::AttemptEnded { step, result, .. } => self.entry(step).end(at, result),
+            What::AttemptEnded { step, result, .. } => {
+                let limit = self.limit(step, at);
+                self.entry(step).end(at, result, limit);
+            }
             What::EffectSettled { step, key, settled } => {
                 let step = self.entry(step);
                 step.doubts.retain(|(doubted, _)| doubted != key);
@@ -109,6 +114,14 @@ impl Story {
 
     fn entry(&mut self, id: &StepId) -> &mut StepStory {
         self.steps.entry(id.clone()).or_insert_with(|| StepStory::unknown(id))
+    }
+
+    /// The limit that an attempt which ends now has met, if it met one: the step's, or else that of an attempt.
+    fn limit(&self, id: &StepId, at: Moment) -> Option<Period> {
+        let summary = self.graph.as_ref()?.steps.iter().find(|summary| summary.id == *id)?;
+        let so_far = self.step(id).and_then(|step| step.started).map(|started| at.since(started));
+        let met = |limit: &Period| so_far.is_none_or(|time| time >= limit.0);
+        summary.timeout.filter(met).or(summary.retry.timeout)
     }
 
     /// Another process took the run: what the one before it had under way is no longer under way, and its rest is over.
@@ -160,7 +173,7 @@ impl StepStory {
         self.quieten();
     }
 
-    fn end(&mut self, at: Moment, result: &AttemptResult) {
+    fn end(&mut self, at: Moment, result: &AttemptResult, limit: Option<Period>) {
         let (failure, retry_at, last) = match result {
             AttemptResult::Succeeded { .. } => {
                 self.failure = None;
@@ -171,7 +184,11 @@ impl StepStory {
             AttemptResult::Failed { failure, retry_at } => (failure, *retry_at, Status::Failed),
             AttemptResult::TimedOut { failure, retry_at } => (failure, *retry_at, Status::TimedOut),
         };
-        self.failure = Some(failure.clone());
+        let mut failure = failure.clone();
+        if let (true, Some(limit)) = (failure.message == TOO_LONG, limit) {
+            failure.message = format!("it took longer than its {limit}");
+        }
+        self.failure = Some(failure);
         self.rest(at, retry_at.map_or(last, Status::Backoff));
     }
 

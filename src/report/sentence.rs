@@ -145,7 +145,11 @@ fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &At
         AttemptResult::Succeeded { .. } if attempt > 1 => (Tone::Good, format!("done{time}, at attempt {attempt}")),
         AttemptResult::Succeeded { .. } => (Tone::Good, format!("done{time}")),
         AttemptResult::Failed { failure, retry_at } => failed("failed", failure, attempt, at, *retry_at),
-        AttemptResult::TimedOut { failure, retry_at } => failed("timed out", failure, attempt, at, *retry_at),
+        AttemptResult::TimedOut { failure, retry_at } => {
+            // The story names the limit.
+            let failure = step.and_then(|step| step.failure.as_ref()).unwrap_or(failure);
+            failed("timed out", failure, attempt, at, *retry_at)
+        }
         AttemptResult::Cancelled => (Tone::Warn, "stopped".to_owned()),
         AttemptResult::Interrupted => (Tone::Warn, "interrupted before its end".to_owned()),
     }
@@ -164,7 +168,7 @@ fn settling<T>(effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
     match settled {
         Settled::NotDone | Settled::Done(_) => None,
         Settled::Other(what) => Some((Tone::Warn, format!("{effect}: somebody else's value stands there: {}", words::plain(what)))),
-        Settled::Unknown(why) => Some((Tone::Warn, format!("{effect}: nobody can tell whether it happened: {}", words::plain(why)))),
+        Settled::Unknown(why) => Some((Tone::Warn, format!("{effect} is in doubt: {}", words::plain(why)))),
     }
 }
 
@@ -285,7 +289,7 @@ mod tests {
         Good smoke: done in 0.8s
         Begin switch: started
         Bad switch: timed out: waiting for the new side to answer through the ingress
-        Warn database: run: nobody can tell whether it happened: a program's end cannot be looked up
+        Warn database: what it did is in doubt: a program's end cannot be looked up
         Bad rolling back what `back` guards, within 5m, because switch failed: waiting for the new side to answer through the ingress
         Warn switch: no evidence could be kept: the server did not answer within 5s
         Begin switch: taking it back

@@ -265,14 +265,17 @@ fn warnings(story: &Story) -> Vec<String> {
     }
     if story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Succeeded) {
         let failed = story.steps.values().filter_map(|step| Some((step, step.failure.as_ref()?)));
-        warnings.extend(failed.map(|(step, failure)| format!("{} failed and the run went on: {}", step.id, words::failure(failure))));
+        warnings.extend(failed.map(|(step, failure)| format!("{} failed and the run went on without it: {}", step.id, words::failure(failure))));
     }
     if let Some(Some(failure)) = story.rollback.as_ref().and_then(|rollback| rollback.verified.as_ref()) {
         warnings.push(format!("after the rollback: {}", words::failure(failure)));
     }
     let missing = story.steps.values().filter_map(|step| Some((step, step.evidence.missing.as_ref()?)));
     warnings.extend(missing.map(|(step, why)| format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))));
-    warnings.extend(story.ending.iter().flat_map(|ending| &ending.notes).map(|note| words::plain(note)));
+    let notes: Vec<String> = story.ending.iter().flat_map(|ending| &ending.notes).map(|note| words::plain(note)).collect();
+    // What was told with its reason is not told again without it.
+    let news: Vec<String> = notes.into_iter().filter(|note| !warnings.iter().any(|told| told.starts_with(note.as_str()))).collect();
+    warnings.extend(news);
     // Progress and records may tell the same thing.
     let mut seen = std::collections::BTreeSet::new();
     warnings.retain(|warning| seen.insert(warning.clone()));
@@ -317,8 +320,8 @@ fn rollback(story: &Story) -> String {
 #[cfg(test)]
 mod tests {
     use super::Summary;
-    use crate::record::{Record, Reversibility, What};
-    use crate::report::samples;
+    use crate::record::{AttemptResult, Failure, Outcome, Record, Reversibility, What};
+    use crate::report::samples::{self, Journal};
     use crate::report::story::{Story, Warning};
     use std::sync::Arc;
 
@@ -365,7 +368,7 @@ mod tests {
           switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
         not taken back yet, because what is still there needs them: deploy
         in doubt:
-          database: run: a program's end cannot be looked up
+          database: what it did: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline resume 20261121-120300-7f3a --settle database=done|not-done
@@ -374,6 +377,20 @@ mod tests {
               takes back everything, also what `back` does not guard
           bowline abandon 20261121-120300-7f3a
               closes it as it is
+        ");
+    }
+
+    #[test]
+    fn a_step_that_may_fail_is_told_once_and_a_limit_is_named() {
+        let mut plan = samples::blue_green();
+        plan.steps[0].timeout = Some(crate::ids::Period(std::time::Duration::from_secs(2)));
+        let mut journal = Journal::of(plan);
+        let failure = Failure { causes: vec!["it was stopped before its end".to_owned()], ..Failure::permanent("it took longer than it may") };
+        journal.begin("database", 1).wait(2_000).end("database", 1, AttemptResult::TimedOut { failure, retry_at: None });
+        journal.write(What::RunClosed { outcome: Outcome::Succeeded, notes: vec!["database failed and the run went on without it".to_owned()] });
+        insta::assert_snapshot!(told(&journal.records), @"
+        blue-green in production succeeded in 2.0s, with warnings
+        warning: database failed and the run went on without it: it took longer than its 2s: it was stopped before its end
         ");
     }
 

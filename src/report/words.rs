@@ -46,9 +46,10 @@ pub fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What an effect's key names, without the technical prefixes: `apply:kube:apps/Deployment/shop/web` is `apps/Deployment/shop/web`.
+/// What an effect's key names, without the technical prefixes: `apply:kube:apps/Deployment/shop/web` is `apps/Deployment/shop/web`. A key
+/// that is only a verb, as a program's is, names nothing that people know.
 pub fn effect(key: &EffectKey) -> &str {
-    let target = key.0.split_once(':').map_or(key.0.as_str(), |(_, target)| target);
+    let Some((_, target)) = key.0.split_once(':') else { return "what it did" };
     target.strip_prefix("kube:").or_else(|| target.strip_prefix("file:")).unwrap_or(target)
 }
 
@@ -157,7 +158,7 @@ mod tests {
         for (key, name) in [
             ("apply:kube:apps/Deployment/shop/web", "apps/Deployment/shop/web"),
             ("write:file:/srv/app.conf", "/srv/app.conf"),
-            ("run", "run"),
+            ("run", "what it did"),
         ] {
             assert_eq!(effect(&EffectKey(key.into())), name);
         }
