@@ -21,4 +21,6 @@ pub mod switch_ingress;
 #[cfg(feature = "kubernetes")]
 pub mod wait_healthy;
 
+#[cfg(feature = "kubernetes")]
+pub use registry::needs_cluster;
 pub use registry::{Places, registry};

@@ -14,6 +14,12 @@ pub struct Places {
     pub backups: PathBuf,
 }
 
+/// True for kinds whose every use reaches a cluster.
+#[cfg(feature = "kubernetes")]
+pub fn needs_cluster(kind: &str) -> bool {
+    ["apply", "backup", "detect-colour", "scale", "switch-ingress", "wait-healthy"].contains(&kind)
+}
+
 /// Every kind of action that this program knows.
 #[cfg(feature = "kubernetes")]
 pub fn registry(ports: &Ports, places: &Places) -> Registry {

@@ -17,6 +17,7 @@ mod open;
 mod pick;
 mod preview;
 mod print;
+mod reach;
 mod resume;
 mod run;
 mod runs;

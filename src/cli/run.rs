@@ -7,6 +7,7 @@ use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::open;
+use super::reach::reach;
 use crate::journal::{Frozen, FrozenFile, Identity};
 use crate::plan::{Bound, Plan};
 use crate::record::{Graph, Reversibility, What};
@@ -52,7 +53,8 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
 pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u32>) -> Result<Draft, CommandFailure> {
     let opened = open::plan(context, &choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let bound = open::bound(&opened.plan, choice)?;
+    let mut bound = open::bound(&opened.plan, choice)?;
+    reach(context, &opened.plan, &mut bound).await?;
     let files = opened.files(context, &bound).await?;
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);

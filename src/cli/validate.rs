@@ -28,7 +28,10 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
     let name = arguments.choice.plan.display().to_string();
     if context.is_json() {
         let warnings: Vec<_> = opened.plan.warnings.iter().map(|warning| warning.to_json()).collect();
-        print::line(&json!({ "plan": name, "valid": true, "inputs-checked": checked, "problems": warnings, "staying": opened.plan.staying() }).to_string());
+        print::line(
+            &json!({ "plan": name, "valid": true, "inputs-checked": checked, "problems": warnings, "staying": opened.plan.staying() })
+                .to_string(),
+        );
         return Ok(Exit::Succeeded);
     }
     let steps = opened.plan.summary().steps.iter().filter(|step| step.role != Role::Guard).count();

@@ -39,8 +39,15 @@ impl Kubernetes for TestServer {
     fn connect(&self, _context: Option<&str>) -> BoxFuture<'static, Result<Connection, KubernetesError>> {
         let server = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| server.clone().answer(request));
-        async move { Ok(Connection { client: kube::Client::new(service, "shop"), namespace: "shop".to_owned(), context: "test".to_owned() }) }
-            .boxed()
+        async move {
+            Ok(Connection {
+                client: kube::Client::new(service, "shop"),
+                namespace: "shop".to_owned(),
+                context: "test".to_owned(),
+                server: "http://test".to_owned(),
+            })
+        }
+        .boxed()
     }
 }
 

@@ -22,6 +22,26 @@ pub struct Connection {
     pub namespace: String,
     /// The context's name, for people.
     pub context: String,
+    /// Where the server is, for people.
+    pub server: String,
+}
+
+/// The name of the context where there is no kubeconfig, but a pod.
+pub const IN_CLUSTER: &str = "in-cluster";
+
+impl Connection {
+    /// Looks whether the server answers, and lets us in.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn look(&self) -> Result<(), KubernetesError> {
+        let said = |verb: &str| format!("the server {} of context `{}` {verb}", self.server, self.context);
+        match self.client.apiserver_version().await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) => Err(KubernetesError::because(said("refuses us"), status.message)),
+            Err(error) => Err(KubernetesError::because(said("does not answer"), error)),
+        }
+    }
 }
 
 /// Why there is no connection.
@@ -64,7 +84,7 @@ impl Kubernetes for Kubeconfig {
         async move {
             let (config, name) = match read_file(path.as_deref())? {
                 Some(file) => from_file(file, context).await?,
-                None => (in_cluster(context.as_deref())?, "in-cluster".to_owned()),
+                None => (in_cluster(context.as_deref())?, IN_CLUSTER.to_owned()),
             };
             connect_with(config, name)
         }
@@ -134,11 +154,11 @@ fn connect_with(mut config: kube::Config, context: String) -> Result<Connection,
     config.connect_timeout = Some(REQUEST_TIMEOUT);
     // The server's audit log names it.
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("bowline/", env!("CARGO_PKG_VERSION")))));
-    let namespace = config.default_namespace.clone();
+    let (namespace, server) = (config.default_namespace.clone(), config.cluster_url.to_string());
     let builder = ClientBuilder::try_from(config)
         .map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;
     let client = builder.with_layer(&tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT })).build();
-    Ok(Connection { client, namespace, context })
+    Ok(Connection { client, namespace, context, server })
 }
 
 /// The server did not answer in time. The request may have been done.

@@ -16,7 +16,7 @@ pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
 pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{Connection, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
+pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
 pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
 pub use script::Script;

@@ -63,7 +63,10 @@ mod tests {
     fn commands_within_a_text_are_made_whole() {
         let called = Called { state: Some("/s".to_owned()), kubeconfig: None };
         assert_eq!(called.complete("`bowline runs` lists them, `x` not"), "`bowline runs --state /s` lists them, `x` not");
-        assert_eq!(called.complete("a `bowline show r` or `bowline abandon r`"), "a `bowline show r --state /s` or `bowline abandon r --state /s`");
+        assert_eq!(
+            called.complete("a `bowline show r` or `bowline abandon r`"),
+            "a `bowline show r --state /s` or `bowline abandon r --state /s`"
+        );
         assert_eq!(called.complete("`bowline never ends"), "`bowline never ends");
     }
 

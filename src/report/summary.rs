@@ -265,7 +265,9 @@ fn warnings(story: &Story) -> Vec<String> {
     }
     if story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Succeeded) {
         let failed = story.steps.values().filter_map(|step| Some((step, step.failure.as_ref()?)));
-        warnings.extend(failed.map(|(step, failure)| format!("{} failed and the run went on without it: {}", step.id, words::failure(failure))));
+        warnings.extend(
+            failed.map(|(step, failure)| format!("{} failed and the run went on without it: {}", step.id, words::failure(failure))),
+        );
     }
     if let Some(Some(failure)) = story.rollback.as_ref().and_then(|rollback| rollback.verified.as_ref()) {
         warnings.push(format!("after the rollback: {}", words::failure(failure)));
@@ -385,9 +387,13 @@ mod tests {
         let mut plan = samples::blue_green();
         plan.steps[0].timeout = Some(crate::ids::Period(std::time::Duration::from_secs(2)));
         let mut journal = Journal::of(plan);
-        let failure = Failure { causes: vec!["it was stopped before its end".to_owned()], ..Failure::permanent("it took longer than it may") };
+        let failure =
+            Failure { causes: vec!["it was stopped before its end".to_owned()], ..Failure::permanent("it took longer than it may") };
         journal.begin("database", 1).wait(2_000).end("database", 1, AttemptResult::TimedOut { failure, retry_at: None });
-        journal.write(What::RunClosed { outcome: Outcome::Succeeded, notes: vec!["database failed and the run went on without it".to_owned()] });
+        journal.write(What::RunClosed {
+            outcome: Outcome::Succeeded,
+            notes: vec!["database failed and the run went on without it".to_owned()],
+        });
         insta::assert_snapshot!(told(&journal.records), @"
         blue-green in production succeeded in 2.0s, with warnings
         warning: database failed and the run went on without it: it took longer than its 2s: it was stopped before its end
@@ -399,7 +405,8 @@ mod tests {
         let mut records = samples::halted();
         let What::RunOpened { graph, .. } = &mut records[0].what else { panic!("the first record opens the run") };
         Arc::make_mut(graph).steps[0].reversibility = Reversibility::Irreversible;
-        let next: Vec<String> = Summary::of(&Story::of(&records)).next.into_iter().map(|next| format!("{}: {}", next.command, next.does)).collect();
+        let next: Vec<String> =
+            Summary::of(&Story::of(&records)).next.into_iter().map(|next| format!("{}: {}", next.command, next.does)).collect();
         insta::assert_snapshot!(next.join("\n"), @"
         bowline resume 20261121-120300-7f3a: goes on where it stopped
         bowline abandon 20261121-120300-7f3a: closes it as it is

@@ -146,10 +146,10 @@ impl Painter {
 #[cfg(test)]
 pub(super) mod tests {
     use super::{Look, Painter};
-    use crate::report::called::Called;
     use crate::event::Event;
     use crate::ids::Moment;
     use crate::record::Record;
+    use crate::report::called::Called;
     use crate::report::live::Room;
     use crate::report::samples;
     use crate::report::summary::Summary;

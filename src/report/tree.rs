@@ -33,7 +33,11 @@ pub fn draw(name: &str, graph: &Graph, staying: &Staying) -> String {
     for (row, bracket) in rows.iter().zip(brackets) {
         let label = format!("{}{}", row.branch, row.step.id);
         let mark = mark(row.step, staying);
-        let line = format!("{bracket} {mark} {label:names$}  {kind:kinds$}  {}", notes(graph, row, pivot, staying.get(&row.step.id)), kind = row.step.kind);
+        let line = format!(
+            "{bracket} {mark} {label:names$}  {kind:kinds$}  {}",
+            notes(graph, row, pivot, staying.get(&row.step.id)),
+            kind = row.step.kind
+        );
         lines.push(line.trim_end().to_owned());
     }
     lines.push(String::new());

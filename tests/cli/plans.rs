@@ -132,16 +132,22 @@ fn commands_that_are_told_name_the_state_folder_that_was_named() {
 #[test]
 fn what_stays_on_purpose_is_drawn_so_and_says_why() {
     let note = "  - id: note\n    shell: { run: 'true' }\n    undo: { none: it is only a note }\n";
-    let bench = Bench::with(&format!("plan: stays\nsteps:\n{note}  - id: bad\n    shell: {{ run: 'false' }}\n    undo: {{ none: it fails }}\n"));
+    let bench =
+        Bench::with(&format!("plan: stays\nsteps:\n{note}  - id: bad\n    shell: {{ run: 'false' }}\n    undo: {{ none: it fails }}\n"));
     bench.run(&["graph", "plan.yaml"]).assert_code(0).assert_says("= note  shell  it is only a note");
     bench.run(&["validate", "plan.yaml"]).assert_code(0).assert_says("it is only a note");
-    bench.run(&["run", "plan.yaml"]).assert_code(3).assert_says("nothing to take back: it is only a note").assert_says("but for what stays");
+    bench
+        .run(&["run", "plan.yaml"])
+        .assert_code(3)
+        .assert_says("nothing to take back: it is only a note")
+        .assert_says("but for what stays");
     bench.run(&["show"]).assert_code(0).assert_says("note  shell  stays");
 }
 
 #[test]
 fn inputs_that_do_not_fit_are_told_in_words_and_as_objects() {
-    let bench = Bench::with("plan: inp\ninputs:\n  version: { type: string }\nsteps:\n  - id: a\n    shell: { run: 'true', read-only: true }\n");
+    let bench =
+        Bench::with("plan: inp\ninputs:\n  version: { type: string }\nsteps:\n  - id: a\n    shell: { run: 'true', read-only: true }\n");
     let ended = bench.run(&["run", "plan.yaml", "--set", "versoin=1"]);
     ended.assert_code(2);
     insta::assert_snapshot!(ended.err.trim_end(), @"

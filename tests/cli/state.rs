@@ -36,8 +36,24 @@ fn what_cannot_be_used_ends_with_2_and_is_named() {
 
 #[test]
 fn an_answer_for_a_step_that_is_not_in_doubt_is_refused() {
-    let bench = Bench::with("plan: sure\nsteps:\n  - id: one\n    shell: { run: 'true' }\n    undo: { none: nothing }\n  - id: two\n    shell: { run: 'false' }\n");
+    let bench = Bench::with(
+        "plan: sure\nsteps:\n  - id: one\n    shell: { run: 'true' }\n    undo: { none: nothing }\n  - id: two\n    shell: { run: 'false' }\n",
+    );
     bench.run(&["run", "plan.yaml", "--yes"]).assert_code(5);
     bench.run(&["resume", "--settle", "one=done"]).assert_code(2).assert_says("`one` is not in doubt").assert_says("no step is in doubt");
     bench.run(&["resume", "--settle", "three=done"]).assert_code(2).assert_says("no step `three`");
+}
+
+#[test]
+fn without_its_cluster_nothing_of_a_plan_begins() {
+    let bench = Bench::with(
+        "plan: kube\nsteps:\n  - id: first\n    shell: { run: 'touch first.txt' }\n    undo: { none: a file }\n  - id: down\n    scale: { deployment: web, replicas: 1 }\n",
+    );
+    bench.write(
+        "config",
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: x}}]\ncontexts: [{name: test, context: {cluster: c, user: u}}]\n",
+    );
+    let ended = bench.run(&["run", "plan.yaml", "--kubeconfig", "config"]);
+    ended.assert_code(7).assert_says("https://127.0.0.1:1").assert_says("context `test`");
+    assert!(!bench.has("first.txt") && !bench.has("state"));
 }
