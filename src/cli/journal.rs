@@ -27,7 +27,11 @@ async fn verify(context: &Context, arguments: &JournalVerify) -> Result<Exit, Co
     let mut whole = true;
     if let Some(file) = &arguments.file {
         let bytes = read(context, file).await?;
-        let verified = verify_export(&mut bytes.as_slice())?;
+        let named = |error| {
+            let failure = CommandFailure::from(error);
+            CommandFailure { message: format!("{}: {}", file.display(), failure.message), ..failure }
+        };
+        let verified = verify_export(&mut bytes.as_slice()).map_err(named)?;
         whole = tell(context, &file.display().to_string(), &verified);
     } else {
         let folder = context.state()?;
@@ -95,7 +99,11 @@ async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, Co
 
 async fn import(context: &Context, arguments: &JournalImport) -> Result<Exit, CommandFailure> {
     let bytes = read(context, &arguments.file).await?;
-    let run = context.new_state()?.import(&mut bytes.as_slice())?;
+    let named = |error| {
+        let failure = CommandFailure::from(error);
+        CommandFailure { message: format!("{}: {}", arguments.file.display(), failure.message), ..failure }
+    };
+    let run = context.new_state()?.import(&mut bytes.as_slice()).map_err(named)?;
     print::line(&context.called.complete(&format!("run {run} is imported: `bowline show {run}`")));
     Ok(Exit::Succeeded)
 }

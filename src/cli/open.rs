@@ -13,6 +13,7 @@ use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,7 +33,14 @@ pub struct OpenedPlan {
 /// When the file cannot be read, or the plan does not fit together.
 pub async fn plan(context: &Context, path: &Path) -> Result<OpenedPlan, CommandFailure> {
     let cannot_read = || CommandFailure::usage(format!("cannot read the plan {}", path.display()));
-    let bytes = context.ports.files.read(path).await.map_err(|error| cannot_read().because(&error.source))?;
+    let bytes = context.ports.files.read(path).await.map_err(|error| {
+        let failure = cannot_read().because(&error.source);
+        match error.source.kind() {
+            ErrorKind::IsADirectory => failure.hint("name the plan's file, not its folder"),
+            ErrorKind::NotFound => failure.hint("the path is taken from the folder in which you are"),
+            _ => failure,
+        }
+    })?;
     let text = String::from_utf8(bytes).map_err(|error| cannot_read().because(&error))?;
     let file = std::path::absolute(path).map_err(|error| cannot_read().because(&error))?;
     let plan = checked(context, &path.display().to_string(), &text)?;

@@ -104,8 +104,13 @@ fn log(context: &Context, records: &[Record]) {
 
 fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Record], step: &StepId) -> Result<(), CommandFailure> {
     let Some(blob) = kept(records, step) else {
+        if Story::of(records).step(step).is_none() {
+            return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
+        }
         let with: Vec<&str> = steps_with_evidence(records).map(StepId::as_str).collect();
-        let failure = CommandFailure::usage(format!("no evidence was kept for `{step}` of run {run}"));
+        let failure = CommandFailure::usage(format!(
+            "no evidence was kept of `{step}` in run {run}: it is kept when a step fails and there is something to look at"
+        ));
         return Err(if with.is_empty() { failure } else { failure.hint(format!("there is evidence for {}", with.join(", "))) });
     };
     let looking = |refused| CommandFailure::of_looking(&refused);

@@ -57,3 +57,15 @@ fn without_its_cluster_nothing_of_a_plan_begins() {
     ended.assert_code(7).assert_says("https://127.0.0.1:1").assert_says("context `test`");
     assert!(!bench.has("first.txt") && !bench.has("state"));
 }
+
+#[test]
+fn what_is_not_there_is_named() {
+    let bench = Bench::with("plan: p\nsteps:\n  - id: one\n    shell: { run: 'true' }\n    undo: { none: nothing }\n");
+    bench.run(&["validate", "state"]).assert_code(2).assert_says("the folder in which you are");
+    std::fs::create_dir(bench.path("folder")).expect("a folder");
+    bench.run(&["validate", "folder"]).assert_code(2).assert_says("not its folder");
+    bench.run(&["run", "plan.yaml"]).assert_code(0);
+    bench.run(&["show", "--evidence", "nope"]).assert_code(2).assert_says("no step `nope`");
+    bench.write("export.jsonl", "{}\n");
+    bench.run(&["journal", "verify", "--file", "export.jsonl"]).assert_code(2).assert_says("export.jsonl");
+}

@@ -15,7 +15,7 @@ use super::model::Plan;
 use super::problem::{Notes, Problems};
 use super::read::{Draft, Head, Reader};
 use crate::action::Registry;
-use crate::expr::yaml;
+use crate::expr::yaml::{self, Kind};
 use crate::record::Reversibility;
 
 /// Reads and checks a plan.
@@ -33,10 +33,20 @@ pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
         }
         Err(error) => {
             mask_secrets(&mut notes);
-            notes.error("plan::syntax", &error.span, format!("this is not YAML: {}", error.message));
+            let tabs = error.message.contains("tabs disallowed");
+            let problem = notes.error("plan::syntax", &error.span, format!("this is not YAML: {}", error.message));
+            if tabs {
+                problem.help("YAML is indented with blanks: write two instead of each tab");
+            }
             return Err(notes.finish().expect_err("a mistake was noted just now"));
         }
     };
+    if root.kind == Kind::Null {
+        notes
+            .error("plan::empty", &root.label, "there is no plan in this file")
+            .help("begin with `plan: my-service`, then list its `steps:`");
+        return Err(notes.finish().expect_err("a mistake was noted just now"));
+    }
     let mut reader = Reader::new(registry, notes);
     let (head, drafts) = reader.plan(&root);
     Checker { registry, notes: reader.notes, head, drafts }.run()
@@ -72,7 +82,10 @@ impl Checker<'_, '_> {
         self.check_references(&names, order.as_ref());
         if let Some(order) = &order {
             self.check_guards(&guards, order);
-            self.check_pivot(order);
+            // With two steps of one name it is not known which of them is meant to come after what.
+            if names.0.len() == self.drafts.iter().filter(|draft| draft.id.is_some()).count() {
+                self.check_pivot(order);
+            }
         }
         let Checker { notes, head, drafts, .. } = self;
         let warnings = notes.finish()?;

@@ -153,12 +153,10 @@ fn no_yaml_no_steps_no_plan() {
     2:8 [[] plan::syntax: this is not YAML: unclosed bracket '['
         help: -
     "#);
-    insta::assert_snapshot!(lines(""), @r#"
-    1:1 [] plan::missing-key: a plan needs the key `plan`
-        help: add `plan:` with for example `plan: my-service`
-    1:1 [] plan::missing-key: a plan needs the key `steps`
-        help: add `steps:` with for example `- id: first`
-    "#);
+    insta::assert_snapshot!(lines(""), @"
+    1:1 [] plan::empty: there is no plan in this file
+        help: begin with `plan: my-service`, then list its `steps:`
+    ");
     insta::assert_snapshot!(lines("- a\n"), @r#"
     1:1 [- a] plan::missing-key: a plan needs the key `steps`
         help: add `steps:` with for example `- id: first`
@@ -182,4 +180,21 @@ fn a_secret_in_clear_is_hidden_even_in_what_is_no_yaml() {
     let text = "plan: p\nsecrets: { token: hunter2, [\nsteps:\n";
     let shown = shown(&checked(text).unwrap_err());
     assert!(!shown.contains("hunter2") && shown.contains("secrets:"), "{shown}");
+}
+
+#[test]
+fn what_follows_from_a_name_that_stands_twice_is_not_told() {
+    let text = with("- id: a\n  shell: { run: x }\n- id: a\n  shell: { run: y }\n");
+    insta::assert_snapshot!(lines(&text), @"
+    8:7 [a] plan::duplicate-step: there are two steps `a`
+        help: give one of them another id
+    ");
+}
+
+#[test]
+fn tabs_are_explained() {
+    insta::assert_snapshot!(lines("plan: p\nsteps:\n\t- id: a\n"), @"
+    3:2 [-] plan::syntax: this is not YAML: tabs disallowed within this context (block indentation)
+        help: YAML is indented with blanks: write two instead of each tab
+    ");
 }
