@@ -10,6 +10,7 @@ pub mod outlet;
 #[cfg(feature = "terminal")]
 pub mod screen;
 pub mod sentence;
+mod status;
 pub mod story;
 pub mod summary;
 #[cfg(feature = "terminal")]

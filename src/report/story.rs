@@ -2,11 +2,11 @@
 
 use super::called::Called;
 use crate::ids::{ActionKind, Moment, PlanName, RunId, StepId};
-use crate::record::{
-    CancelLevel, Cause, EffectKey, Failure, Graph, Holder, Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope, SkipReason,
-};
+use crate::record::{CancelLevel, Cause, EffectKey, Failure, Graph, Holder, Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope};
 use indexmap::IndexMap;
 use std::time::Duration;
+
+pub use super::status::Status;
 
 /// A run as far as it has been told. Folding the same record twice, or missing some, does no harm.
 #[derive(Debug, Clone, Default)]
@@ -92,73 +92,6 @@ pub struct Portion {
     pub total: u64,
     /// What is counted.
     pub unit: String,
-}
-
-/// Where a step stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// Its turn has not come.
-    Waiting,
-    /// An attempt is under way.
-    Running,
-    /// A pause waits for this moment.
-    Pausing(Moment),
-    /// A person is asked this.
-    Asking(String),
-    /// An attempt failed, the next begins at this moment.
-    Backoff(Moment),
-    /// It did what it should.
-    Done,
-    /// It will not run.
-    Skipped(SkipReason),
-    /// It failed for good.
-    Failed,
-    /// Its time was over, for good.
-    TimedOut,
-    /// It was stopped because the run was.
-    Cancelled,
-    /// The process that ran it is gone.
-    Interrupted,
-    /// It is being taken back.
-    Undoing,
-    /// Taking it back failed, the next try begins at this moment.
-    UndoBackoff(Moment),
-    /// It is taken back, or there was nothing to take back.
-    Undone,
-    /// It is taken back but for what is somebody else's by now.
-    Kept,
-    /// Something that it wrote is still there.
-    Residue,
-}
-
-/// The word that stands for a status in `show` and in JSON.
-impl Status {
-    /// One word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Status::Waiting => "waiting",
-            Status::Running => "running",
-            Status::Pausing(_) => "pausing",
-            Status::Asking(_) => "asking",
-            Status::Backoff(_) => "retrying",
-            Status::Done => "done",
-            Status::Skipped(_) => "skipped",
-            Status::Failed => "failed",
-            Status::TimedOut => "timed-out",
-            Status::Cancelled => "cancelled",
-            Status::Interrupted => "interrupted",
-            Status::Undoing | Status::UndoBackoff(_) => "undoing",
-            Status::Undone => "undone",
-            Status::Kept => "kept",
-            Status::Residue => "residue",
-        }
-    }
-
-    /// True while something happens or is waited for: such a step has a line of its own on a live display.
-    pub fn is_live(&self) -> bool {
-        use Status::{Asking, Backoff, Pausing, Running, UndoBackoff, Undoing};
-        matches!(self, Running | Pausing(_) | Asking(_) | Backoff(_) | Undoing | UndoBackoff(_))
-    }
 }
 
 /// What is known of the look at the outside when a step failed.

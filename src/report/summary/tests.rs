@@ -1,0 +1,120 @@
+//! Summaries as people see them.
+
+use super::Summary;
+use crate::record::{AttemptResult, Failure, Outcome, Record, Reversibility, What};
+use crate::report::samples::{self, Journal};
+use crate::report::story::{Story, Warning};
+use std::sync::Arc;
+
+fn told(records: &[Record]) -> String {
+    Summary::of(&Story::of(records)).lines().join("\n")
+}
+
+#[test]
+fn success_is_one_line() {
+    insta::assert_snapshot!(told(&samples::succeeded()), @"blue-green in production succeeded in 1m 16s");
+}
+
+#[test]
+fn success_with_warnings_tells_them() {
+    let mut story = Story::of(&samples::succeeded());
+    let warning = Warning { step: Some(samples::id("database")), text: "kept 3 of 7 backups".to_owned() };
+    story.warnings.extend([warning.clone(), warning]);
+    insta::assert_snapshot!(Summary::of(&story).lines().join("\n"), @"
+    blue-green in production succeeded in 1m 16s, with warnings
+    warning: database: kept 3 of 7 backups
+    ");
+}
+
+#[test]
+fn a_rollback_tells_why_and_what_was_left_alone() {
+    insta::assert_snapshot!(told(&samples::rolled_back()), @"
+    blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed
+    healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+      try this: push the image, or name one that exists
+    left alone, because somebody else changed it since:
+      deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
+    next:
+      bowline show 20261121-120300-7f3a --evidence healthy
+          shows what was seen when it failed
+    ");
+}
+
+#[test]
+fn a_stuck_run_tells_what_is_left_and_in_doubt_and_what_to_type() {
+    insta::assert_snapshot!(told(&samples::stuck()), @"
+    blue-green in production is stuck after 1m 46s: what it changed could not all be taken back
+    switch: waiting for the new side to answer through the ingress
+    still there:
+      switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
+    not taken back yet, because what is still there needs them: deploy
+    in doubt:
+      database: what it did: a program's end cannot be looked up
+    warning: switch: not all evidence could be kept: the server did not answer within 5s
+    next:
+      bowline resume 20261121-120300-7f3a --settle database=done|not-done
+          goes on, once you have looked and say what happened
+      bowline rollback 20261121-120300-7f3a
+          takes back everything, also what `back` does not guard
+      bowline abandon 20261121-120300-7f3a
+          closes it as it is
+    ");
+}
+
+#[test]
+fn a_step_that_may_fail_is_told_once_and_a_limit_is_named() {
+    let mut plan = samples::blue_green();
+    plan.steps[0].timeout = Some(crate::ids::Period(std::time::Duration::from_secs(2)));
+    let mut journal = Journal::of(plan);
+    let failure = Failure { causes: vec!["it was stopped before its end".to_owned()], ..Failure::permanent("it took longer than it may") };
+    journal.begin("database", 1).wait(2_000).end("database", 1, AttemptResult::TimedOut { failure, retry_at: None });
+    journal
+        .write(What::RunClosed { outcome: Outcome::Succeeded, notes: vec!["database failed and the run went on without it".to_owned()] });
+    insta::assert_snapshot!(told(&journal.records), @"
+    blue-green in production succeeded in 2.0s, with warnings
+    warning: database failed and the run went on without it: it took longer than its 2s: it was stopped before its end
+    ");
+}
+
+#[test]
+fn past_the_pivot_nobody_is_told_to_go_back() {
+    let mut records = samples::halted();
+    let What::RunOpened { graph, .. } = &mut records[0].what else { panic!("the first record opens the run") };
+    Arc::make_mut(graph).steps[0].reversibility = Reversibility::Irreversible;
+    let next: Vec<String> =
+        Summary::of(&Story::of(&records)).next.into_iter().map(|next| format!("{}: {}", next.command, next.does)).collect();
+    insta::assert_snapshot!(next.join("\n"), @"
+    bowline resume 20261121-120300-7f3a: goes on where it stopped
+    bowline abandon 20261121-120300-7f3a: closes it as it is
+    ");
+}
+
+#[test]
+fn a_halted_run_tells_what_to_type() {
+    insta::assert_snapshot!(told(&samples::halted()), @"
+    blue-green in production is halted after 1m 02s: stopped by Ctrl-C
+    next:
+      bowline resume 20261121-120300-7f3a    goes on taking back what was done
+      bowline rollback 20261121-120300-7f3a  takes back what was done
+      bowline abandon 20261121-120300-7f3a   closes it as it is
+    ");
+}
+
+#[test]
+fn a_run_without_an_end_says_so() {
+    insta::assert_snapshot!(told(&samples::running()), @"
+    blue-green in production has not ended: done so far: database, colours
+    next:
+      bowline resume 20261121-120300-7f3a    goes on where it stopped
+      bowline rollback 20261121-120300-7f3a  takes back what was done
+      bowline abandon 20261121-120300-7f3a   closes it as it is
+    ");
+}
+
+#[test]
+fn a_rejection_names_the_person() {
+    insta::assert_snapshot!(told(&samples::rejected()), @"
+    blue-green in production was rolled back after 1m 21s: what `back` guards is as it was
+    colours: rejected by ada: not on a Friday
+    ");
+}
