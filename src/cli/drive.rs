@@ -76,7 +76,8 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
         }
         Supervised::Left => {
             display.leave();
-            print::notice(&format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt"));
+            let text = format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt");
+            print::notice(&context.called.complete(&text));
             Ok(Exit::Halted)
         }
     }

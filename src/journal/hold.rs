@@ -73,7 +73,7 @@ impl StateFolder {
         let stored = self.stored(run)?;
         self.check_free(&stored, mode)?;
         if mode != Mode::Abandon {
-            check_key(&stored, self.key()?.check())?;
+            check_key(&stored, self.key_to_open()?.check())?;
             self.check_chain(&stored)?;
         }
         let (epoch, holder) = (stored.epoch + 1, self.holder()?);

@@ -125,7 +125,7 @@ impl StateFolder {
     /// When there is no such run, or its key is not at hand.
     pub fn reader(&self, run: &RunId) -> Result<RunReader, Refused> {
         let stored = self.stored(run)?;
-        check_key(&stored, self.key()?.check())?;
+        check_key(&stored, self.key_to_open()?.check())?;
         Ok(RunReader { folder: self.clone(), no: stored.no })
     }
 
@@ -208,6 +208,6 @@ impl RunReader {
     pub fn open(&self, blob: &BlobRef) -> Result<Vec<u8>, JournalError> {
         let bytes = blob_bytes(&self.folder.reading(), self.no, &blob.id)?;
         let sealed = bytes.ok_or_else(|| JournalError::Damaged(format!("there is no blob {}", blob.id)))?;
-        seal::open(&*self.folder.key()?, blob, &sealed)
+        seal::open(&*self.folder.key_to_open()?, blob, &sealed)
     }
 }

@@ -113,15 +113,25 @@ impl StateFolder {
         connect(&self.0.path.join("journal.db"))
     }
 
-    /// The key, read or made when it is first needed: looking at runs needs none.
+    /// The key for a new run, made when there is none.
     pub(super) fn key(&self) -> Result<Arc<SealingKey>, JournalError> {
+        self.known_key(|path| SealingKey::load_or_create(path, &*self.0.outside.random))
+    }
+
+    /// The key that opens what is there. One that is lost is never replaced: a new one opens nothing.
+    pub(super) fn key_to_open(&self) -> Result<Arc<SealingKey>, JournalError> {
+        let lost = |path: &Path| JournalError::Key(format!("`{}` is gone: put it back, or give the key as BOWLINE_KEY", path.display()));
+        self.known_key(|path| SealingKey::load(path)?.ok_or_else(|| lost(path)))
+    }
+
+    fn known_key(&self, find: impl FnOnce(&Path) -> Result<SealingKey, JournalError>) -> Result<Arc<SealingKey>, JournalError> {
         let mut known = self.0.key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = &*known {
             return Ok(Arc::clone(key));
         }
         let key = Arc::new(match &self.0.given {
             Some(text) => SealingKey::from_text(text)?,
-            None => SealingKey::load_or_create(&self.0.path.join("key"), &*self.0.outside.random)?,
+            None => find(&self.0.path.join("key"))?,
         });
         *known = Some(Arc::clone(&key));
         Ok(key)

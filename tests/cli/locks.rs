@@ -38,3 +38,18 @@ fn after_a_kill_a_new_run_is_refused_until_the_old_one_is_dealt_with() {
         bench.run(&["run", "plan.yaml", "--yes"]).assert_code(0);
     }
 }
+
+#[test]
+fn a_key_that_is_lost_is_not_replaced_by_one_that_opens_nothing() {
+    let bench = Bench::with(SLOW);
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("begun");
+    run.kill().expect("it is our child");
+    run.wait().expect("it is our child");
+    let (key, elsewhere) = (bench.path("state/key"), bench.path("elsewhere"));
+    std::fs::rename(&key, &elsewhere).expect("the run has made it");
+    bench.run(&["rollback"]).assert_code(2).assert_says("state/key` is gone");
+    assert!(!key.exists());
+    std::fs::rename(&elsewhere, &key).expect("both are in the test's folder");
+    bench.run(&["rollback"]).assert_code(0);
+}

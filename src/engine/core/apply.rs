@@ -258,7 +258,7 @@ impl Core {
     }
 
     /// What nobody can tell the end of is never simply repeated.
-    fn is_in_doubt(&self, step: Index) -> bool {
+    pub(super) fn is_in_doubt(&self, step: Index) -> bool {
         self.steps[step].has_unknown() && !self.graph.steps[step].idempotent
     }
 

@@ -223,7 +223,7 @@ impl Core {
     pub fn retry_delay(&self, id: &StepId, failure: &Failure, now: Moment) -> Option<Duration> {
         let step = self.places.find(&self.graph, id)?;
         let summary = &self.graph.steps[step];
-        if !failure.retriable || self.is_stopping() {
+        if !failure.retriable || self.is_stopping() || self.is_in_doubt(step) {
             return None;
         }
         let delay = summary.retry.delay_after(self.steps[step].failures + 1)?;

@@ -4,8 +4,8 @@ use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, Reversibility, Settled, StepSummary,
-    UndoClass, What,
+    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, RetryPolicy, Reversibility, Settled,
+    StepSummary, UndoClass, What,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,9 +69,12 @@ fn irreversible(name: &str) -> StepSummary {
 
 #[test]
 fn what_nobody_can_look_up_is_repeated_neither_by_a_retry_nor_by_a_resume() {
-    let mut run = Run::of(vec![irreversible("migrate")]);
+    let policy = RetryPolicy { attempts: 3, ..RetryPolicy::ONCE };
+    let mut run = Run::of(vec![StepSummary { retry: policy, ..irreversible("migrate") }]);
     run.start("migrate", 1);
     run.settle("migrate", Settled::Unknown("lost".into()));
+    let failure = Failure { retriable: true, ..Failure::permanent("it failed") };
+    assert_eq!(run.0.retry_delay(&id("migrate"), &failure, Moment::from_millis(0)), None, "a retry that will not come is not promised");
     run.fail("migrate", 1, Some(Moment::from_millis(1_000)));
     assert_eq!(run.status("migrate"), Status::Failed, "a retry would repeat it");
     run.say(What::RunHalted { outcome: Outcome::Halted, reason: "past the pivot".into() });
