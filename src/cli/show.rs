@@ -202,8 +202,8 @@ mod tests {
           database: what it did: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
-          bowline resume 20261121-120300-7f3a --settle database=done|not-done
-              goes on, once you have looked and say what happened
+          bowline resume 20261121-120300-7f3a
+              tries again to take back what is left
           bowline rollback 20261121-120300-7f3a
               takes back everything, also what `back` does not guard
           bowline abandon 20261121-120300-7f3a

@@ -290,8 +290,9 @@ fn next(story: &Story) -> Vec<Next> {
     let mut add = |words: String, does: &str| next.push(Next { command: story.called.command(&words), does: does.to_owned() });
     let ending = story.ending.as_ref();
     if ending.is_none_or(|ending| !ending.closed) {
-        let doubtful: Vec<&StepStory> = story.doubtful().collect();
-        let settle: String = doubtful.iter().map(|step| format!(" --settle {}=done|not-done", step.id)).collect();
+        // Going back asks nothing: a step in doubt is taken back as one that was done.
+        let doubtful = story.doubtful().filter(|_| !story.goes_back());
+        let settle: String = doubtful.map(|step| format!(" --settle {}=done|not-done", step.id)).collect();
         let resume = match ending.map(|ending| ending.outcome) {
             _ if !settle.is_empty() => "goes on, once you have looked and say what happened",
             Some(Outcome::Stuck) => "tries again to take back what is left",

@@ -1,7 +1,7 @@
 //! Summaries as people see them.
 
 use super::Summary;
-use crate::record::{AttemptResult, Failure, Outcome, Record, Reversibility, What};
+use crate::record::{AttemptResult, CancelLevel, EffectKey, Failure, Outcome, Record, Reversibility, Settled, What};
 use crate::report::samples::{self, Journal};
 use crate::report::story::{Story, Warning};
 use std::sync::Arc;
@@ -52,8 +52,8 @@ fn a_stuck_run_tells_what_is_left_and_in_doubt_and_what_to_type() {
       database: what it did: a program's end cannot be looked up
     warning: switch: not all evidence could be kept: the server did not answer within 5s
     next:
-      bowline resume 20261121-120300-7f3a --settle database=done|not-done
-          goes on, once you have looked and say what happened
+      bowline resume 20261121-120300-7f3a
+          tries again to take back what is left
       bowline rollback 20261121-120300-7f3a
           takes back everything, also what `back` does not guard
       bowline abandon 20261121-120300-7f3a
@@ -97,6 +97,35 @@ fn a_halted_run_tells_what_to_type() {
       bowline resume 20261121-120300-7f3a    goes on taking back what was done
       bowline rollback 20261121-120300-7f3a  takes back what was done
       bowline abandon 20261121-120300-7f3a   closes it as it is
+    ");
+}
+
+fn halted_in_doubt(before: &[What]) -> String {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.begin("database", 1);
+    for what in before {
+        journal.write(what.clone());
+    }
+    let settled = Settled::Unknown("a program's end cannot be looked up".to_owned());
+    journal.write(What::EffectSettled { step: samples::id("database"), key: EffectKey("run".into()), settled });
+    journal.write(What::RunHalted { outcome: Outcome::Halted, reason: "stopped by Ctrl-C".to_owned() });
+    let next: Vec<String> =
+        Summary::of(&Story::of(&journal.records)).next.into_iter().map(|next| format!("{}: {}", next.command, next.does)).collect();
+    next.join("\n")
+}
+
+#[test]
+fn only_who_goes_on_is_asked_what_became_of_a_step_in_doubt() {
+    insta::assert_snapshot!(halted_in_doubt(&[]), @"
+    bowline resume 20261121-120300-7f3a --settle database=done|not-done: goes on, once you have looked and say what happened
+    bowline rollback 20261121-120300-7f3a: takes back what was done
+    bowline abandon 20261121-120300-7f3a: closes it as it is
+    ");
+    let back = What::CancelRequested { level: CancelLevel::RollBack, by: "Ctrl-C".to_owned() };
+    insta::assert_snapshot!(halted_in_doubt(&[back]), @"
+    bowline resume 20261121-120300-7f3a: goes on taking back what was done
+    bowline rollback 20261121-120300-7f3a: takes back what was done
+    bowline abandon 20261121-120300-7f3a: closes it as it is
     ");
 }
 
