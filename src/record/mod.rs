@@ -2,11 +2,13 @@
 
 mod effect;
 mod graph;
+mod result;
 mod what;
 
 pub use effect::{BlobRef, Digest, DigestError, EffectKey, Mark, MarkKind, Settled};
 pub use graph::{Graph, GuardSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
-pub use what::{AttemptResult, CancelLevel, Cause, Failure, Holder, Mode, Outcome, Scope, SkipReason, UndoResult, What};
+pub use result::{AttemptResult, Failure, Outcome, UndoResult};
+pub use what::{CancelLevel, Cause, Holder, Mode, Scope, SkipReason, What};
 
 use crate::ids::Moment;
 use serde::{Deserialize, Serialize};
