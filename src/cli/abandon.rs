@@ -5,7 +5,7 @@ use super::confirm::confirm;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
+use super::{orphans, pick, print};
 use crate::ids::Moment;
 use crate::journal::Held;
 use crate::record::{Mode, Outcome, Record, Reversibility, VERSION, What};
@@ -23,8 +23,8 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let fact = format!("what run {run} did would stay as it is ({})", told(&left));
     confirm(context, arguments.yes, &fact, "Close it?")?;
     let held = folder.hold(&run, Mode::Abandon)?;
-    for step in runtime.block_on(context.ports.processes.end_orphans(&run)) {
-        print::notice(&format!("{step}: its program still ran although the bowline that had started it was gone: it was ended"));
+    for orphan in runtime.block_on(context.ports.processes.end_orphans(&run)) {
+        print::notice(&format!("{}: {}", orphan.step, orphans::told(&orphan)));
     }
     let records = held.records()?;
     let now = context.ports.clock.now();

@@ -3,10 +3,11 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::orphans;
 use super::print;
 use super::secrets::PlanSecrets;
 use super::settings::Settlement;
-use super::signals::{Supervised, supervise};
+use super::signals::{End, supervise};
 use crate::action::{self, RunScope};
 use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};
 use crate::event::Event;
@@ -14,7 +15,7 @@ use crate::expr::Values;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, Held, JournalError, Request};
 use crate::plan::Plan;
-use crate::ports::Processes;
+use crate::ports::{Orphan, Processes};
 use crate::record::{Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
@@ -58,23 +59,31 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
         controls.send(control).expect("the receiver is a few lines above");
     }
     let (opening, held) = opening(context, journey, &display, obeyed)?;
-    let work = carry(opening, held, controls.clone(), Arc::clone(&display), Arc::clone(&context.ports.processes));
+    let work = carry(opening, Arc::clone(&held), controls.clone(), Arc::clone(&display), Arc::clone(&context.ports.processes));
     let supervised = supervise(&context.ports.clock, &controls, work);
-    match supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))? {
-        Supervised::Ended((Err(error), _)) if display.story().run.is_none() => {
+    let supervised = supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))?;
+    let released = let_go(held, supervised.all_over);
+    match supervised.end {
+        End::Came(Err(StillRun(orphans))) => {
+            display.leave();
+            Err(orphans::still_run(&orphans))
+        }
+        End::Came(Ok(Err(error))) if display.story().run.is_none() => {
             display.leave();
             Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
         }
-        Supervised::Ended((ended, held)) => {
-            let released = release(context, &*display, held);
+        End::Came(Ok(ended)) => {
+            if supervised.all_over {
+                display.event(&Event::Released { run: run.clone(), at: context.ports.clock.now() });
+            }
             Ok(tell(&*display, &run, ended, released, exit))
         }
-        Supervised::BrokeDown => {
+        End::BrokeDown => {
             display.leave();
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
             Err(CommandFailure::new(Exit::Internal, "bowline broke down; this is a bug").hint(hint))
         }
-        Supervised::Left => {
+        End::Left => {
             display.leave();
             let text = format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt");
             print::notice(&context.called.complete(&text));
@@ -123,7 +132,8 @@ fn opening(
     Ok((opening, Arc::new(held)))
 }
 
-type Carried = (Result<Ended, EngineError>, Arc<Held>);
+/// Programs of the run's last process that cannot be ended: nothing was begun.
+struct StillRun(Vec<Orphan>);
 
 /// Runs the engine and hears what other shells ask.
 async fn carry(
@@ -132,12 +142,15 @@ async fn carry(
     controls: UnboundedSender<Control>,
     display: Arc<dyn Display>,
     processes: Arc<dyn Processes>,
-) -> Carried {
+) -> Result<Result<Ended, EngineError>, StillRun> {
     if !opening.records.is_empty() {
         // What the last process left at work would go on beside us, and write after it was taken back.
-        for step in processes.end_orphans(held.run()).await {
-            let text = "its program still ran although the bowline that had started it was gone: it was ended".to_owned();
-            display.event(&Event::Warning { step: StepId::new(&step).ok(), text });
+        let orphans = processes.end_orphans(held.run()).await;
+        for orphan in &orphans {
+            display.event(&Event::Warning { step: StepId::new(&orphan.step).ok(), text: orphans::told(orphan) });
+        }
+        if orphans.iter().any(|orphan| !orphan.ended) {
+            return Err(StillRun(orphans));
         }
     }
     let hearing = tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)));
@@ -148,15 +161,17 @@ async fn carry(
         // A journal that breaks also keeps durable records from being shown, and the summary must know what ran.
         display.recall(&records);
     }
-    (ended, held)
+    Ok(ended)
 }
 
-/// Lets go of the run. Only when no task is left that could still do something: the next process may begin at once.
-fn release(context: &Context, display: &dyn Display, held: Arc<Held>) -> Result<(), JournalError> {
-    let run = held.run().clone();
-    let released = Arc::into_inner(held).map_or(Ok(()), Held::release);
-    display.event(&Event::Released { run, at: context.ports.clock.now() });
-    released
+/// Lets go of the run when nothing is left that could still do something: the next process may begin at once. Else the lock falls with this
+/// process, which takes along whatever it is.
+fn let_go(held: Arc<Held>, all_over: bool) -> Result<(), JournalError> {
+    if !all_over {
+        std::mem::forget(held);
+        return Ok(());
+    }
+    Arc::into_inner(held).map_or(Ok(()), Held::release)
 }
 
 async fn hear(held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) {

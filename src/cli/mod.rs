@@ -14,6 +14,7 @@ mod graph;
 mod journal;
 mod logs;
 mod open;
+mod orphans;
 mod pick;
 mod preview;
 mod print;

@@ -7,15 +7,15 @@ use crate::report::sentence::CTRL_C;
 use futures::future::BoxFuture;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-/// From a request to halt until the process leaves, whatever still runs.
-const LEAVE_WITHIN: Duration = Duration::from_secs(7);
+/// From a request to halt until the work is left where it is. With the time to fall it makes the seven seconds that people are promised.
+const LEAVE_WITHIN: Duration = Duration::from_millis(6_500);
 /// Time for tasks to fall, and with them the programs that they started.
 const FALL_WITHIN: Duration = Duration::from_millis(500);
 
@@ -63,10 +63,19 @@ impl Signals {
     }
 }
 
-/// How supervised work came to its end.
-pub enum Supervised<T> {
+/// What became of supervised work.
+pub struct Supervised<T> {
+    /// How it came to its end.
+    pub end: End<T>,
+    /// False when a task could not be stopped: it is in the middle of a call that blocks, and may do something until the process ends.
+    pub all_over: bool,
+}
+
+/// How work came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End<T> {
     /// By itself.
-    Ended(T),
+    Came(T),
     /// By a panic.
     BrokeDown,
     /// It was left where it was.
@@ -74,7 +83,7 @@ pub enum Supervised<T> {
 }
 
 /// Does the work on threads of its own while this thread listens: whatever blocks the work, signals are heard and the time to leave is kept.
-/// When this returns, no program that the work started is left.
+/// When all is over no program that the work started is left.
 ///
 /// # Errors
 /// When the system gives no threads or no signals.
@@ -85,35 +94,47 @@ pub fn supervise<T: Send + 'static>(
 ) -> io::Result<Supervised<T>> {
     let workers = Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     let listener = Builder::new_current_thread().enable_all().build()?;
-    let supervised = listener.block_on(watch(&workers, clock, controls, work));
-    // Dropped tasks kill the process groups that they hold.
-    workers.shutdown_timeout(FALL_WITHIN);
-    supervised
+    let end = listener.block_on(async {
+        let mut streams = Streams::open()?;
+        io::Result::Ok(watch(workers.handle(), clock, controls, work, async || streams.next().await).await)
+    })?;
+    Ok(Supervised { end, all_over: fall(workers) })
+}
+
+/// Drops all tasks, which kill the process groups that they hold, and says whether all of them let go in time.
+fn fall(workers: Runtime) -> bool {
+    let (over, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        drop(workers);
+        // Nobody waits any more when it took too long.
+        let _late = over.send(());
+    });
+    heard.recv_timeout(FALL_WITHIN).is_ok()
 }
 
 async fn watch<T: Send + 'static>(
-    workers: &Runtime,
+    workers: &Handle,
     clock: &Arc<dyn Clock>,
     controls: &UnboundedSender<Control>,
     work: impl Future<Output = T> + Send + 'static,
-) -> io::Result<Supervised<T>> {
-    let mut streams = Streams::open()?;
+    mut next: impl AsyncFnMut() -> Signal,
+) -> End<T> {
     let mut signals = Signals::default();
     let mut task: JoinHandle<T> = workers.spawn(work);
     // Counts from the first signal that halts: whoever repeats it does not give the run more time.
     let mut deadline: Option<BoxFuture<'static, ()>> = None;
     loop {
         tokio::select! {
-            ended = &mut task => return Ok(ended.map_or(Supervised::BrokeDown, Supervised::Ended)),
-            signal = streams.next() => match signals.hear(signal) {
-                Meaning::Leave => return Ok(Supervised::Left),
+            ended = &mut task => return ended.map_or(End::BrokeDown, End::Came),
+            signal = next() => match signals.hear(signal) {
+                Meaning::Leave => return End::Left,
                 Meaning::Tell(control) => tell(controls, control),
                 Meaning::Halt(control) => {
                     tell(controls, control);
                     deadline.get_or_insert_with(|| clock.sleep(LEAVE_WITHIN));
                 }
             },
-            () = async { deadline.as_mut().expect("looked at before").await }, if deadline.is_some() => return Ok(Supervised::Left),
+            () = async { deadline.as_mut().expect("looked at before").await }, if deadline.is_some() => return End::Left,
         }
     }
 }
@@ -158,11 +179,15 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
-    use super::{Meaning, Signal, Signals, Supervised, supervise};
+    use super::{End, LEAVE_WITHIN, Meaning, Signal, Signals, supervise, watch};
     use crate::engine::Control;
+    use crate::ids::Moment;
     use crate::ports::{Clock, SystemClock};
     use crate::record::CancelLevel;
+    use futures::future::{BoxFuture, FutureExt};
     use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::runtime::Handle;
     use tokio::sync::mpsc::unbounded_channel;
 
     fn meanings(heard: &[Signal]) -> Vec<&'static str> {
@@ -189,8 +214,54 @@ mod tests {
     fn work_that_panics_is_told_apart_from_work_that_ends() {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (controls, _obeyed) = unbounded_channel();
-        assert!(matches!(supervise(&clock, &controls, async { 7 }).unwrap(), Supervised::Ended(7)));
-        let broken = supervise(&clock, &controls, async { panic!("on purpose") });
-        assert!(matches!(broken.unwrap(), Supervised::<()>::BrokeDown));
+        assert_eq!(supervise(&clock, &controls, async { 7 }).unwrap().end, End::Came(7));
+        let broken = supervise(&clock, &controls, async { panic!("on purpose") }).unwrap();
+        assert_eq!((broken.end, broken.all_over), (End::<()>::BrokeDown, true));
+    }
+
+    #[test]
+    fn work_that_cannot_be_stopped_is_not_called_over() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (controls, _obeyed) = unbounded_channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let supervised = supervise(&clock, &controls, async {
+            let (begun, begins) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                begun.send(()).unwrap();
+                wait.recv()
+            });
+            begins.await.unwrap();
+        });
+        assert!(!supervised.unwrap().all_over, "its thread still waits");
+        drop(go);
+        assert!(supervise(&clock, &controls, async {}).unwrap().all_over);
+    }
+
+    /// The paused clock of the runtime.
+    struct Paused;
+
+    impl Clock for Paused {
+        fn now(&self) -> Moment {
+            Moment::from_millis(0)
+        }
+
+        fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+            tokio::time::sleep(wait).boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_that_is_repeated_gives_no_more_time() {
+        let clock: Arc<dyn Clock> = Arc::new(Paused);
+        let (controls, _obeyed) = unbounded_channel();
+        let begun = tokio::time::Instant::now();
+        let every_second = async || {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Signal::Terminate
+        };
+        let workers = Handle::current();
+        let watching = watch(&workers, &clock, &controls, std::future::pending::<()>(), every_second);
+        assert_eq!(tokio::time::timeout(Duration::from_secs(60), watching).await, Ok(End::Left));
+        assert_eq!(begun.elapsed(), Duration::from_secs(1) + LEAVE_WITHIN);
     }
 }

@@ -17,7 +17,7 @@ pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
-pub use processes::{Exit, Line, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
+pub use processes::{Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
 pub use script::Script;
 pub use tcp::{NetworkTcp, Tcp, TcpError};

@@ -3,6 +3,7 @@
 mod capture;
 mod group;
 mod orphans;
+mod table;
 
 use crate::ids::RunId;
 use capture::Capture;
@@ -103,6 +104,17 @@ pub const RUN_VARIABLE: &str = "BOWLINE_RUN";
 /// In the environment of every program that a step starts: the step.
 pub const STEP_VARIABLE: &str = "BOWLINE_STEP";
 
+/// A program that outlived the process which started it, with all that it started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// The step that started it.
+    pub step: String,
+    /// Its process group.
+    pub group: i32,
+    /// False when it still runs: it belongs to somebody else, or this process is part of it.
+    pub ended: bool,
+}
+
 /// Runs programs.
 pub trait Processes: Send + Sync {
     /// Runs a program in a process group of its own until it ends. `lines` sees what it prints, as it prints it.
@@ -115,9 +127,9 @@ pub trait Processes: Send + Sync {
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Exit, ProcessError>>;
 
-    /// Ends the programs of a run that outlived the process which started them, and names their steps. Those have
+    /// Ends the programs of a run that outlived the process which started them, and tells which there were. Those have
     /// [`RUN_VARIABLE`] in their environment; a daemon that has a session of its own is left alone.
-    fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<String>>;
+    fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<Orphan>>;
 }
 
 /// This machine's programs.
@@ -141,7 +153,7 @@ impl Processes for SystemProcesses {
         run(spec, lines, cancel).boxed()
     }
 
-    fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<String>> {
+    fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<Orphan>> {
         orphans::end(format!("{RUN_VARIABLE}={run}"), STEP_VARIABLE.to_owned()).boxed()
     }
 }

@@ -9,7 +9,7 @@ use super::{Now, words};
 use crate::event::Event;
 use crate::ids::{Moment, StepId};
 use console::{Style, truncate_str};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::tz::TimeZone;
 
 /// How a live display looks.
@@ -28,6 +28,7 @@ pub(super) struct Painter {
     pub(super) story: Story,
     bars: MultiProgress,
     bar: ProgressBar,
+    term: Box<dyn TermLike + Send>,
     size: Box<dyn Fn() -> Room + Send>,
     look: Look,
     now: Now,
@@ -40,15 +41,15 @@ impl Painter {
             let (height, width) = console::Term::stderr().size();
             Room { width: width.into(), height: height.into() }
         };
-        Self::new(ProgressDrawTarget::stderr(), Box::new(size), look, now)
+        Self::new(ProgressDrawTarget::stderr(), Box::new(console::Term::stderr()), Box::new(size), look, now)
     }
 
-    fn new(target: ProgressDrawTarget, size: Box<dyn Fn() -> Room + Send>, look: Look, now: Now) -> Self {
+    fn new(target: ProgressDrawTarget, term: Box<dyn TermLike + Send>, size: Box<dyn Fn() -> Room + Send>, look: Look, now: Now) -> Self {
         let bars = MultiProgress::with_draw_target(target);
         let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
         let bar = bars.add(ProgressBar::new_spinner().with_style(style));
         let story = Story::default().called(&look.called);
-        Self { story, bars, bar, size, look, now }
+        Self { story, bars, bar, term, size, look, now }
     }
 
     /// Takes an event in, and prints what is to stay.
@@ -134,10 +135,9 @@ impl Painter {
         let room = (self.size)();
         for (index, line) in lines.iter().enumerate() {
             for line in wrap(line, room.wraps_at()) {
-                match index {
-                    0 => self.print(&self.style(colour.clone()).apply_to(line).to_string()),
-                    _ => self.print(&line),
-                }
+                let line = if index == 0 { self.style(colour.clone()).apply_to(line).to_string() } else { line };
+                // What is printed above moving lines is padded and has no end, which a prompt or a copy of the text would meet.
+                let _gone = self.term.write_line(&line);
             }
         }
     }
@@ -161,7 +161,13 @@ pub(super) mod tests {
         let room = Room { width: width.into(), height: 24 };
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 200);
         let now = Arc::new(|| Moment::from_millis(samples::OPENED + 75_000));
-        Painter::new(target, Box::new(move || room), Look { colour, zone: TimeZone::UTC, called: Called::default() }, now)
+        Painter::new(
+            target,
+            Box::new(term.clone()),
+            Box::new(move || room),
+            Look { colour, zone: TimeZone::UTC, called: Called::default() },
+            now,
+        )
     }
 
     fn play(painter: &mut Painter, records: Vec<Record>) {

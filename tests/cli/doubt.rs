@@ -76,3 +76,56 @@ steps:
         assert!(!bench.has("busy.txt"), "it still writes");
     }
 }
+
+/// The same of a program that takes something back: it is ended before it is run again.
+#[test]
+fn an_undo_that_outlived_bowline_is_ended_before_it_is_run_again() {
+    let bench = Bench::with(
+        "
+plan: orphan-undo
+steps:
+  - id: busy
+    shell: { run: 'touch busy.txt' }
+    undo: [{ shell: { run: 'if [ -e again ]; then rm busy.txt; exit 0; fi; touch again; while :; do echo . >> busy.txt; sleep 0.05; done' } }]
+  - id: fails
+    shell: { run: 'false', read-only: true }
+",
+    );
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("again");
+    signal(&run, "KILL");
+    run.wait().expect("it is our child");
+    bench.run(&["rollback"]).assert_code(0).assert_says("it was ended");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(!bench.has("busy.txt"), "it still writes");
+}
+
+/// Whoever takes a run back from within its own program cannot end that program, and is refused.
+#[test]
+fn a_run_whose_program_cannot_be_ended_is_not_taken_back_meanwhile() {
+    let bench = Bench::with(&format!(
+        "
+plan: inside
+steps:
+  - id: inside
+    shell:
+      run: |
+        touch begun
+        while [ ! -e dead ]; do sleep 0.05; done
+        {} rollback --state state > said 2>&1 || echo $? > code
+        touch over
+    undo: [{{ shell: {{ run: 'rm begun' }} }}]
+",
+        env!("CARGO_BIN_EXE_bowline")
+    ));
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("begun");
+    signal(&run, "KILL");
+    run.wait().expect("it is our child");
+    bench.write("dead", "");
+    bench.wait_for("over");
+    assert_eq!(bench.read("code"), "7\n", "{}", bench.read("said"));
+    assert!(bench.read("said").contains("kill -TERM -- -") && bench.has("begun"), "{}", bench.read("said"));
+    bench.run(&["rollback"]).assert_code(0);
+    assert!(!bench.has("begun"));
+}

@@ -85,3 +85,18 @@ fn a_closed_pipe_is_no_crash() {
     }
     assert!(bench.has("two.txt"));
 }
+
+#[test]
+fn a_pipe_that_is_closed_in_the_middle_of_a_run_does_not_stop_it() {
+    for output in ["lines", "json"] {
+        let bench = Bench::with(crate::plans::TWO.replace("LAST", "touch middle; while [ ! -e go ]; do sleep 0.02; done").as_str());
+        let mut run = bench.start(&["run", "plan.yaml", "--yes", "--output", output]);
+        bench.wait_for("middle");
+        drop(run.stdout.take());
+        bench.write("go", "");
+        let ended = wait(run);
+        ended.assert_code(0);
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+        bench.run(&["runs"]).assert_code(0).assert_says("succeeded");
+    }
+}

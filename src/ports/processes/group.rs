@@ -1,5 +1,6 @@
 //! A process group: waiting for its leader, and leaving nobody of it behind. It knows no pipes.
 
+use super::table;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -13,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 /// From SIGTERM to SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(5);
+/// From SIGKILL until somebody else's program counts as one that cannot be ended.
+const KILL_GRACE: Duration = Duration::from_secs(2);
+/// The longest pause between two questions whether a group is gone.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Time for what a leader left behind to end by itself, such as the last `tee` of a shell.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(1);
 
@@ -79,10 +84,21 @@ impl Group {
             if killpg(self.id, None) == Err(Errno::ESRCH) {
                 return;
             }
+            // The dead stay in the group until their parent asks for them, and process 1 of many a container never does.
+            if pause == LONGEST_PAUSE && !self.is_alive().await {
+                return;
+            }
             // Nothing tells the end of a process that is not our child, so it is asked for.
             sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// True when somebody of the group lives, or nobody can tell.
+    async fn is_alive(&self) -> bool {
+        let id = self.id.as_raw();
+        let look = tokio::task::spawn_blocking(move || table::living().is_none_or(|all| all.iter().any(|entry| entry.group == id)));
+        look.await.unwrap_or(true)
     }
 
     fn signal(&self, signal: Signal) {
@@ -91,12 +107,12 @@ impl Group {
     }
 }
 
-/// Ends a group that is not ours to wait for: SIGTERM, and five seconds later SIGKILL.
-pub(super) async fn end_by_id(id: Pid) {
+/// Ends a group that is not ours to wait for: SIGTERM, and five seconds later SIGKILL. False when somebody of it lives on.
+pub(super) async fn end_by_id(id: Pid) -> bool {
     let mut group = Group { id, ended: false };
     group.terminate(async {}).await;
-    group.gone().await;
-    group.ended = true;
+    group.ended = timeout(KILL_GRACE, group.gone()).await.is_ok();
+    group.ended
 }
 
 impl Drop for Group {

@@ -1,67 +1,75 @@
 //! Programs that outlived the bowline that started them: found by a mark in their environment, and ended. It knows no run.
 
+use super::Orphan;
 use super::group::end_by_id;
+use super::table::{self, Entry};
 use futures::future::join_all;
-use nix::unistd::Pid;
-use std::collections::BTreeMap;
-use std::fs;
+use nix::unistd::{Pid, getpgrp};
+use std::collections::{BTreeMap, HashMap};
 
-/// A group of processes that nobody watches any more.
-struct Orphans {
-    group: i32,
-    label: String,
-}
+/// Looks until nobody is found any more: between a look and the signal a program may have started another group.
+const LOOKS: u32 = 5;
 
-/// Ends every group in which somebody has `mark` (`NAME=value`) in its environment, and returns the values of the variable `label` there.
+/// Ends every group in which somebody has `mark` (`NAME=value`) in its environment; each is called by the value of its variable `label`.
 /// A daemon that has a session of its own was meant to stay. Where there is no `/proc` none is found.
-pub(super) async fn end(mark: String, label: String) -> Vec<String> {
-    let found = tokio::task::spawn_blocking(move || find(&mark, &label)).await.unwrap_or_default();
-    join_all(found.iter().map(|orphans| end_by_id(Pid::from_raw(orphans.group)))).await;
-    found.into_iter().map(|orphans| orphans.label).collect()
-}
-
-fn find(mark: &str, label: &str) -> Vec<Orphans> {
-    let mut groups = BTreeMap::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if !name.to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
-            continue;
+pub(super) async fn end(mark: String, label: String) -> Vec<Orphan> {
+    let mut orphans = BTreeMap::new();
+    for _ in 0..LOOKS {
+        let (mark, label) = (mark.clone(), label.clone());
+        let found = tokio::task::spawn_blocking(move || find(&mark, &label)).await.unwrap_or_default();
+        if found.is_empty() {
+            break;
         }
-        // Processes of others cannot be read, and are not ours.
-        let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
-        let variables = || environment.split(|byte| *byte == 0);
-        if !variables().any(|variable| variable == mark.as_bytes()) {
-            continue;
+        let ended = join_all(found.keys().map(|group| end_group(*group))).await;
+        for ((group, step), ended) in found.into_iter().zip(ended) {
+            orphans.insert(group, Orphan { step, group, ended });
         }
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        if let Some(group) = group_in_a_session_of_others(&stat) {
-            let value =
-                |variable: &[u8]| Some(String::from_utf8_lossy(variable.strip_prefix(label.as_bytes())?.strip_prefix(b"=")?).into_owned());
-            groups.insert(group, variables().find_map(value).unwrap_or_default());
+        if orphans.values().any(|orphan| !orphan.ended) {
+            break;
         }
     }
-    groups.into_iter().map(|(group, label)| Orphans { group, label }).collect()
+    orphans.into_values().collect()
 }
 
-/// The process group, unless it leads the session: that is how a program takes leave of whoever started it.
-fn group_in_a_session_of_others(stat: &str) -> Option<i32> {
-    // The program's name stands in parentheses and may itself hold spaces and parentheses.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    let group: i32 = fields.nth(1)?.parse().ok()?;
-    let session: i32 = fields.next()?.parse().ok()?;
-    (!matches!(state, "Z" | "X") && group != session && group > 1).then_some(group)
+/// This process's own group would take this process along.
+async fn end_group(group: i32) -> bool {
+    let group = Pid::from_raw(group);
+    group != getpgrp() && end_by_id(group).await
+}
+
+fn find(mark: &str, label: &str) -> BTreeMap<i32, String> {
+    let everybody = table::living().unwrap_or_default();
+    let marked: HashMap<i32, String> = everybody.iter().filter_map(|entry| Some((entry.pid, label_of(entry.pid, mark, label)?))).collect();
+    let is_orphan = |entry: &&Entry| is_orphan(entry, |pid| marked.contains_key(&pid));
+    everybody.iter().filter(is_orphan).map(|entry| (entry.group, marked[&entry.pid].clone())).collect()
+}
+
+/// The value of the variable `label`, if the process has the mark.
+fn label_of(pid: i32, mark: &str, label: &str) -> Option<String> {
+    let variables = table::environment(pid);
+    variables.iter().any(|variable| variable == mark).then_some(())?;
+    let value = variables.iter().find_map(|variable| variable.strip_prefix(label)?.strip_prefix('='));
+    Some(value.unwrap_or_default().to_owned())
+}
+
+/// A session of its own is how a program takes leave of whoever started it: then its leader has the mark, or is gone and has left its group.
+/// The same goes for what is started in such a session, as in a terminal that a step opened.
+fn is_orphan(entry: &Entry, is_marked: impl Fn(i32) -> bool) -> bool {
+    is_marked(entry.pid) && entry.group > 1 && entry.group != entry.session && !is_marked(entry.session)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::group_in_a_session_of_others;
+    use super::is_orphan;
+    use crate::ports::processes::table::Entry;
 
     #[test]
-    fn a_daemon_with_a_session_of_its_own_is_no_orphan() {
-        assert_eq!(group_in_a_session_of_others("70 (a ) b) S 1 70 12 0 -1"), Some(70));
-        assert_eq!(group_in_a_session_of_others("71 (sh) S 1 70 70 0 -1"), None);
-        assert_eq!(group_in_a_session_of_others("72 (sh) Z 1 70 12 0 -1"), None);
-        assert_eq!(group_in_a_session_of_others(""), None);
+    fn a_session_of_its_own_is_left_alone_with_all_that_was_started_in_it() {
+        let marked = |pid: i32| pid >= 70;
+        let entry = |pid, group, session| Entry { pid, group, session };
+        assert!(is_orphan(&entry(70, 70, 12), marked));
+        assert!(!is_orphan(&entry(12, 12, 12), marked), "it has no mark");
+        assert!(!is_orphan(&entry(71, 71, 71), marked), "it leads a session");
+        assert!(!is_orphan(&entry(73, 73, 71), marked), "it was started in that session");
     }
 }

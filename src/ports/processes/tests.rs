@@ -152,3 +152,68 @@ async fn nobody_is_left_when_nobody_waits_any_more() {
         tokio::task::yield_now().await;
     }
 }
+
+fn run_id(text: &str) -> crate::ids::RunId {
+    crate::ids::RunId::new(text).unwrap()
+}
+
+/// A shell that has no mark itself; its program has those of a run.
+struct Stranger {
+    shell: std::process::Child,
+    /// The words of the first line that it printed.
+    words: Vec<String>,
+}
+
+impl Stranger {
+    fn new(script: &str, run: &str) -> Self {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).env("MARK", format!("BOWLINE_RUN={run}")).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut shell = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { shell, words: line.split_whitespace().map(str::to_owned).collect() }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        for pid in self.words.iter().filter_map(|pid| pid.parse().ok()) {
+            let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+        let _gone = self.shell.kill();
+        let _gone = self.shell.wait();
+    }
+}
+
+#[tokio::test]
+async fn an_orphan_is_ended_although_nobody_asks_for_its_end() {
+    // The shell becomes a program that never asks how its child ended, as process 1 of many containers.
+    let script = "set -m; env $MARK BOWLINE_STEP=busy sh -c 'sleep 600 & wait' & echo $!; exec sleep 600";
+    let stranger = Stranger::new(script, "20261121-120300-aa01");
+    let begun = Instant::now();
+    let ended = SystemProcesses.end_orphans(&run_id("20261121-120300-aa01")).await;
+    let group = stranger.words[0].parse().unwrap();
+    assert_eq!(ended, [super::Orphan { step: "busy".into(), group, ended: true }]);
+    assert!(!lives(&stranger.words[0]) && begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(SystemProcesses.end_orphans(&run_id("20261121-120300-aa01")).await, [], "there is nobody left");
+}
+
+#[tokio::test]
+async fn what_took_a_session_of_its_own_is_left_alone_with_all_that_it_started() {
+    // A terminal that a step opened, and a program in it that has a group of its own.
+    let script = "env $MARK setsid bash -c 'set -m; sleep 600 & echo $$ $!; wait'; true";
+    let stranger = Stranger::new(script, "20261121-120300-aa02");
+    assert_eq!(SystemProcesses.end_orphans(&run_id("20261121-120300-aa02")).await, []);
+    assert_eq!(stranger.words.iter().filter(|pid| lives(pid)).count(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_process_that_nobody_asks_for_does_not_hold_a_program_up() {
+    // The shell's child goes to a parent that never asks for its end: the group is never empty, and nobody in it lives.
+    let begun = Instant::now();
+    let exit = run(shell("(sleep 0.1 & exec setsid sleep 4) & sleep 0.3; exit 0")).await;
+    assert!(exit.is_success());
+    assert!(begun.elapsed() < Duration::from_millis(3_500), "{:?}", begun.elapsed());
+}
