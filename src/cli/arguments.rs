@@ -91,6 +91,12 @@ pub struct PlanChoice {
     /// Value of an input; may be repeated
     #[arg(long, value_name = "INPUT=VALUE")]
     pub set: Vec<Setting>,
+    /// Context of the kubeconfig, instead of the environment's or the current one
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Namespace of objects that name none, instead of the environment's or the context's
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
 }
 
 /// `validate`.

@@ -84,7 +84,13 @@ pub fn bound(plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> 
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }
     }
-    plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(&choice.plan, &problems))
+    let mut bound = plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(&choice.plan, &problems))?;
+    for (chosen, of_environment) in [(&choice.context, &mut bound.context), (&choice.namespace, &mut bound.namespace)] {
+        if chosen.is_some() {
+            of_environment.clone_from(chosen);
+        }
+    }
+    Ok(bound)
 }
 
 /// Inputs that do not fit a plan.

@@ -83,9 +83,13 @@ fn the_help_of_run() {
                                 elsewhere, always lines, or one JSON object a line [default: auto]
                                 [possible values: auto, lines, json]
           --set <INPUT=VALUE>   Value of an input; may be repeated
-      -j, --jobs <N>            Most steps side by side; the plan's `concurrency` when not given
+          --context <NAME>      Context of the kubeconfig, instead of the environment's or the current
+                                one
           --kubeconfig <FILE>   Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
+      -n, --namespace <NAME>    Namespace of objects that name none, instead of the environment's or the
+                                context's
       -v, --verbose...          Log what bowline does to standard error; twice for more
+      -j, --jobs <N>            Most steps side by side; the plan's `concurrency` when not given
       -y, --yes                 Do not ask before a plan begins that cannot be taken back as a whole;
                                 needed where nobody can be asked
       -h, --help                Print help (see more with '--help')
