@@ -81,6 +81,8 @@ pub trait DynAction: Send + Sync {
     fn prepare(&self, scope: &RunScope, frozen: &Frozen, params: &Value) -> Result<Prepared, ActionError>;
     /// See [`Action::preview`].
     fn preview(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Preview, ActionError>>;
+    /// See [`Action::missing_rights`].
+    fn missing_rights(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Vec<String>, ActionError>>;
     /// See [`Action::perform`].
     fn perform(&self, cx: ReadCx, effects: Arc<dyn Effects>, params: Value) -> BoxFuture<'_, Result<Value, ActionError>>;
     /// See [`Action::settle`].
@@ -135,6 +137,10 @@ impl<A: Action> DynAction for A {
 
     fn preview(&self, cx: ReadCx, value: Value) -> BoxFuture<'_, Result<Preview, ActionError>> {
         async move { Action::preview(self, &cx, &params::<A>(value)?).await }.boxed()
+    }
+
+    fn missing_rights(&self, cx: ReadCx, value: Value) -> BoxFuture<'_, Result<Vec<String>, ActionError>> {
+        async move { Action::missing_rights(self, &cx, &params::<A>(value)?).await }.boxed()
     }
 
     fn perform(&self, cx: ReadCx, effects: Arc<dyn Effects>, value: Value) -> BoxFuture<'_, Result<Value, ActionError>> {

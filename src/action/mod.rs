@@ -73,6 +73,11 @@ pub trait Action: Sized + Send + Sync + 'static {
     /// Tells what `perform` would change, and changes nothing.
     fn preview(&self, cx: &ReadCx, params: &Self::Params) -> impl Future<Output = Result<Preview, ActionError>> + Send;
 
+    /// Tells which rights we lack for doing it and for taking it back, one line each. Asked before anything of the run is written.
+    fn missing_rights(&self, _cx: &ReadCx, _params: &Self::Params) -> impl Future<Output = Result<Vec<String>, ActionError>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
     /// Does it. Every effect goes through [`Cx::intend`] and [`Cx::effect`].
     fn perform(&self, cx: &Cx<Self>, params: &Self::Params) -> impl Future<Output = Result<Self::Output, ActionError>> + Send;
 

@@ -2,6 +2,7 @@
 
 use super::kubernetes::{Place, failed};
 use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::cluster::rights::Right;
 use crate::cluster::traffic::{backends, selector};
 use crate::cluster::{Address, Clusters, Object};
 use crate::record::{Mark, Reversibility, Settled, Target};
@@ -37,6 +38,15 @@ pub struct DetectColourParams {
     /// Its namespace; the environment's when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+impl DetectColourParams {
+    fn at(&self, namespace: &str) -> Address {
+        match (&self.ingress, &self.service) {
+            (Some(name), _) => Address::known("Ingress", namespace, name),
+            (None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
+        }
+    }
 }
 
 /// One of the two sides.
@@ -90,10 +100,7 @@ fn judge(params: &DetectColourParams, object: Option<&Object>) -> Result<Colours
 impl DetectColour {
     async fn look(&self, scope: &RunScope, params: &DetectColourParams) -> Result<Colours, ActionError> {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
-        let at = match (&params.ingress, &params.service) {
-            (Some(name), _) => Address::known("Ingress", &place.namespace, name),
-            (None, name) => Address::known("Service", &place.namespace, name.as_deref().unwrap_or_default()),
-        };
+        let at = params.at(&place.namespace);
         let object = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
         judge(params, object.as_ref())
     }
@@ -136,6 +143,11 @@ impl Action for DetectColour {
         let found = self.look(&cx.scope, params).await?;
         let live = found.live_name.map_or_else(|| "neither side is live yet".to_owned(), |name| format!("`{name}` is live"));
         Ok(Preview { notes: vec![format!("{live}, `{}` is idle", found.idle_name)], ..Preview::default() })
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &DetectColourParams) -> Result<Vec<String>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        place.lacking(&[Right::on("get", &params.at(&place.namespace))]).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &DetectColourParams) -> Result<Colours, ActionError> {

@@ -5,6 +5,7 @@ use crate::cluster::diff::is_same;
 use crate::cluster::evidence::Exhibit;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::health::{Pin, Verdict, View, judge};
+use crate::cluster::rights::{Right, missing};
 use crate::cluster::undo::{Change, Managers, TakenBack, merge, take_back};
 use crate::cluster::{Address, ApiError, Class, Cluster, Clusters, Manner, Object, Reference};
 use crate::record::{EffectKey, Mark, MarkKind, Settled, Target};
@@ -32,6 +33,16 @@ impl Place {
         Ok(Self { cluster, namespace, managers: Managers::of(scope.plan.as_str()) })
     }
 
+    /// Those of the rights that we lack, one line each.
+    pub(super) async fn lacking(&self, rights: &[Right]) -> Result<Vec<String>, ActionError> {
+        match missing(&self.cluster, rights).await {
+            Ok(lacking) => Ok(lacking.iter().map(Right::to_string).collect()),
+            // Whoever may not even ask learns it from the refusals.
+            Err(error) if error.class == Class::Forbidden || error.is_absent() => Ok(Vec::new()),
+            Err(error) => Err(failed("cannot ask for our rights", &error)),
+        }
+    }
+
     /// Reads an object that has to be there.
     pub(super) async fn get(&self, at: &Address) -> Result<Object, ActionError> {
         let found = self.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
@@ -47,6 +58,23 @@ pub(super) fn namespace_of<'a>(scope: &'a RunScope, namespace: Option<&'a str>) 
 /// An object's name among all that steps write.
 pub(super) fn target(reference: &Reference) -> Target {
     Target(reference.target())
+}
+
+/// What a patch of an object needs, and taking it back.
+pub(super) fn patch_rights(at: &Address) -> Vec<Right> {
+    let undo = ["update", "patch"].map(|verb| Right::on(verb, at).for_undo());
+    ["get", "patch"].map(|verb| Right::on(verb, at)).into_iter().chain(undo).collect()
+}
+
+/// What waiting for the health of objects of a namespace needs.
+pub(super) fn watch_rights(subjects: &[Subject]) -> Vec<Right> {
+    crate::cluster::health::wait::watched(subjects)
+        .iter()
+        .flat_map(|watched| {
+            let at = Address { kind: watched.kind.clone(), namespace: watched.namespace.clone(), name: String::new() };
+            ["list", "watch"].map(|verb| Right::on(verb, &at))
+        })
+        .collect()
 }
 
 /// Says that a request failed.

@@ -45,6 +45,15 @@ pub struct PodCommand {
     pub stdin: bool,
 }
 
+/// A way of reaching into a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Programs are started in it.
+    Exec,
+    /// Connections are made to its ports.
+    Forward,
+}
+
 /// The way to pods.
 pub trait Pods: Send + Sync {
     /// Opens a door to a port of a pod behind `service/NAME`, `deployment/NAME`, `statefulset/NAME` or `pod/NAME`.
@@ -52,6 +61,9 @@ pub trait Pods: Send + Sync {
 
     /// Chooses a ready pod behind such a name.
     fn choose(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<String, ActionError>>;
+
+    /// Tells which rights we lack to reach into pods, one line each.
+    fn missing_rights(&self, scope: &RunScope, reach: Reach) -> BoxFuture<'static, Result<Vec<String>, ActionError>>;
 
     /// Starts a program.
     fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>>;
@@ -74,11 +86,13 @@ pub(super) fn check_through(_through: &str) -> Result<(), String> {
 
 #[cfg(feature = "kubernetes")]
 mod real {
-    use super::{Door, PodCommand, PodEnd, PodProgram, Pods};
+    use super::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
     use crate::action::{ActionError, RunScope};
+    use crate::actions::kubernetes::Place;
     use crate::cluster::Clusters;
     use crate::cluster::exec::{self, ExecError};
     use crate::cluster::forward::{Forward, ForwardError};
+    use crate::cluster::rights::Right;
     use crate::cluster::through::{Through, ThroughError};
     use crate::ports::Connection;
     use futures::future::{BoxFuture, FutureExt};
@@ -131,6 +145,18 @@ mod real {
                 let (connection, namespace) = pods.connect(scope).await?;
                 let chosen = parsed.choose(&connection, &namespace).await;
                 chosen.map(|pod| pod.name).map_err(|error| not_reached(&through, &error))
+            }
+            .boxed()
+        }
+
+        fn missing_rights(&self, scope: &RunScope, reach: Reach) -> BoxFuture<'static, Result<Vec<String>, ActionError>> {
+            let (pods, scope) = (self.clone(), scope.clone());
+            async move {
+                let place = Place::open(&pods.0, &scope, None).await?;
+                let on = |verb, resource| Right::on_pods(verb, resource, &place.namespace);
+                let resource = if reach == Reach::Exec { "pods/exec" } else { "pods/portforward" };
+                // Both are asked for by GET, as websockets are.
+                place.lacking(&[on("get", "pods"), on("list", "pods"), on("get", resource), on("create", resource)]).await
             }
             .boxed()
         }

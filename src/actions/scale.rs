@@ -1,12 +1,13 @@
 //! `scale`: sets how many pods a workload has.
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, settle_patch, stopped,
-    subject, target, undo, wait_healthy_again, was_healthy,
+    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights, settle_patch,
+    stopped, subject, target, undo, wait_healthy_again, was_healthy, watch_rights,
 };
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::cluster::evidence::gather;
-use crate::cluster::health::wait::{Patience, WaitError, wait_healthy};
+use crate::cluster::health::Pin;
+use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::{Address, Class, Clusters, Kind, Object};
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
 use schemars::JsonSchema;
@@ -157,6 +158,16 @@ impl Action for Scale {
             preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
         }
         Ok(preview)
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &ScaleParams) -> Result<Vec<String>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        let at = params.at(&place.namespace);
+        let mut rights = patch_rights(&at);
+        if params.wait {
+            rights.extend(watch_rights(&[Subject { at, pin: Pin::default() }]));
+        }
+        place.lacking(&rights).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &ScaleParams) -> Result<Scaled, ActionError> {

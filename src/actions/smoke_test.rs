@@ -1,6 +1,6 @@
 //! `smoke-test`: puts questions to what was deployed. It changes nothing, and knows no protocol: that is the probes' affair.
 
-use super::pods::{Door, Pods, check_through};
+use super::pods::{Door, Pods, Reach, check_through};
 use super::port_name::PortName;
 use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ids::Period;
@@ -104,6 +104,13 @@ impl Action for SmokeTest {
         let place = params.through.as_ref().or(params.base.as_ref()).map(|place| format!(" through {place}")).unwrap_or_default();
         let notes = params.probes.iter().map(|probe| format!("asks {}{place}", probe.title())).collect();
         Ok(Preview { notes, ..Preview::default() })
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &SmokeTestParams) -> Result<Vec<String>, ActionError> {
+        match (&params.through, &self.pods) {
+            (Some(_), Some(pods)) => pods.missing_rights(&cx.scope, Reach::Forward).await,
+            _ => Ok(Vec::new()),
+        }
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &SmokeTestParams) -> Result<SmokeTestOutput, ActionError> {

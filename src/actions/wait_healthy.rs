@@ -1,7 +1,7 @@
 //! `wait-healthy`: waits until objects do what they are for, and fails as soon as they will not. It changes nothing.
 
 use super::applied_by::AppliedBy;
-use super::kubernetes::{Place, evidence, failed, open_for_evidence, stopped};
+use super::kubernetes::{Place, evidence, failed, open_for_evidence, stopped, watch_rights};
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
@@ -154,6 +154,11 @@ impl Action for WaitHealthy {
 
     async fn preview(&self, _cx: &ReadCx, _params: &WaitHealthyParams) -> Result<Preview, ActionError> {
         Ok(Preview::default())
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &WaitHealthyParams) -> Result<Vec<String>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        place.lacking(&watch_rights(&params.subjects(&place.namespace)?)).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &WaitHealthyParams) -> Result<Healthy, ActionError> {

@@ -29,7 +29,9 @@ pub async fn preview(context: &Context, arguments: &Preview) -> Result<Exit, Com
         Some(environment) => format!("{} in {environment}", draft.opened.plan.name),
         None => draft.opened.plan.name.to_string(),
     };
-    let seen = look(previewing(context, draft)?).await;
+    // No run has this id: it is seen in names that contain it.
+    let run = RunId::new("preview").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let seen = look(previewing(context, &draft, run)).await;
     let changing = seen.iter().filter(|seen| seen.changes()).count();
     let refusals: Vec<(&Seen, Vec<String>)> =
         seen.iter().map(|seen| (seen, seen.refusals())).filter(|(_, told)| !told.is_empty()).collect();
@@ -48,21 +50,20 @@ pub async fn preview(context: &Context, arguments: &Preview) -> Result<Exit, Com
     })
 }
 
-fn previewing(context: &Context, draft: Draft) -> Result<Previewing, CommandFailure> {
+/// A draft as the engine looks at it before it runs.
+pub(super) fn previewing(context: &Context, draft: &Draft, run: RunId) -> Previewing {
     let Draft { opened, bound, files, .. } = draft;
-    // No run has this id: it is seen in names that contain it.
-    let run = RunId::new("preview").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-    let scope = open::scope(&opened.plan, &bound, run);
+    let scope = open::scope(&opened.plan, bound, run);
     let folder = opened.file.parent().unwrap_or(Path::new("/")).to_owned();
     let values = open::values(&opened.plan, &bound.inputs, &scope);
-    Ok(Previewing {
+    Previewing {
         program: Planned::new(Arc::clone(&opened.plan), values),
         registry: context.registry.clone(),
-        frozen: Frozen(Arc::new(files.into_iter().map(|(path, bytes)| (path, Arc::from(bytes))).collect())),
+        frozen: Frozen(Arc::new(files.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect())),
         secrets: Arc::new(PlanSecrets::new(opened.plan.secrets.clone(), folder, &scope, &context.ports)),
         scope: Arc::new(scope),
-        plan: opened.plan,
-    })
+        plan: Arc::clone(&opened.plan),
+    }
 }
 
 /// Colours, or none.

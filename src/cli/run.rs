@@ -7,7 +7,10 @@ use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::open;
+use super::preview::previewing;
 use super::reach::reach;
+use crate::engine::missing_rights;
+use crate::ids::RunId;
 use crate::journal::{Frozen, FrozenFile, Identity};
 use crate::plan::{Bound, Plan};
 use crate::record::{Graph, Reversibility, What};
@@ -31,6 +34,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
     }
+    runtime.block_on(check_rights(context, &draft))?;
     let folder = context.new_state()?;
     let identity = Identity { plan: draft.opened.plan.name.clone(), environment: draft.bound.environment.clone() };
     let held = folder.open_run(&identity)?;
@@ -59,6 +63,21 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
     Ok(Draft { opened, bound, files, graph })
+}
+
+/// Rights that are missing are found before anything is written: those that only the undo needs, too.
+///
+/// # Errors
+/// When some are missing.
+async fn check_rights(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
+    let run = RunId::new("rights").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let missing = missing_rights(&previewing(context, draft, run)).await;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut failure = CommandFailure::new(Exit::Refused, "rights are missing on the cluster, so nothing was begun");
+    failure.causes = missing.iter().map(|(step, right)| format!("{step} {right}")).collect();
+    Err(failure.hint("ask whoever runs the cluster for them; the run must be able to go back as well"))
 }
 
 fn frozen(draft: &Draft) -> Frozen {

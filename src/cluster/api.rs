@@ -42,7 +42,7 @@ impl Clusters {
             return Ok(cluster.clone());
         }
         let connection = self.kubernetes.connect(context).await?;
-        let cluster = Cluster { connection, clock: self.clock.clone(), kinds: Arc::default() };
+        let cluster = Cluster { connection, clock: self.clock.clone(), kinds: Arc::default(), rules: Arc::default() };
         open.insert(key, cluster.clone());
         Ok(cluster)
     }
@@ -56,6 +56,8 @@ pub struct Cluster {
     /// The clock by which it waits.
     pub clock: Arc<dyn Clock>,
     kinds: Arc<Kinds>,
+    /// The rules that hold for us, by namespace: see [`crate::cluster::rights`].
+    pub(super) rules: Arc<Mutex<HashMap<String, Vec<Value>>>>,
 }
 
 impl Cluster {
@@ -176,7 +178,7 @@ impl Cluster {
     pub async fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String, ApiError> {
         let path = Address::known("Pod", namespace, pod).path();
         let uri = format!("{path}/log?container={container}&previous={previous}&tailLines={lines}&limitBytes=65536");
-        let (_, body) = self.repeat(Call::read(uri), true).await?;
+        let Answer { body, .. } = self.repeat(Call::read(uri), true).await?;
         let text = String::from_utf8_lossy(&body).into_owned();
         // The kubelet says so with a success when the container is gone already.
         match text.starts_with("unable to retrieve container logs") {
@@ -190,22 +192,29 @@ impl Cluster {
     /// # Errors
     /// When the server does not answer, or refuses.
     pub async fn read(&self, uri: String) -> Result<Value, ApiError> {
-        let (_, body) = self.repeat(Call::read(uri), true).await?;
+        let Answer { body, .. } = self.repeat(Call::read(uri), true).await?;
+        serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))
+    }
+
+    /// Asks the server what we may do. Nothing is stored, so it may be repeated.
+    pub(super) async fn review(&self, resource: &str, review: &Value) -> Result<Value, ApiError> {
+        let uri = format!("/apis/authorization.k8s.io/v1/{resource}");
+        let Answer { body, .. } = self.repeat(Call::write(http::Method::POST, uri, "application/json", review), true).await?;
         serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))
     }
 
     async fn write(&self, at: &Address, call: Call) -> Result<Written, ApiError> {
-        let (code, body) = self.send(call).await.map_err(|error| hide(at, error))?;
+        let Answer { code, body, warnings } = self.send(call).await.map_err(|error| hide(at, error))?;
         let object = serde_json::from_slice(&body).map_err(|error| ApiError::lost(format!("the server's answer is no JSON: {error}")))?;
-        Ok(Written { object: Object(object), created: code == 201 })
+        Ok(Written { object: Object(object), created: code == 201, warnings })
     }
 
-    async fn send(&self, call: Call) -> Result<(u16, Vec<u8>), ApiError> {
+    async fn send(&self, call: Call) -> Result<Answer, ApiError> {
         self.repeat(call, false).await
     }
 
     /// Sends until there is an answer that counts. A write is repeated only when the server says that it did nothing.
-    async fn repeat(&self, call: Call, reads: bool) -> Result<(u16, Vec<u8>), ApiError> {
+    async fn repeat(&self, call: Call, reads: bool) -> Result<Answer, ApiError> {
         let mut wait = Duration::from_millis(200);
         for _ in 1..TRIES {
             match self.once(&call).await {
@@ -219,7 +228,7 @@ impl Cluster {
         self.once(&call).await
     }
 
-    async fn once(&self, call: &Call) -> Result<(u16, Vec<u8>), ApiError> {
+    async fn once(&self, call: &Call) -> Result<Answer, ApiError> {
         let mut request = http::Request::builder().method(call.method.clone()).uri(&call.uri).header("accept", "application/json, */*");
         if !call.body.is_empty() {
             request = request.header("content-type", call.content);
@@ -229,10 +238,24 @@ impl Cluster {
         let (head, body) = answer.into_parts();
         let body = body.collect_bytes().await.map_err(|error| ApiError::from_client(&error))?;
         match head.status.is_success() {
-            true => Ok((head.status.as_u16(), body.to_vec())),
+            true => Ok(Answer { code: head.status.as_u16(), body: body.to_vec(), warnings: warnings(&head.headers) }),
             false => Err(ApiError::read(head.status.as_u16(), &head.headers, &body)),
         }
     }
+}
+
+/// An answer that is a success.
+struct Answer {
+    code: u16,
+    body: Vec<u8>,
+    warnings: Vec<String>,
+}
+
+/// What the server warns of: `299 - "unknown field \"spec.x\""`.
+fn warnings(headers: &http::HeaderMap) -> Vec<String> {
+    let texts = headers.get_all(http::header::WARNING).iter().filter_map(|value| value.to_str().ok());
+    let quoted = texts.filter_map(|text| text.strip_prefix("299 ")?.split_once('"')?.1.rsplit_once('"').map(|(told, _)| told));
+    quoted.map(|told| told.replace("\\\"", "\"").replace("\\\\", "\\")).collect()
 }
 
 /// Items of a list do not say what they are.

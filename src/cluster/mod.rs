@@ -7,13 +7,17 @@ pub mod evidence;
 pub mod exec;
 pub mod forward;
 pub mod health;
+pub mod images;
 pub mod kinds;
 pub mod object;
 pub mod request;
+pub mod rights;
 #[cfg(test)]
 mod test_server;
 pub mod through;
+pub mod tracked;
 pub mod traffic;
+pub mod unchanged;
 pub mod undo;
 pub mod watch;
 pub mod write;

@@ -54,6 +54,8 @@ pub struct Written {
     pub object: Object,
     /// It was not there before.
     pub created: bool,
+    /// What the server warns of: a version that is going away, a field that does nothing.
+    pub warnings: Vec<String>,
 }
 
 /// A request, before it is sent.

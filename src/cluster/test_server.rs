@@ -29,6 +29,7 @@ struct State {
     version: u64,
     mishaps: Vec<Mishap>,
     writes: Vec<String>,
+    reads: Vec<String>,
 }
 
 /// The server.
@@ -76,6 +77,11 @@ impl TestServer {
         self.0.lock().unwrap().writes.clone()
     }
 
+    /// The paths that were read.
+    pub(crate) fn reads(&self) -> Vec<String> {
+        self.0.lock().unwrap().reads.clone()
+    }
+
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, std::convert::Infallible> {
         let (head, body) = request.into_parts();
         let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
@@ -95,6 +101,7 @@ fn status(code: u16, reason: &str) -> (u16, Value) {
 impl State {
     fn request(&mut self, method: &Method, path: &str, query: &str, body: &Value) -> (u16, Value) {
         if *method == Method::GET {
+            self.reads.push(path.to_owned());
             return match self.objects.get(path) {
                 Some(object) => (200, object.clone()),
                 None if query.contains("limit=") => (200, self.list(path)),

@@ -34,6 +34,8 @@ pub enum DryRun {
         object: Option<Object>,
         /// Fields have to be taken from other managers of this plan, or from all.
         force: bool,
+        /// What the server warns of.
+        warnings: Vec<String>,
     },
 }
 
@@ -46,6 +48,8 @@ pub struct Applied {
     pub created: bool,
     /// The object that the write met, when that was not the one that was read before any more.
     pub met: Option<Object>,
+    /// What the server warns of.
+    pub warnings: Vec<String>,
 }
 
 /// Asks the server what applying would do to the object that was read.
@@ -67,9 +71,11 @@ pub async fn dry_run(cluster: &Cluster, managers: &Managers, wanted: &Wanted, li
         (Ok(Written { object, .. }), Some(live)) if is_same(&object, live) && is_same_list(&entries(&object), &entries(live)) => {
             Ok(DryRun::Same)
         }
-        (Ok(Written { object, .. }), _) => Ok(DryRun::Changes { object: Some(object), force }),
+        (Ok(Written { object, warnings, .. }), _) => Ok(DryRun::Changes { object: Some(object), force, warnings }),
         // A webhook with side effects makes a dry run impossible, not the write.
-        (Err(error), _) if error.message.contains("does not support dry run") => Ok(DryRun::Changes { object: None, force }),
+        (Err(error), _) if error.message.contains("does not support dry run") => {
+            Ok(DryRun::Changes { object: None, force, warnings: Vec::new() })
+        }
         (Err(error), _) => Err(error),
     }
 }
@@ -84,9 +90,9 @@ pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Opti
     let mut met = live.clone();
     for _ in 0..TRIES {
         match cluster.apply(&wanted.at, &guarded(&wanted.manifest, met.as_ref()), manner).await {
-            Ok(Written { object, created }) => {
+            Ok(Written { object, created, warnings }) => {
                 let met = met.filter(|met| live.as_ref().is_none_or(|live| !is_same(live, met)));
-                return Ok(Applied { object, created, met });
+                return Ok(Applied { object, created, met, warnings });
             }
             Err(error) if error.class == Class::Stale => {
                 let now = cluster.get(&wanted.at).await?;

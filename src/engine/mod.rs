@@ -12,6 +12,7 @@ mod planned;
 mod preview;
 mod program;
 mod retreat;
+mod rights;
 mod secrets;
 mod settle;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use drive::{Control, Ended, Opening, drive};
 pub use planned::Planned;
 pub use preview::{Previewing, Seen, Sight, preview};
 pub use program::{Compensation, Outputs, Program, Rendered};
+pub use rights::missing_rights;
 pub use secrets::Secrets;
 
 use crate::journal::JournalError;

@@ -160,6 +160,10 @@ impl Looker {
             // What is not there yet may be made by a step before this one.
             (Err(error), steps) => return Ok(Sight::KnownAfter { steps, why: Some(error.to_string()) }),
         };
+        match action.missing_rights(cx.clone(), rendered.params.clone()).await {
+            Ok(missing) => preview.refusals.extend(missing),
+            Err(error) => preview.notes.push(format!("whether rights are missing cannot be told: {error}")),
+        }
         if step.reversibility == Reversibility::ReadOnly && self.is_used(&step.id) {
             let found = AssertUnwindSafe(action.perform(cx, Arc::new(NoEffects), rendered.params)).catch_unwind().await;
             match found.unwrap_or_else(|_| Err(ActionError::permanent("the action broke down; this is a bug in bowline"))) {

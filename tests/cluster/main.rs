@@ -7,6 +7,7 @@ mod conformance;
 mod deploy;
 mod harness;
 mod kills;
+mod objects;
 mod preview;
 mod stage;
 mod world;

@@ -52,6 +52,13 @@ fn read(path: &str) -> String {
 }
 
 impl Stage {
+    /// An empty namespace and an empty folder.
+    pub fn bare(cluster: &'static Cluster, name: &str) -> Self {
+        let namespace = cluster.namespace(name);
+        let host = format!("{}.test", namespace.name());
+        Self { namespace, folder: tempfile::tempdir().expect("a folder for the test"), host }
+    }
+
     /// Version 1 of the app behind its Ingress, without a database.
     pub fn new(cluster: &'static Cluster, name: &str) -> Self {
         let namespace = cluster.namespace(name);

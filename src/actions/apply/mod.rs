@@ -3,6 +3,7 @@
 mod draft;
 mod order;
 mod perform;
+mod rights;
 mod sources;
 mod undo;
 
@@ -11,6 +12,7 @@ use super::kubernetes::{Place, evidence, failed, namespace_of, open_for_evidence
 use crate::action::{Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::{Exhibit, gather};
+use crate::cluster::tracked::Keeper;
 use crate::cluster::undo::managed::applied_by;
 use crate::cluster::write::{DryRun, Wanted, dry_run};
 use crate::cluster::{Address, Clusters, Object};
@@ -44,6 +46,9 @@ pub struct ApplyParams {
     /// Takes over fields that belong to other field managers.
     #[serde(default)]
     pub force: bool,
+    /// Changes objects that these keep, too: such objects are refused otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_managed_by: Vec<Keeper>,
     /// The namespace of objects that name none; the environment's when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -152,13 +157,14 @@ impl Action for Apply {
         let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
         let (wave, later) = perform::next_wave(&place, drafts, params.force).await?;
         let mut preview = Preview::default();
-        for (wanted, checked) in perform::check(&place, wave).await? {
+        for (wanted, checked) in perform::check(&place, &params.allow_managed_by, wave).await? {
             match checked {
                 Checked::Same { .. } => {}
                 Checked::Refused(error) => {
                     preview.refusals.push(error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
                 }
-                Checked::Changes { before, after, .. } => {
+                Checked::Changes { before, after, warnings, .. } => {
+                    preview.notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", wanted.at)));
                     let verb = if before.is_some() { "change" } else { "create" };
                     let lines = match &after {
                         Some(after) => lines(before.as_ref(), Some(after)),
@@ -174,6 +180,19 @@ impl Action for Apply {
             preview.changes.push(PreviewChange { target: target(&reference), verb: "create".to_owned(), lines });
         }
         Ok(preview)
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &ApplyParams) -> Result<Vec<String>, ActionError> {
+        let place = self.place(&cx.scope, params).await?;
+        let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
+        let mut objects = Vec::new();
+        for draft in drafts {
+            // Rights to a kind that this step defines are looked for once it is there.
+            if let Ok(kind) = place.cluster.kind(&draft.api_version, &draft.kind).await {
+                objects.push(draft.wanted(kind, &place.namespace, params.force).at);
+            }
+        }
+        rights::lacking_at_all(&place, &objects).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &ApplyParams) -> Result<Applied, ActionError> {

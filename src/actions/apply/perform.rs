@@ -1,10 +1,14 @@
 //! Doing it: look at everything, let the server check everything, make all undos durable, then write in order.
 
 use super::draft::{Draft, all, read};
+use super::rights::lacking;
 use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
 use crate::action::{ActionError, Cx, Intent, Ticket, key};
 use crate::actions::applied_by::{Applied, AppliedObject};
 use crate::actions::kubernetes::{Place, effect_failed, failed, instead, target};
+use crate::cluster::images::images;
+use crate::cluster::tracked::{Keeper, tracked};
+use crate::cluster::unchanged::is_unchanged;
 use crate::cluster::write::{DryRun, Wanted, apply, dry_run};
 use crate::cluster::{Address, Class, Object};
 use futures::stream::{StreamExt, TryStreamExt, iter};
@@ -21,7 +25,7 @@ pub(super) enum Checked {
     /// It is there as it should be.
     Same { object: Object },
     /// It would be made or changed.
-    Changes { before: Option<Object>, after: Option<Object>, force: bool },
+    Changes { before: Option<Object>, after: Option<Object>, force: bool, warnings: Vec<String> },
     /// The server would refuse it.
     Refused(ActionError),
 }
@@ -43,7 +47,7 @@ pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams)
         if wave.is_empty() && later.len() == waiting {
             return Err(ActionError::permanent("some objects need a namespace or a kind that never comes"));
         }
-        let done = perform_wave(cx, place, wave).await?;
+        let done = perform_wave(cx, place, params, wave).await?;
         applied.changed += done.changed;
         applied.objects.extend(done.objects);
         drafts = later;
@@ -85,44 +89,70 @@ async fn missing_namespaces(place: &Place, drafts: &[Draft]) -> Result<BTreeSet<
 }
 
 /// Reads every object and lets the server say what applying it would do.
-pub(super) async fn check(place: &Place, wave: Vec<Wanted>) -> Result<Vec<(Wanted, Checked)>, ActionError> {
-    let checks = wave.into_iter().map(|wanted| async move {
-        let checked = check_one(place, &wanted).await?;
+pub(super) async fn check(place: &Place, allowed: &[Keeper], wave: Vec<Wanted>) -> Result<Vec<(Wanted, Checked)>, ActionError> {
+    let addresses: Vec<Address> = wave.iter().map(|wanted| wanted.at.clone()).collect();
+    let mut live = images(&place.cluster, &addresses).await.map_err(|error| failed("cannot read the objects", &error))?;
+    let with_live: Vec<(Wanted, Option<Object>)> = wave
+        .into_iter()
+        .map(|wanted| {
+            let live = live.remove(&wanted.at);
+            (wanted, live)
+        })
+        .collect();
+    let checks = with_live.into_iter().map(|(wanted, live)| async move {
+        let checked = check_one(place, allowed, &wanted, live).await?;
         Ok((wanted, checked))
     });
     iter(checks).buffered(SIDE_BY_SIDE).try_collect().await
 }
 
-async fn check_one(place: &Place, wanted: &Wanted) -> Result<Checked, ActionError> {
+async fn check_one(place: &Place, allowed: &[Keeper], wanted: &Wanted, mut live: Option<Object>) -> Result<Checked, ActionError> {
     let at = &wanted.at;
     let refused = |error| Ok(Checked::Refused(error));
     let mut tries = 0;
     loop {
-        let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
         if live.as_ref().is_some_and(Object::is_terminating) {
             return Err(ActionError::transient(format!("{at} is being deleted: what is written now would go with it")));
+        }
+        if let Some(object) = live.take_if(|live| is_unchanged(live, &wanted.manifest, &place.managers.apply())) {
+            return Ok(Checked::Same { object });
         }
         match dry_run(&place.cluster, &place.managers, wanted, live.as_ref()).await {
             Ok(DryRun::Same) => match live {
                 Some(object) => return Ok(Checked::Same { object }),
                 None => return refused(ActionError::permanent(format!("{at}: the server would make nothing"))),
             },
-            Ok(DryRun::Changes { object, force }) => return Ok(Checked::Changes { before: live, after: object, force }),
-            Err(error) if error.class == Class::Stale && tries < 5 => tries += 1,
+            Ok(DryRun::Changes { object, force, warnings }) => {
+                return match live.as_ref().and_then(|live| kept_by_another(at, live, allowed)) {
+                    Some(error) => refused(error),
+                    None => Ok(Checked::Changes { before: live, after: object, force, warnings }),
+                };
+            }
+            Err(error) if error.class == Class::Stale && tries < 5 => {
+                tries += 1;
+                live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+            }
             Err(error) if error.is_lost() || error.class == Class::Busy => return Err(failed(format!("cannot check {at}"), &error)),
             Err(error) => return refused(failed(format!("{at} is refused"), &error)),
         }
     }
 }
 
-async fn perform_wave(cx: &Cx<Apply>, place: &Place, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
+/// What another tool keeps would be put back by it, or be taken for its own.
+fn kept_by_another(at: &Address, live: &Object, allowed: &[Keeper]) -> Option<ActionError> {
+    let by = tracked(live).filter(|by| !allowed.contains(&by.keeper))?;
+    let error = ActionError::permanent(format!("{at} is kept by {by}, which may undo what is written to it"));
+    Some(error.hint(format!("change it there, or say `allow-managed-by: [{}]`", by.keeper)))
+}
+
+async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
     cx.read.doing(format!("checking {} objects", wave.len()));
     let (mut applied, mut refused) = (Applied::default(), Vec::new());
     let (mut changing, mut effects) = (Vec::new(), Vec::new());
-    for (wanted, checked) in check(place, wave).await? {
+    for (wanted, checked) in check(place, &params.allow_managed_by, wave).await? {
         match checked {
             Checked::Same { object } => applied.objects.push(AppliedObject::of(&wanted.at, &object)),
-            Checked::Changes { before, after, force } => {
+            Checked::Changes { before, after, force, .. } => {
                 // What will be made has no uid yet, and needs no image: it is deleted.
                 let expected = after.filter(|_| before.is_some());
                 let undo = BeforeApply { at: wanted.at.clone(), before: before.clone(), expected };
@@ -134,6 +164,11 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, wave: Vec<Wanted>) -> Resul
     }
     if !refused.is_empty() {
         return Err(refusal(refused));
+    }
+    let touched: Vec<(&Address, Option<bool>)> = changing.iter().map(|(wanted, before)| (&wanted.at, Some(before.is_some()))).collect();
+    let lacking = lacking(place, &touched).await?;
+    if !lacking.is_empty() {
+        return Err(all("rights are missing, so nothing was written", lacking));
     }
     let tickets = cx.intend(Intent::default(), effects).await?;
     let planned: Vec<Planned> =
@@ -186,10 +221,11 @@ async fn write(cx: &Cx<Apply>, place: &Place, planned: Vec<Planned>) -> Result<V
 async fn write_one(cx: &Cx<Apply>, place: &Place, planned: Planned) -> Result<(Address, AfterApply), ActionError> {
     let Planned { wanted, live, ticket } = planned;
     let (cluster, manager, at) = (place.cluster.clone(), place.managers.apply(), wanted.at.clone());
-    let (first, earlier) = (ticket.undo.before.clone(), ticket.known.done().cloned());
+    let (first, earlier, read) = (ticket.undo.before.clone(), ticket.known.done().cloned(), cx.read.clone());
     let write = async move {
         let applied = apply(&cluster, &manager, &wanted, live.clone()).await;
         let applied = applied.map_err(|error| effect_failed(format!("cannot apply {}", wanted.at), &error))?;
+        applied.warnings.iter().for_each(|warning| read.warn(format!("{}: {warning}", wanted.at)));
         let met = applied.met.or(live);
         let made_earlier = earlier.as_ref().is_some_and(|earlier| earlier.created && earlier.after.uid() == applied.object.uid());
         let created = applied.created || made_earlier;

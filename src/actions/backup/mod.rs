@@ -4,7 +4,7 @@ mod dump;
 mod postgres;
 mod verify;
 
-use super::pods::{Pods, check_through};
+use super::pods::{Pods, Reach, check_through};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx};
 use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
@@ -196,6 +196,10 @@ impl Action for Backup {
         let mut notes = vec!["the backup stays when the run is rolled back".to_owned()];
         notes.extend(params.keep.map(|keep| format!("backups beyond the newest {keep} are removed")));
         Ok(Preview { changes: vec![change], notes, ..Preview::default() })
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, _params: &BackupParams) -> Result<Vec<String>, ActionError> {
+        self.pods.missing_rights(&cx.scope, Reach::Exec).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &BackupParams) -> Result<BackupOutput, ActionError> {

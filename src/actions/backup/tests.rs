@@ -5,7 +5,7 @@ use crate::action::conformance::{Stage, World, faults};
 use crate::action::{
     Action, ActionError, DynAction, EffectError, Effects, ErasedTicket, Frozen, Intent, Known, Progress, ReadCx, RunScope, Secret, Sink,
 };
-use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods};
+use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
 use crate::archive::Archive;
 use crate::ids::StepId;
 use crate::ports::{SystemClock, SystemFiles};
@@ -122,6 +122,10 @@ impl Postgres {
 }
 
 impl Pods for Postgres {
+    fn missing_rights(&self, _scope: &RunScope, _reach: Reach) -> BoxFuture<'static, Result<Vec<String>, ActionError>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
     fn door(&self, _scope: &RunScope, _through: &str, _port: Option<&str>) -> BoxFuture<'static, Result<Box<dyn Door>, ActionError>> {
         async { Err(ActionError::permanent("not asked for")) }.boxed()
     }

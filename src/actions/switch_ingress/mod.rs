@@ -6,9 +6,10 @@ mod verify;
 pub use verify::{Expect, Verify};
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, failed, for_sure, known_patch, namespace_of, settle_patch, stopped, target, undo,
+    Image, Patched, Patching, Place, failed, for_sure, known_patch, namespace_of, patch_rights, settle_patch, stopped, target, undo,
 };
 use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use crate::cluster::rights::Right;
 use crate::cluster::traffic::wait_fit;
 use crate::cluster::{Address, Clusters, Object};
 use crate::ids::Period;
@@ -245,6 +246,14 @@ impl Action for SwitchIngress {
             preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
         }
         Ok(preview)
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &SwitchIngressParams) -> Result<Vec<String>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        let mut rights = patch_rights(&params.at(&place.namespace));
+        let slices = Address::known("EndpointSlice", &place.namespace, "");
+        rights.extend(["list", "watch"].map(|verb| Right::on(verb, &slices)));
+        place.lacking(&rights).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &SwitchIngressParams) -> Result<Switched, ActionError> {

@@ -112,7 +112,8 @@ pub async fn wait_healthy(
     }
 }
 
-fn watched(subjects: &[Subject]) -> Vec<Watched> {
+/// What is watched to judge them.
+pub fn watched(subjects: &[Subject]) -> Vec<Watched> {
     let mut all: Vec<Watched> = Vec::new();
     let mut add = |watched: Watched| {
         if !all.contains(&watched) {
