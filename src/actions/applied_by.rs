@@ -2,6 +2,7 @@
 
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::Subject;
+use crate::cluster::superseded::Owned;
 use crate::cluster::{Address, Kind, Object};
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -39,10 +40,13 @@ pub struct AppliedObject {
     pub uid: String,
     /// Its generation, for kinds that count.
     pub generation: Option<i64>,
+    /// What this plan owns of it: by that it is seen when somebody else changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owned: Option<Owned>,
 }
 
 impl AppliedObject {
-    pub(super) fn of(at: &Address, object: &Object) -> Self {
+    pub(super) fn of(at: &Address, object: &Object, plan: &str) -> Self {
         Self {
             target: at.reference().target(),
             api_version: at.kind.api_version.clone(),
@@ -52,6 +56,7 @@ impl AppliedObject {
             name: at.name.clone(),
             uid: object.uid().to_owned(),
             generation: object.generation(),
+            owned: Owned::of(object, plan),
         }
     }
 
@@ -63,7 +68,7 @@ impl AppliedObject {
             namespaced: self.namespace.is_some(),
         };
         let at = Address { kind, namespace: self.namespace.clone(), name: self.name.clone() };
-        Subject { at, pin: Pin { uid: Some(self.uid.clone()), generation: self.generation } }
+        Subject { at, pin: Pin { uid: Some(self.uid.clone()), generation: self.generation, owned: self.owned.clone() } }
     }
 }
 
@@ -138,6 +143,7 @@ mod tests {
             name: "web".to_owned(),
             uid: "u".to_owned(),
             generation: Some(2),
+            owned: None,
         };
         let output = AppliedBy::Output(Applied { objects: vec![object.clone()], changed: 1 });
         let json = serde_json::to_string(&output).unwrap();

@@ -254,7 +254,7 @@ pub(super) fn was_healthy(image: &Object) -> bool {
 
 /// The object, pinned to what a write returned.
 pub(super) fn subject(at: &Address, object: &Object) -> Subject {
-    Subject { at: at.clone(), pin: Pin { uid: Some(object.uid().to_owned()), generation: object.generation() } }
+    Subject { at: at.clone(), pin: Pin { uid: Some(object.uid().to_owned()), generation: object.generation(), owned: None } }
 }
 
 /// Waits until restored workloads are healthy again. Gives back which one is not, and why.

@@ -79,6 +79,16 @@ impl Context {
         Self { called, common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
+    /// The actions once more, with connections of their own: a connection lives on the runtime that opened it, and what looks before a
+    /// run begins is on another one than the run.
+    pub fn actions_for_looking(&self) -> Registry {
+        registry(&self.ports, &Places { backups: self.backups() })
+    }
+
+    fn backups(&self) -> PathBuf {
+        self.state.clone().unwrap_or_default().join("backups")
+    }
+
     /// Opens the state folder, and makes it if there is none: for commands that put a run into it.
     ///
     /// # Errors

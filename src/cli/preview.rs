@@ -58,7 +58,7 @@ pub(super) fn previewing(context: &Context, draft: &Draft, run: RunId) -> Previe
     let values = open::values(&opened.plan, &bound.inputs, &scope);
     Previewing {
         program: Planned::new(Arc::clone(&opened.plan), values),
-        registry: context.registry.clone(),
+        registry: context.actions_for_looking(),
         frozen: Frozen(Arc::new(files.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect())),
         secrets: Arc::new(PlanSecrets::new(opened.plan.secrets.clone(), folder, &scope, &context.ports)),
         scope: Arc::new(scope),

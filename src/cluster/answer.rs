@@ -127,9 +127,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     last
 }
 
-/// The server prints whole Go structs into some messages; the first line and a limit keep a message readable.
+/// The server prints whole Go structs into some messages; what they hold and a limit keep a message readable.
 fn tidy(message: &str) -> String {
     let message = message.trim();
+    if let Some((_, told)) = message.strip_prefix("failed to create typed patch object (").and_then(|rest| rest.split_once("): ")) {
+        return told.trim_start_matches('.').replace("&value.valueUnstructured{Value:", "").trim_end_matches('}').to_owned();
+    }
     match message.char_indices().nth(1200) {
         Some((end, _)) => format!("{}…", &message[..end]),
         None => message.to_owned(),
@@ -257,6 +260,8 @@ mod tests {
         }
         let schema = read(500, "", "failed to create typed patch object (ns/x; v1, Kind=ConfigMap): .data: expected map", json!([]));
         assert_eq!(schema.class, Class::Invalid);
+        let wrong = "failed to create typed patch object (ns/x; /v1, Kind=ConfigMap): .data.value: expected string, got &value.valueUnstructured{Value:1}";
+        assert_eq!(read(500, "", wrong, json!([])).message, "data.value: expected string, got 1");
         assert_eq!(ApiError::read(404, &HeaderMap::new(), b"404 page not found\n").class, Class::NotServed);
         assert_eq!(read(404, "NotFound", "configmaps \"x\" not found", json!([])).class, Class::Absent);
     }

@@ -171,6 +171,19 @@ impl Cluster {
         }
     }
 
+    /// Asks for the eviction of the pod that has this uid. Sent once: whether a budget allows it is for the caller to wait for.
+    ///
+    /// # Errors
+    /// [`Class::Busy`] when a disruption budget forbids it now.
+    pub async fn evict(&self, at: &Address, uid: &str) -> Result<(), ApiError> {
+        let eviction = serde_json::json!({
+            "apiVersion": "policy/v1", "kind": "Eviction", "metadata": { "name": at.name, "namespace": at.namespace },
+            "deleteOptions": { "preconditions": { "uid": uid } }
+        });
+        let uri = format!("{}/eviction", at.path());
+        self.once(&Call::write(http::Method::POST, uri, "application/json", &eviction)).await.map(drop)
+    }
+
     /// The last lines that a container printed; of its run before the present one if `previous`.
     ///
     /// # Errors

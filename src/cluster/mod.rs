@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api;
 pub mod diff;
+pub mod evict;
 pub mod evidence;
 pub mod exec;
 pub mod forward;
@@ -12,6 +13,7 @@ pub mod kinds;
 pub mod object;
 pub mod request;
 pub mod rights;
+pub mod superseded;
 #[cfg(test)]
 mod test_server;
 pub mod through;

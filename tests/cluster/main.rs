@@ -5,6 +5,7 @@
 mod broken;
 mod conformance;
 mod deploy;
+mod edits;
 mod harness;
 mod kills;
 mod objects;

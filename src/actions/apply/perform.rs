@@ -151,7 +151,7 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave:
     let (mut changing, mut effects) = (Vec::new(), Vec::new());
     for (wanted, checked) in check(place, &params.allow_managed_by, wave).await? {
         match checked {
-            Checked::Same { object } => applied.objects.push(AppliedObject::of(&wanted.at, &object)),
+            Checked::Same { object } => applied.objects.push(AppliedObject::of(&wanted.at, &object, cx.read.scope.plan.as_str())),
             Checked::Changes { before, after, force, .. } => {
                 // What will be made has no uid yet, and needs no image: it is deleted.
                 let expected = after.filter(|_| before.is_some());
@@ -175,7 +175,7 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave:
         changing.into_iter().zip(tickets).map(|((wanted, live), ticket)| Planned { wanted, live, ticket }).collect();
     applied.changed = planned.len();
     for (at, after) in write(cx, place, planned).await? {
-        applied.objects.push(AppliedObject::of(&at, &after.after));
+        applied.objects.push(AppliedObject::of(&at, &after.after, cx.read.scope.plan.as_str()));
     }
     Ok(applied)
 }

@@ -28,6 +28,12 @@ fn needed(at: &Address, exists: Option<bool>) -> Vec<Right> {
     if exists != Some(false) {
         rights.extend(patch_rights(at));
     }
+    if exists != Some(false) && matches!(at.kind.kind.as_str(), "ConfigMap" | "Secret") {
+        // Pods that started on ours are sent away.
+        let namespace = at.namespace.as_deref().unwrap_or_default();
+        rights.push(Right::on_pods("list", "pods", namespace).for_undo());
+        rights.push(Right::on_pods("create", "pods/eviction", namespace).for_undo());
+    }
     if exists != Some(true) {
         // Server-side apply needs both to make an object; what was made is deleted, and watched until it is gone.
         rights.push(Right::on("create", at));

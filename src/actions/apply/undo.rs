@@ -2,12 +2,15 @@
 
 use super::{AfterApply, BeforeApply, order};
 use crate::action::{ActionError, UndoCx};
-use crate::actions::kubernetes::{Place, subject, undo, wait_healthy_again, was_healthy};
+use crate::actions::kubernetes::{Place, failed, subject, undo, wait_healthy_again, was_healthy};
+use crate::cluster::Object;
+use crate::cluster::evict::{self, Evicted};
 use crate::cluster::health::unstick::unstick;
 use crate::cluster::health::wait::Subject;
 use crate::cluster::undo::Change;
 use crate::record::{EffectKey, Mark, MarkKind, Settled};
 use futures::stream::{StreamExt, iter};
+use std::collections::BTreeSet;
 
 /// Requests that are sent side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -30,11 +33,12 @@ pub(super) async fn compensate(
     let (blocking, removals): (Vec<_>, Vec<_>) =
         removals.into_iter().partition(|(_, change)| order::removal_rank(&change.at.kind.kind) == 0);
     marks.extend(remove(cx, place, blocking).await?);
-    let (restored, subjects) = restore(cx, place, restores).await?;
+    let (restored, subjects, readers) = restore(cx, place, restores).await?;
     marks.extend(restored);
     if let Some((at, why)) = wait_healthy_again(cx, &place.cluster, &subjects).await? {
         tell(&mut marks, &at.reference().target(), why);
     }
+    send_away(cx, place, readers, &mut marks).await?;
     marks.extend(remove(cx, place, removals).await?);
     Ok(marks)
 }
@@ -52,21 +56,63 @@ fn change(key: &EffectKey, undo: BeforeApply, settled: Settled<AfterApply>) -> R
     }
 }
 
-async fn restore(cx: &UndoCx, place: &Place, mut restores: Vec<(EffectKey, Change)>) -> Result<(Vec<Mark>, Vec<Subject>), ActionError> {
+/// Pods that read what was restored, and the effect that they read.
+type Readers = Vec<(EffectKey, Object)>;
+
+async fn restore(
+    cx: &UndoCx,
+    place: &Place,
+    mut restores: Vec<(EffectKey, Change)>,
+) -> Result<(Vec<Mark>, Vec<Subject>, Readers), ActionError> {
     restores.sort_by_key(|(_, change)| order::rank(&change.at.kind.kind));
-    let (mut marks, mut subjects) = (Vec::new(), Vec::new());
+    let workloads = restores.partition_point(|(_, change)| order::rank(&change.at.kind.kind) <= order::rank("Secret"));
+    let workloads = restores.split_off(workloads);
+    let (mut marks, mut subjects, mut read) = (Vec::new(), Vec::new(), Vec::new());
     for (key, change) in restores {
+        cx.read.doing(format!("restoring {}", change.at));
+        let (mark, _) = undo(place, key, &change).await?;
+        let is_read = matches!(change.at.kind.kind.as_str(), "ConfigMap" | "Secret") && mark.kind != MarkKind::Residue;
+        read.extend(is_read.then(|| (mark.key.clone(), change.after)));
+        marks.push(mark);
+    }
+    // Whoever starts from now on reads what was there before.
+    let readers = readers(place, read).await?;
+    for (key, change) in workloads {
         cx.read.doing(format!("restoring {}", change.at));
         let (mark, object) = undo(place, key, &change).await?;
         let waits = order::is_workload(&change.at.kind.kind) && change.before.as_ref().is_some_and(was_healthy);
         if let Some(object) = object.filter(|_| waits && mark.kind != MarkKind::Residue) {
             subjects.push(subject(&change.at, &object));
             let unstuck = unstick(&place.cluster, &change.at).await;
-            unstuck.map_err(|error| crate::actions::kubernetes::failed(format!("cannot free the pods of {}", change.at), &error))?;
+            unstuck.map_err(|error| failed(format!("cannot free the pods of {}", change.at), &error))?;
         }
         marks.push(mark);
     }
-    Ok((marks, subjects))
+    Ok((marks, subjects, readers))
+}
+
+async fn readers(place: &Place, read: Vec<(EffectKey, Object)>) -> Result<Readers, ActionError> {
+    let (keys, written): (Vec<EffectKey>, Vec<Object>) = read.into_iter().unzip();
+    let found = evict::readers(&place.cluster, &written).await;
+    let found = found.map_err(|error| failed("cannot see which pods read what was restored", &error))?;
+    Ok(found.into_iter().map(|(place, pod)| (keys[place].clone(), pod)).collect())
+}
+
+/// Workloads that were restored have replaced their pods by now; what is left of these pods belongs to others, who do not know.
+async fn send_away(cx: &UndoCx, place: &Place, readers: Readers, marks: &mut [Mark]) -> Result<(), ActionError> {
+    let mut gone = BTreeSet::new();
+    for (key, pod) in readers {
+        if !gone.insert(pod.uid().to_owned()) {
+            continue;
+        }
+        cx.read.doing(format!("evicting pod/{}, which started on what was taken back", pod.name()));
+        let evicted = evict::evict(&place.cluster, &pod).await;
+        let evicted = evicted.map_err(|error| failed(format!("cannot evict pod/{}", pod.name()), &error))?;
+        if let (Evicted::Stays(why), Some(mark)) = (evicted, marks.iter_mut().find(|mark| mark.key == key)) {
+            mark.notes.push(why);
+        }
+    }
+    Ok(())
 }
 
 async fn remove(cx: &UndoCx, place: &Place, mut removals: Vec<(EffectKey, Change)>) -> Result<Vec<Mark>, ActionError> {

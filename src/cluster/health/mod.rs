@@ -12,6 +12,7 @@ pub mod unstick;
 pub mod wait;
 
 use crate::cluster::object::Object;
+use crate::cluster::superseded::{Owned, superseded_by};
 use std::fmt;
 
 /// What can be said of an object's health.
@@ -89,6 +90,8 @@ pub struct Pin {
     pub uid: Option<String>,
     /// The generation that the write returned.
     pub generation: Option<i64>,
+    /// The fields that were ours when the write returned.
+    pub owned: Option<Owned>,
 }
 
 /// Judges an object.
@@ -102,6 +105,9 @@ pub fn judge(object: &Object, view: &View<'_>, pin: &Pin) -> Verdict {
     // A watch may still show the object as it was before the write.
     if pin.generation > object.generation() {
         return Verdict::Waiting("the change has not been seen yet".to_owned());
+    }
+    if let Some(manager) = pin.owned.as_ref().and_then(|owned| superseded_by(object, owned)) {
+        return Verdict::Failed(Trouble::of(format!("superseded by {manager}, which changed what this plan wrote")));
     }
     match (object.api_version().split('/').next().unwrap_or_default(), object.kind()) {
         ("apps", "Deployment") => deployment::judge(object, view),

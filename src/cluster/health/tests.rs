@@ -60,13 +60,13 @@ fn a_status_from_before_the_write_says_nothing() {
     let never = with(deployment(), "/status", json!({}));
     assert_eq!(verdict(&never, &[]), "waiting: its controller has not seen the change yet");
     // The watch may still show the object as it was before our write.
-    let pin = Pin { uid: Some("d".to_owned()), generation: Some(3) };
+    let pin = Pin { uid: Some("d".to_owned()), generation: Some(3), owned: None };
     assert_eq!(show(&judge(&Object(deployment()), &View::default(), &pin)), "waiting: the change has not been seen yet");
 }
 
 #[test]
 fn an_object_that_was_made_anew_is_not_ours() {
-    let pin = Pin { uid: Some("other".to_owned()), generation: Some(1) };
+    let pin = Pin { uid: Some("other".to_owned()), generation: Some(1), owned: None };
     assert_eq!(show(&judge(&Object(deployment()), &View::default(), &pin)), "failed: it was deleted and made anew by somebody else");
     let going = with(deployment(), "/metadata/deletionTimestamp", json!("2026-11-21T00:00:00Z"));
     assert_eq!(verdict(&going, &[]), "failing: it is being deleted");
