@@ -97,7 +97,7 @@ fn edits_of_what_the_plan_manages_are_not_overwritten_without_force() {
     stage.write("app.yaml", &app(2));
     run(&stage)
         .assert_code(3)
-        .assert_says(".data.level belongs to hotfix")
+        .assert_says("data.level belongs to hotfix")
         .assert_says("spec.replicas belongs to kubectl")
         .assert_says("force: true");
     before.assert_same(&stage.world());

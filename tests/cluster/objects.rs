@@ -63,7 +63,10 @@ fn rights_that_only_the_undo_needs_are_missed_before_the_first_write() {
     let (_, since) = cluster.audit_since(0);
     let dev = |command: &str| stage.run(&[&arguments(command, stage.namespace.name())[..], &["--context", "dev"]].concat());
     for command in ["preview", "run"] {
-        dev(command).assert_code(7).assert_says("may not delete configmaps `one` in namespace").assert_says("needed to take the change back");
+        dev(command)
+            .assert_code(7)
+            .assert_says("may not delete configmaps `one` in namespace")
+            .assert_says("needed to take the change back");
     }
     assert_eq!(stage.writes(since), Vec::<String>::new());
     stage.namespace.kubectl_ok(&[

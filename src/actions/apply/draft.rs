@@ -89,11 +89,7 @@ pub(super) fn read(frozen: &Frozen, params: &ApplyParams, namespace: &str, plan:
 pub(super) fn all(what: &str, problems: Vec<String>) -> ActionError {
     match <[String; 1]>::try_from(problems) {
         Ok([one]) => ActionError::permanent(format!("{what}: {one}")),
-        Err(problems) => {
-            let mut failure = ActionError::permanent(format!("{what} ({} problems)", problems.len())).into_failure();
-            failure.causes = problems;
-            ActionError::from(failure)
-        }
+        Err(problems) => ActionError::permanent(format!("{what} ({} problems): {}", problems.len(), problems.join("; "))),
     }
 }
 
@@ -184,11 +180,6 @@ metadata: {name: c, namespace: other, labels: {team: a}}
         let twice = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n";
         let files = frozen(&[("a.yaml", twice), ("b.yaml", "{apiVersion: v1, kind: Pod, metadata: {generateName: p-}}")]);
         let error = read(&files, &params(&["a.yaml", "b.yaml", "none/*.yaml"]), "shop", "p").unwrap_err();
-        insta::assert_snapshot!(error, @"the manifests cannot be applied (3 problems)");
-        insta::assert_snapshot!(error.failure().causes.join("\n"), @r"
-        b.yaml: a Pod cannot be applied: a generated name cannot be found again
-        `none/*.yaml` means no file
-        configmap/c is there twice
-        ");
+        insta::assert_snapshot!(error, @"the manifests cannot be applied (3 problems): b.yaml: a Pod cannot be applied: a generated name cannot be found again; `none/*.yaml` means no file; configmap/c is there twice");
     }
 }

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_is_made_must_be_deletable_and_what_is_changed_must_not() {
-        let at = Address::known("ConfigMap", "shop", "c");
+        let at = Address::known("Service", "shop", "web");
         let verbs = |exists| needed(&at, exists).iter().map(|right| (right.verb, right.for_undo)).collect::<Vec<_>>();
         assert!(verbs(Some(false)).contains(&("delete", true)) && !verbs(Some(false)).contains(&("update", true)));
         assert!(
