@@ -25,7 +25,7 @@ fn deployment(name: &str, replicas: &str, image: &str, level: &str) -> String {
 }
 
 /// Version 1 is whole; version 2 has an image that does not exist, and brings two objects.
-fn app(version: u32) -> String {
+pub fn app(version: u32) -> String {
     let level = format!("v{version}");
     let mut app = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: cfg }}\ndata: {{ same: a, level: {level} }}\n");
     app += &format!(
@@ -117,8 +117,7 @@ fn edits_of_what_the_plan_manages_come_back_when_they_were_overwritten_on_purpos
 }
 
 /// Starts the upgrade and waits until it waits for the image that does not exist.
-fn started(stage: &Stage) -> Child {
-    stage.write("app.yaml", &app(2));
+pub fn started(stage: &Stage) -> Child {
     let child = stage.start(&arguments(stage));
     let started = Instant::now();
     while stage.namespace.kubectl(&["get", "deployment/newdep"]).status.code() != Some(0) {
@@ -128,7 +127,7 @@ fn started(stage: &Stage) -> Child {
     child
 }
 
-fn ended(child: Child) -> Ended {
+pub fn ended(child: Child) -> Ended {
     Ended::from(child.wait_with_output().expect("bowline is a child of this process"))
 }
 
@@ -136,6 +135,7 @@ fn ended(child: Child) -> Ended {
 fn edits_in_the_middle_stay_and_all_else_goes_back() {
     let stage = staged(cluster!(), "middle", false);
     let before = stage.world();
+    stage.write("app.yaml", &app(2));
     let child = started(&stage);
     stage.namespace.kubectl_ok(&["scale", "deployment/web", "--replicas=2"]);
     stage.namespace.kubectl_ok(&["annotate", "service/web", "team=a"]);
@@ -155,6 +155,7 @@ fn edits_in_the_middle_stay_and_all_else_goes_back() {
 fn a_hotfix_of_our_field_in_the_middle_is_kept_and_told() {
     let stage = staged(cluster!(), "hotfix", false);
     let before = stage.world();
+    stage.write("app.yaml", &app(2));
     let child = started(&stage);
     set(&stage, "level", "hotfix");
     let ended = ended(child);
@@ -168,6 +169,7 @@ fn a_hotfix_of_our_field_in_the_middle_is_kept_and_told() {
 fn whoever_puts_our_image_back_all_the_time_ends_the_wait_and_is_not_fought() {
     let stage = staged(cluster!(), "reverter", false);
     let before = stage.world();
+    stage.write("app.yaml", &app(2));
     let child = started(&stage);
     let patch = "[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/image\",\"value\":\"web:v1\"}]";
     let back = || stage.namespace.kubectl(&["patch", "deployment/web", "--type=json", "--patch", patch, "--field-manager=reverter"]);
@@ -188,6 +190,7 @@ fn a_pod_that_started_on_configuration_that_is_taken_back_is_started_again() {
         .replace("value: x", "valueFrom: { configMapKeyRef: { name: cfg, key: level } }");
     stage.namespace.apply(&reader);
     stage.namespace.wait_for_rollout("deployment/reader", Duration::from_secs(60));
+    stage.write("app.yaml", &app(2));
     let child = started(&stage);
     stage.namespace.kubectl_ok(&["delete", "pod", "--selector=app=reader", "--wait=false"]);
     let uid = |stage: &Stage| {

@@ -9,6 +9,7 @@ mod edits;
 mod harness;
 mod kills;
 mod objects;
+mod others;
 mod preview;
 mod stage;
 mod world;

@@ -5,6 +5,7 @@ mod order;
 mod perform;
 mod rights;
 mod sources;
+mod storage;
 mod undo;
 
 use super::applied_by::Applied;
@@ -49,9 +50,29 @@ pub struct ApplyParams {
     /// Changes objects that these keep, too: such objects are refused otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_managed_by: Vec<Keeper>,
+    /// What becomes of the volumes that a StatefulSet of this step got from its controller, when the set is taken back.
+    #[serde(default, skip_serializing_if = "UndoStorage::is_kept")]
+    pub undo_storage: UndoStorage,
     /// The namespace of objects that name none; the environment's when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+/// What becomes of volumes whose set is taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoStorage {
+    /// They stay, with what is in them, and are told.
+    #[default]
+    Keep,
+    /// They are deleted, with what is in them.
+    Delete,
+}
+
+impl UndoStorage {
+    fn is_kept(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 /// An object before the run wrote it.
@@ -214,7 +235,7 @@ impl Action for Apply {
             };
             known.push((effect.key, effect.undo, settled));
         }
-        undo::compensate(cx, &place, known).await
+        undo::compensate(cx, &place, params.undo_storage, known).await
     }
 
     async fn evidence(&self, cx: &ReadCx, params: &ApplyParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {

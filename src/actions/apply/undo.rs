@@ -1,6 +1,6 @@
 //! Taking an `apply` back: configuration before workloads, then health, then what was made is deleted, last first.
 
-use super::{AfterApply, BeforeApply, order};
+use super::{AfterApply, BeforeApply, UndoStorage, order, storage};
 use crate::action::{ActionError, UndoCx};
 use crate::actions::kubernetes::{Place, failed, subject, undo, wait_healthy_again, was_healthy};
 use crate::cluster::Object;
@@ -19,6 +19,7 @@ const SIDE_BY_SIDE: usize = 8;
 pub(super) async fn compensate(
     cx: &UndoCx,
     place: &Place,
+    storage: UndoStorage,
     effects: Vec<(EffectKey, BeforeApply, Settled<AfterApply>)>,
 ) -> Result<Vec<Mark>, ActionError> {
     let (mut marks, mut restores, mut removals) = (Vec::new(), Vec::new(), Vec::new());
@@ -32,14 +33,14 @@ pub(super) async fn compensate(
     // Webhooks that the run added could refuse every write that follows.
     let (blocking, removals): (Vec<_>, Vec<_>) =
         removals.into_iter().partition(|(_, change)| order::removal_rank(&change.at.kind.kind) == 0);
-    marks.extend(remove(cx, place, blocking).await?);
+    marks.extend(remove(cx, place, storage, blocking).await?);
     let (restored, subjects, readers) = restore(cx, place, restores).await?;
     marks.extend(restored);
     if let Some((at, why)) = wait_healthy_again(cx, &place.cluster, &subjects).await? {
         tell(&mut marks, &at.reference().target(), why);
     }
     send_away(cx, place, readers, &mut marks).await?;
-    marks.extend(remove(cx, place, removals).await?);
+    marks.extend(remove(cx, place, storage, removals).await?);
     Ok(marks)
 }
 
@@ -115,7 +116,12 @@ async fn send_away(cx: &UndoCx, place: &Place, readers: Readers, marks: &mut [Ma
     Ok(())
 }
 
-async fn remove(cx: &UndoCx, place: &Place, mut removals: Vec<(EffectKey, Change)>) -> Result<Vec<Mark>, ActionError> {
+async fn remove(
+    cx: &UndoCx,
+    place: &Place,
+    storage: UndoStorage,
+    mut removals: Vec<(EffectKey, Change)>,
+) -> Result<Vec<Mark>, ActionError> {
     if removals.iter().any(|(_, change)| order::is_workload(&change.at.kind.kind)) {
         // The pods that are deleted here are the ones that can tell why the step failed.
         tokio::select! {
@@ -136,10 +142,14 @@ async fn remove(cx: &UndoCx, place: &Place, mut removals: Vec<(EffectKey, Change
             "deleting {} that this run made",
             group.iter().map(|(_, change)| change.at.to_string()).collect::<Vec<_>>().join(", ")
         ));
-        let deletions = group.into_iter().map(|(key, change)| async move { undo(place, key, &change).await });
+        let deletions = group.into_iter().map(|(key, change)| async move {
+            let (mut mark, _) = undo(place, key, &change).await?;
+            storage::take_back(place, storage, &change, &mut mark).await?;
+            Ok::<Mark, ActionError>(mark)
+        });
         let done: Vec<_> = iter(deletions).buffered(SIDE_BY_SIDE).collect().await;
         for result in done {
-            marks.push(result?.0);
+            marks.push(result?);
         }
     }
     Ok(marks)
