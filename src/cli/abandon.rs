@@ -42,8 +42,10 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
 
 fn closing(held: &Held, seq: u64, at: Moment, left: &[String]) -> Vec<Record> {
     let notes = left.iter().map(|step| format!("{step} was left as it was")).collect();
-    let whats =
-        [What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon }, What::RunClosed { outcome: Outcome::Abandoned, notes }];
+    let whats = [
+        What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon, spared: Vec::new() },
+        What::RunClosed { outcome: Outcome::Abandoned, notes },
+    ];
     let record = |(place, what)| Record { v: VERSION, seq: seq + place, at, epoch: held.epoch(), what };
     (0..).zip(whats).map(record).collect()
 }

@@ -60,8 +60,8 @@ pub enum Command {
     Run(Run),
     /// Go on with a run that was stopped, or whose process is gone
     Resume(Resume),
-    /// Take back what a run did
-    Rollback(OneRun),
+    /// Take back what a run did, also after it has succeeded
+    Rollback(Rollback),
     /// Close a run as it is
     Abandon(Abandon),
     /// List runs, newest first
@@ -177,6 +177,17 @@ pub struct OneRun {
     /// The run's id, or how it begins; not needed while only one run is open
     #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
     pub run: Option<String>,
+}
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Which run.
+    #[command(flatten)]
+    pub run: OneRun,
+    /// Take back only what no later run has written
+    #[arg(long)]
+    pub partial: bool,
 }
 
 /// `abandon`.

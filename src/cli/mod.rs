@@ -12,6 +12,7 @@ mod failure;
 mod freeze;
 mod graph;
 mod journal;
+mod later;
 mod logs;
 mod open;
 mod orphans;

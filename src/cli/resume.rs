@@ -1,12 +1,12 @@
 //! `resume` and `rollback`: take a run that is not closed in hand and drive it on, or back. They read nothing but the run itself.
 
-use super::arguments::{OneRun, Resume};
+use super::arguments::{OneRun, Resume, Rollback};
 use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::settings::Settlement;
-use super::{open, pick};
+use super::{later, open, pick};
 use crate::ids::StepId;
 use crate::journal::{Frozen, Held, JournalError};
 use crate::record::{Mode, Record, What};
@@ -18,22 +18,23 @@ use std::sync::Arc;
 /// # Errors
 /// When it cannot be taken in hand.
 pub fn resume(context: &Context, arguments: &Resume) -> Result<Exit, CommandFailure> {
-    take(context, &arguments.run, Mode::Resume, arguments.settle.clone())
+    take(context, &arguments.run, Mode::Resume, (false, arguments.settle.clone()))
 }
 
 /// Takes a run back.
 ///
 /// # Errors
 /// When it cannot be taken in hand.
-pub fn rollback(context: &Context, arguments: &OneRun) -> Result<Exit, CommandFailure> {
-    take(context, arguments, Mode::Rollback, Vec::new())
+pub fn rollback(context: &Context, arguments: &Rollback) -> Result<Exit, CommandFailure> {
+    take(context, &arguments.run, Mode::Rollback, (arguments.partial, Vec::new()))
 }
 
-fn take(context: &Context, run: &OneRun, mode: Mode, settle: Vec<Settlement>) -> Result<Exit, CommandFailure> {
+fn take(context: &Context, run: &OneRun, mode: Mode, (partial, settle): (bool, Vec<Settlement>)) -> Result<Exit, CommandFailure> {
     let folder = context.state()?;
     let run = pick::run(&folder, run.run.as_deref())?;
     let records = folder.records(&run)?;
     check_settlements(&records, &settle)?;
+    let spared = if mode == Mode::Rollback { later::written_since(&folder, &run, &records, partial)? } else { Vec::new() };
     let held = folder.hold(&run, mode)?;
     // Only what is read once the run is held stays true.
     let records = held.records()?;
@@ -44,7 +45,7 @@ fn take(context: &Context, run: &OneRun, mode: Mode, settle: Vec<Settlement>) ->
         );
         CommandFailure { exit: Exit::Refused, ..failure }.hint(hint)
     })?;
-    let first = What::EpochOpened { holder: held.holder().clone(), mode };
+    let first = What::EpochOpened { holder: held.holder().clone(), mode, spared };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
     drive(context, Journey { held, records, first, plan: Arc::new(plan), frozen, settle, exit })
 }

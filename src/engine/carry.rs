@@ -238,6 +238,7 @@ impl Driver {
             registry: self.registry.clone(),
             rendered,
             effects,
+            spared: self.ledger.core.spared().to_vec(),
             cx,
             attempt,
             journal: Arc::clone(&self.ledger.journal),

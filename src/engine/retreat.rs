@@ -7,7 +7,7 @@ use crate::action::{ActionError, DynEffect, Effects, ReadCx, Registry, UndoCx};
 use crate::ids::ActionKind;
 use crate::journal::RunJournal;
 use crate::ports::Clock;
-use crate::record::{Failure, Mark, MarkKind};
+use crate::record::{EffectKey, Failure, Mark, MarkKind, Target};
 use futures::FutureExt;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
@@ -26,6 +26,8 @@ pub(super) struct Retreat {
     pub(super) registry: Registry,
     pub(super) rendered: Rendered,
     pub(super) effects: Vec<DynEffect>,
+    /// What later runs have written: it stays.
+    pub(super) spared: Vec<Target>,
     pub(super) cx: UndoCx,
     pub(super) attempt: u32,
     pub(super) journal: Arc<dyn RunJournal>,
@@ -70,7 +72,15 @@ impl Retreat {
         match &self.rendered.undo {
             Compensation::ByAction => {
                 let action = find(&self.registry, &self.rendered.kind)?;
-                action.compensate(self.cx.clone(), self.rendered.params.clone(), self.effects.clone()).await
+                let (spared, ours): (Vec<DynEffect>, Vec<DynEffect>) =
+                    self.effects.iter().cloned().partition(|effect| is_spared(&effect.key, &self.spared));
+                let mut marks = match ours.is_empty() {
+                    true => Vec::new(),
+                    false => action.compensate(self.cx.clone(), self.rendered.params.clone(), ours).await?,
+                };
+                let note = "a later run wrote it: it stays";
+                marks.extend(spared.into_iter().map(|effect| Mark { key: effect.key, kind: MarkKind::Kept, notes: vec![note.to_owned()] }));
+                Ok(marks)
             }
             Compensation::Nothing(why) => Ok(self.mark_all(MarkKind::Nothing, why)),
             Compensation::Steps(steps) => {
@@ -89,6 +99,11 @@ impl Retreat {
     fn mark_all(&self, kind: MarkKind, note: &str) -> Vec<Mark> {
         self.effects.iter().map(|effect| Mark { key: effect.key.clone(), kind, notes: vec![note.to_owned()] }).collect()
     }
+}
+
+/// An effect's key ends with its target, where it has one.
+fn is_spared(key: &EffectKey, spared: &[Target]) -> bool {
+    key.0.split_once(':').is_some_and(|(_, target)| spared.iter().any(|known| known.0 == target))
 }
 
 fn find<'a>(registry: &'a Registry, kind: &ActionKind) -> Result<&'a Arc<dyn crate::action::DynAction>, ActionError> {

@@ -13,7 +13,7 @@ use super::writer::{Desk, NewRun};
 use super::{JournalError, Refused};
 use crate::ids::{Moment, RunId};
 use crate::ports::{Clock, Random};
-use crate::record::{Holder, Mode};
+use crate::record::{Holder, Mode, Outcome};
 use rusqlite::TransactionBehavior;
 
 /// A new run's id: the wall clock's second, and four random digits that keep runs of one second apart.
@@ -65,7 +65,9 @@ impl StateFolder {
     /// When a living process holds it, it is closed or unknown, its records are damaged, or its key is not at hand.
     pub fn hold(&self, run: &RunId, mode: Mode) -> Result<Held, Refused> {
         let found = self.stored(run)?;
-        if let RunState::Closed(outcome) = self.state(&found)? {
+        if let RunState::Closed(outcome) = self.state(&found)?
+            && !may_reopen(outcome, mode)
+        {
             return Err(Refused::Closed { run: run.clone(), outcome });
         }
         let lock = self.take(&found.identity)?;
@@ -97,7 +99,15 @@ impl StateFolder {
     /// With the lock in hand, says whether the holder before may still be at work.
     fn check_free(&self, stored: &StoredRun, mode: Mode) -> Result<(), Refused> {
         if let Some(Rest { outcome, closed: true }) = stored.rests {
-            return Err(Refused::Closed { run: stored.run.clone(), outcome });
+            if !may_reopen(outcome, mode) {
+                return Err(Refused::Closed { run: stored.run.clone(), outcome });
+            }
+            // Two open runs of one plan would not know of each other.
+            if let Some(other) = select_unclosed(&self.reading(), &stored.identity)? {
+                let state = self.state_under_lock(&other)?;
+                return Err(Refused::Unfinished { run: other.run, identity: stored.identity.clone(), state });
+            }
+            return Ok(());
         }
         let Some(held) = stored.holder.as_ref().filter(|held| held.released.is_none()) else { return Ok(()) };
         let host = &*self.outside().host;
@@ -134,6 +144,11 @@ impl StateFolder {
         let here = self.outside().host.this_process();
         here.map(holder_here).map_err(|e| JournalError::Write(format!("this process cannot name itself: {e}")))
     }
+}
+
+/// What went well can be taken back later.
+fn may_reopen(outcome: Outcome, mode: Mode) -> bool {
+    outcome == Outcome::Succeeded && mode == Mode::Rollback
 }
 
 /// Says that a run is held on a machine that cannot be seen from here.

@@ -32,6 +32,9 @@ pub enum What {
         holder: Holder,
         /// What it was asked to do.
         mode: Mode,
+        /// What later runs have written: it stays as it is when this run is taken back although it was over.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        spared: Vec<Target>,
     },
     /// A step will not run.
     #[serde(rename_all = "kebab-case")]

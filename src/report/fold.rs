@@ -43,7 +43,7 @@ impl Story {
                 self.opened = Some(at);
                 self.take_graph(graph);
             }
-            What::EpochOpened { holder, mode } => {
+            What::EpochOpened { holder, mode, .. } => {
                 self.holder = Some((holder.clone(), *mode));
                 self.back_asked |= *mode == Mode::Rollback;
                 self.taken_in_hand();

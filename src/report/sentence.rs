@@ -42,7 +42,7 @@ pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
     let run = |tone, text: String| Some(Sentence { step: None, tone, text });
     match &record.what {
         What::RunOpened { .. } => run(Tone::Plain, opened(story)),
-        What::EpochOpened { holder, mode } => {
+        What::EpochOpened { holder, mode, .. } => {
             let verb = match mode {
                 Mode::Run => return None,
                 Mode::Resume => "resumed",

@@ -211,3 +211,44 @@ fn an_admission_policy_that_changes_what_is_written_is_no_conflict() {
     assert!(!told.all().contains("stays"), "{}", told.all());
     before.assert_same(&stage.world());
 }
+
+#[test]
+fn a_run_that_succeeded_is_taken_back_later_and_what_others_did_since_stays() {
+    let stage = Stage::bare(cluster!(), "yesterday");
+    let map = |name: &str, value: &str| {
+        format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name} }}\ndata: {{ value: {value}, other: {value} }}\n")
+    };
+    stage.write("plan.yaml", "plan: app\nsteps:\n  - id: deploy\n    apply: { manifests: [app.yaml] }\n");
+    stage.namespace.apply(&map("one", "zero"));
+    stage.namespace.apply(&map("two", "zero"));
+    let force = |plan: &str| plan.replace("[app.yaml]", "[app.yaml], force: true");
+    stage.edit("plan.yaml", force);
+    let run = |value: &str, names: &[&str]| {
+        stage.write("app.yaml", &names.iter().map(|name| map(name, value)).collect::<String>());
+        stage.run(&["run", "plan.yaml", "--namespace", stage.namespace.name(), "--yes", "--output", "json"]).assert_code(0);
+        let runs = stage.run(&["runs", "--output", "json"]);
+        let first: serde_json::Value = runs.out.lines().next().map(|line| serde_json::from_str(line).expect("JSON")).expect("a run");
+        first["run"].as_str().or_else(|| first["runs"][0]["run"].as_str()).expect("an id").to_owned()
+    };
+    let before = stage.world();
+    let yesterday = run("one", &["one", "two", "new"]);
+    stage.namespace.kubectl_ok(&["patch", "configmap/one", "--patch", "{\"data\":{\"other\":\"hotfix\"}}", "--field-manager=hotfix"]);
+    stage.run(&["resume", &yesterday]).assert_code(7);
+    let today = run("two", &["two"]);
+    stage.run(&["rollback", &yesterday]).assert_code(7).assert_says(&today).assert_says("--partial");
+    stage.run(&["rollback", &yesterday, "--partial"]).assert_code(0).assert_says("a later run wrote it");
+    let differences = before.differences(&stage.world());
+    let told: Vec<&String> = differences.iter().filter(|line| !line.contains("managedFields") && !line.contains("labels")).collect();
+    assert_eq!(
+        told,
+        [
+            "ConfigMap/one.data.other: \"zero\" -> \"hotfix\"",
+            "ConfigMap/two.data.other: \"zero\" -> \"two\"",
+            "ConfigMap/two.data.value: \"zero\" -> \"two\""
+        ]
+    );
+    stage.run(&["rollback", &yesterday]).assert_code(7);
+    stage.run(&["runs"]).assert_code(0);
+    stage.run(&["show", &yesterday]).assert_code(0);
+    stage.run(&["journal", "verify"]).assert_code(0);
+}

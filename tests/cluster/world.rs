@@ -13,7 +13,9 @@ impl World {
     pub fn of(namespace: &Namespace) -> Self {
         let list = namespace.get(&[KINDS]);
         let items = list["items"].as_array().cloned().unwrap_or_default();
-        Self(items.into_iter().map(|object| (name(&object), without_servers_fields(object))).collect())
+        // A release is Helm's own record of what it did.
+        let items = items.into_iter().filter(|object| object["type"] != "helm.sh/release.v1");
+        Self(items.map(|object| (name(&object), without_servers_fields(object))).collect())
     }
 
     /// What differs, in lines that a person can read.

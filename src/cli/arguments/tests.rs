@@ -22,7 +22,7 @@ fn the_help_is_what_a_person_needs_first() {
       preview   Tell what a run of a plan would change; changes nothing
       run       Run a plan
       resume    Go on with a run that was stopped, or whose process is gone
-      rollback  Take back what a run did
+      rollback  Take back what a run did, also after it has succeeded
       abandon   Close a run as it is
       runs      List runs, newest first
       show      Tell what a run did, and how it stands

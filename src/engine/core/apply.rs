@@ -4,7 +4,7 @@ use super::Core;
 use super::illegal::Illegal;
 use super::state::{Index, Status, Undo};
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Record, Role, Settled, SkipReason, Target, What};
+use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Outcome, Record, Role, Settled, SkipReason, Target, What};
 use petgraph::graph::NodeIndex;
 
 impl Core {
@@ -23,7 +23,10 @@ impl Core {
                 (self.run, self.plan, self.frozen) = (Some(run.clone()), Some(plan.clone()), Some(*frozen));
                 self.epoch = record.epoch;
             }
-            What::EpochOpened { mode, .. } => self.epoch_opened(record.epoch, *mode),
+            What::EpochOpened { mode, spared, .. } => {
+                merge_targets(&mut self.spared, spared);
+                self.epoch_opened(record.epoch, *mode);
+            }
             What::StepSkipped { step, reason } => self.step_skipped(step, reason)?,
             What::AttemptStarted { step, attempt, params, targets, until } => {
                 self.attempt_started(step, *attempt, record.at)?;
@@ -69,7 +72,9 @@ impl Core {
         if opens != (self.next_seq == 0) {
             return Err(if opens { Illegal::Run { what, why: "the run is open already" } } else { Illegal::NotOpened });
         }
-        if self.closed.is_some() {
+        // What went well may be taken back later; nothing else of a closed run goes on.
+        let reopens = self.closed == Some(Outcome::Succeeded) && matches!(record.what, What::EpochOpened { mode: Mode::Rollback, .. });
+        if self.closed.is_some() && !reopens {
             return Err(Illegal::Run { what, why: "the run is closed" });
         }
         if self.halted.is_some() && !takes_over && !matches!(record.what, What::RunClosed { .. }) {
@@ -94,6 +99,7 @@ impl Core {
         self.mode = mode;
         self.back_asked |= mode == Mode::Rollback;
         self.halted = None;
+        self.closed = None;
         self.halt = None;
         self.deadlines.clear();
         for step in self.running.clone() {

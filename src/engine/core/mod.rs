@@ -36,7 +36,7 @@ pub use illegal::{GraphError, Illegal};
 pub use state::{Effect, Rollback, Status, Step, Undo};
 
 use crate::ids::{Moment, PlanName, RunId, StepId};
-use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary};
+use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary, Target};
 use order::Edges;
 use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::graph::NodeIndex;
@@ -94,6 +94,8 @@ pub struct Core {
     verified: Option<Option<Failure>>,
     halted: Option<(Outcome, String)>,
     closed: Option<Outcome>,
+    /// What later runs have written: it is not taken back.
+    spared: Vec<Target>,
 }
 
 impl Core {
@@ -143,6 +145,7 @@ impl Core {
             verified: None,
             halted: None,
             closed: None,
+            spared: Vec::new(),
         };
         for step in core.ready.clone() {
             core.steps[step].status = Status::Ready;
@@ -182,6 +185,11 @@ impl Core {
     /// The number that the next record must carry.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// What later runs have written: it is not taken back.
+    pub fn spared(&self) -> &[Target] {
+        &self.spared
     }
 
     /// The number of the process that holds the run.

@@ -4,8 +4,8 @@ use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, RetryPolicy, Reversibility, Settled,
-    StepSummary, UndoClass, What,
+    AttemptResult, BlobRef, Cause, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, RetryPolicy, Reversibility, Scope,
+    Settled, StepSummary, Target, UndoClass, What,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Run {
 
     fn take_up(&mut self, mode: Mode) {
         let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
-        self.say(What::EpochOpened { holder, mode });
+        self.say(What::EpochOpened { holder, mode, spared: Vec::new() });
     }
 
     fn start(&mut self, step: &str, attempt: u32) {
@@ -176,4 +176,32 @@ fn a_step_that_is_taken_back_alone_has_the_time_of_a_rollback_and_no_more() {
     assert!(run.wants().contains(&Command::StopUndo { step: id("optional") }));
     let failure = Failure { retriable: true, ..Failure::permanent("it was stopped") };
     assert_eq!(run.0.undo_delay(&id("optional"), &failure, Moment::from_millis(run.1)), None);
+}
+
+#[test]
+fn what_succeeded_is_taken_back_later_and_nothing_else_reopens_a_closed_run() {
+    let mut run = Run::of(vec![step("first", &[])]);
+    run.start("first", 1);
+    run.settle("first", Settled::Done(blob()));
+    run.say(What::AttemptEnded { step: id("first"), attempt: 1, result: AttemptResult::Succeeded { output: None } });
+    run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
+    let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
+    let epoch = |mode, core: &Core| {
+        let what = What::EpochOpened { holder: holder.clone(), mode, spared: vec![Target("kube:x".into())] };
+        Record { v: 1, seq: core.next_seq(), at: Moment::from_millis(0), epoch: core.epoch() + 1, what }
+    };
+    for mode in [Mode::Run, Mode::Resume, Mode::Abandon] {
+        let mut copy = run.0.clone();
+        assert!(copy.apply(&epoch(mode, &run.0)).is_err(), "{mode:?}");
+    }
+    let record = epoch(Mode::Rollback, &run.0);
+    run.0.apply(&record).unwrap();
+    assert_eq!(run.0.spared(), [Target("kube:x".into())]);
+    assert!(matches!(run.wants().as_slice(), [Command::Record(What::RollbackOpened { .. })]));
+    run.say(What::RollbackOpened {
+        scope: Scope::Everything,
+        cause: Cause { step: None, reason: "asked".into() },
+        deadline: Moment::from_millis(9),
+    });
+    assert!(matches!(run.wants().as_slice(), [Command::StartUndo { .. }]));
 }

@@ -247,7 +247,7 @@ impl<'a> Runner<'a> {
         }
         let epoch = self.core.epoch() + 1;
         let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
-        let what = What::EpochOpened { holder, mode };
+        let what = What::EpochOpened { holder, mode, spared: Vec::new() };
         self.push(Record { v: 1, seq: self.core.next_seq(), at: self.now, epoch, what })
     }
 
