@@ -66,9 +66,9 @@ impl Streams {
 
 impl Context {
     /// Looks around.
-    pub fn new(common: Common) -> Self {
+    pub fn new(common: Common, outside: impl FnOnce(Ports) -> Ports) -> Self {
         let logs = Logs::start(common.verbose);
-        let ports = ports(&common);
+        let ports = outside(ports(&common));
         let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
         // A backup must be found again by a resume that somebody types elsewhere.
         let state = state.map(|path| std::path::absolute(&path).unwrap_or(path));

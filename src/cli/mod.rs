@@ -36,4 +36,4 @@ mod published;
 mod testing;
 
 pub use exit::Exit;
-pub use start::main;
+pub use start::{main, main_with};

@@ -5,14 +5,21 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{abandon, answer, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
+use crate::ports::Ports;
 use clap::Parser;
 use clap::error::ErrorKind;
+use std::ffi::OsString;
 use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
 
-/// Runs the command that the arguments name, and returns the exit code.
+/// Runs the command that the program's arguments name, and returns the exit code.
 pub fn main() -> u8 {
-    let arguments = match Arguments::try_parse() {
+    main_with(std::env::args_os(), |outside| outside)
+}
+
+/// Runs the command that these arguments name, the program's name first. The outside may be put behind something: a fault layer, a simulation.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>, outside: impl FnOnce(Ports) -> Ports) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Nobody may read it, as in `bowline --help | head -1`.
@@ -23,7 +30,7 @@ pub fn main() -> u8 {
             };
         }
     };
-    let context = Context::new(arguments.common);
+    let context = Context::new(arguments.common, outside);
     match dispatch(&context, &arguments.command) {
         Ok(exit) => exit.code(),
         Err(failure) => {

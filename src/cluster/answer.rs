@@ -1,5 +1,6 @@
 //! What an API server's refusal means, and whether a request whose answer was lost may have been done. It knows no kind of object.
 
+use crate::ports::NotReached;
 use http::HeaderMap;
 use kube::core::Status;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub enum Class {
     Busy,
     /// The request itself is wrong.
     Malformed,
+    /// There was no way to the server: nothing was done.
+    Unreached,
     /// There is no answer, or none that tells: it may have been done.
     Lost,
 }
@@ -72,7 +75,7 @@ impl ApiError {
 
     /// True when trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self.class, Class::Lost | Class::Busy | Class::Stale | Class::AlreadyThere)
+        matches!(self.class, Class::Lost | Class::Unreached | Class::Busy | Class::Stale | Class::AlreadyThere)
     }
 
     /// An error without an answer.
@@ -112,6 +115,9 @@ impl ApiError {
             kube::Error::Api(status) => Self { class: classify(status.code, status), message: tidy(&status.message), retry_after: None },
             kube::Error::Auth(_) => Self { class: Class::Unauthorised, message: error.to_string(), retry_after: None },
             kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => Self::malformed(error.to_string()),
+            kube::Error::Service(inner) if inner.is::<NotReached>() => {
+                Self { class: Class::Unreached, message: format!("the API server cannot be reached: {}", chain(error)), retry_after: None }
+            }
             other => Self::lost(chain(other)),
         }
     }

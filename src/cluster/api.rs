@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How often a request is sent in all when the server is busy, or a read finds no answer.
-const TRIES: u32 = 5;
+/// How long a request is repeated while the server is busy or away, or a read finds no answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait before a request is repeated, whatever the server says.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait where the server says nothing.
+const OWN_LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The clusters that can be reached, one connection a context. Cheap to clone.
 #[derive(Clone)]
@@ -229,16 +231,16 @@ impl Cluster {
     /// Sends until there is an answer that counts. A write is repeated only when the server says that it did nothing.
     async fn repeat(&self, call: Call, reads: bool) -> Result<Answer, ApiError> {
         let mut wait = Duration::from_millis(200);
-        for _ in 1..TRIES {
+        let began = self.clock.now();
+        loop {
             match self.once(&call).await {
-                Err(error) if error.class == Class::Busy || (reads && error.is_lost()) => {
+                Err(error) if is_nothing_done(&error, reads) && self.clock.now().since(began) < PATIENCE => {
                     self.clock.sleep(error.retry_after.unwrap_or(wait).min(LONGEST_WAIT)).await;
-                    wait *= 2;
+                    wait = (wait * 2).min(OWN_LONGEST_WAIT);
                 }
                 answer => return answer,
             }
         }
-        self.once(&call).await
     }
 
     async fn once(&self, call: &Call) -> Result<Answer, ApiError> {
@@ -255,6 +257,11 @@ impl Cluster {
             false => Err(ApiError::read(head.status.as_u16(), &head.headers, &body)),
         }
     }
+}
+
+/// True when a request may be repeated: it did nothing, or does nothing.
+fn is_nothing_done(error: &ApiError, reads: bool) -> bool {
+    matches!(error.class, Class::Busy | Class::Unreached) || (reads && error.is_lost())
 }
 
 /// An answer that is a success.

@@ -26,6 +26,9 @@ pub struct Connection {
     pub server: String,
 }
 
+/// A server that is there but busy is asked again after these times.
+const LOOKS_AGAIN: [Duration; 3] = [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(2)];
+
 /// The name of the context where there is no kubeconfig, but a pod.
 pub const IN_CLUSTER: &str = "in-cluster";
 
@@ -36,7 +39,15 @@ impl Connection {
     /// When it does not.
     pub async fn look(&self) -> Result<(), KubernetesError> {
         let said = |verb: &str| format!("the server {} of context `{}` {verb}", self.server, self.context);
-        match self.client.apiserver_version().await {
+        let mut answer = self.client.apiserver_version().await;
+        for wait in LOOKS_AGAIN {
+            match &answer {
+                Err(kube::Error::Api(status)) if matches!(status.code, 429 | 500..) => tokio::time::sleep(wait).await,
+                _ => break,
+            }
+            answer = self.client.apiserver_version().await;
+        }
+        match answer {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) => Err(KubernetesError::because(said("refuses us"), status.message)),
             Err(error) => Err(KubernetesError::because(said("does not answer"), error)),
@@ -166,6 +177,26 @@ fn connect_with(mut config: kube::Config, context: String) -> Result<Connection,
 #[error("no answer from the API server within {}", crate::ids::Period(*.0))]
 struct NoAnswer(Duration);
 
+/// There was no way to the server: nothing was sent, so nothing was done.
+#[derive(Debug, thiserror::Error)]
+#[error("the API server cannot be reached")]
+pub struct NotReached(#[source] BoxError);
+
+impl NotReached {
+    /// For this reason.
+    pub fn because(error: impl Into<BoxError>) -> Self {
+        Self(error.into())
+    }
+
+    /// Tells a connection that was never made from one that broke.
+    fn or_as_it_is(error: BoxError) -> BoxError {
+        match error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            Some(client) if client.is_connect() => Box::new(Self(error)),
+            _ => error,
+        }
+    }
+}
+
 /// Limits the time of requests that are answered at once; those that stream are let through.
 #[derive(Clone)]
 struct TimeLimit<S> {
@@ -192,11 +223,11 @@ where
         let streams = streams(&request);
         let (answer, limit) = (self.inner.call(request), self.limit);
         if streams {
-            return async move { Ok(answer.await?.map(Either::Right)) }.boxed();
+            return async move { Ok(answer.await.map_err(NotReached::or_as_it_is)?.map(Either::Right)) }.boxed();
         }
         async move {
             let whole = async {
-                let (head, body) = answer.await?.into_parts();
+                let (head, body) = answer.await.map_err(NotReached::or_as_it_is)?.into_parts();
                 let bytes = body.collect().await?.to_bytes();
                 Ok::<_, BoxError>(Response::from_parts(head, Either::Left(Full::new(bytes))))
             };

@@ -1,6 +1,8 @@
 //! The only way to the outside: time, chance, this host, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
 
 mod clock;
+#[cfg(feature = "kubernetes")]
+mod faults;
 mod files;
 mod host;
 mod http;
@@ -12,11 +14,13 @@ mod script;
 mod tcp;
 
 pub use clock::{Clock, SystemClock};
+#[cfg(feature = "kubernetes")]
+pub use faults::{Fault, Faults, FaultyKubernetes, Sought};
 pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
 pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, REQUEST_TIMEOUT};
+pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, NotReached, REQUEST_TIMEOUT};
 pub use processes::{Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
 pub use script::Script;

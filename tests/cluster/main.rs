@@ -6,6 +6,7 @@ mod broken;
 mod conformance;
 mod deploy;
 mod edits;
+mod faults;
 mod harness;
 mod kills;
 mod objects;

@@ -132,7 +132,9 @@ async fn check_one(place: &Place, allowed: &[Keeper], wanted: &Wanted, mut live:
                 tries += 1;
                 live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
             }
-            Err(error) if error.is_lost() || error.class == Class::Busy => return Err(failed(format!("cannot check {at}"), &error)),
+            Err(error) if matches!(error.class, Class::Lost | Class::Unreached | Class::Busy) => {
+                return Err(failed(format!("cannot check {at}"), &error));
+            }
             Err(error) => return refused(failed(format!("{at} is refused"), &error)),
         }
     }
