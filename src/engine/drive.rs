@@ -177,7 +177,7 @@ impl Driver {
 
     /// Opens what the steps that are done have left for later ones.
     fn recall_outputs(&mut self) -> Result<(), EngineError> {
-        let outputs: Vec<_> = self.ledger.core.steps().filter_map(|(id, step)| Some((id.clone(), step.output?))).collect();
+        let outputs: Vec<_> = self.ledger.core.steps().filter_map(|(id, step)| Some((id.clone(), *step.output.as_deref()?))).collect();
         for (id, blob) in outputs {
             let output = self.ledger.open(&blob)?;
             self.outputs.insert(id, output);

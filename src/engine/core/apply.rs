@@ -2,7 +2,7 @@
 
 use super::Core;
 use super::illegal::Illegal;
-use super::state::{Index, Status, Undo};
+use super::state::{Index, Status, Undo, place_number};
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Outcome, Record, Role, Settled, SkipReason, Target, What};
 use petgraph::graph::NodeIndex;
@@ -93,83 +93,14 @@ impl Core {
         Ok(())
     }
 
-    /// Somebody took the run up: what was at work is an orphan, what had given up gets another chance.
-    fn epoch_opened(&mut self, epoch: u64, mode: Mode) {
-        self.epoch = epoch;
-        self.mode = mode;
-        self.back_asked |= mode == Mode::Rollback;
-        self.halted = None;
-        self.closed = None;
-        self.halt = None;
-        self.deadlines.clear();
-        for step in self.running.clone() {
-            self.steps[step].deadline = None;
-            self.lost.insert(step);
-        }
-        for step in self.gates.clone() {
-            self.watch_gate(step);
-        }
-        self.take_up_undo();
-        if self.rollback.is_none() && mode == Mode::Resume {
-            self.take_up_failed();
-        }
-    }
-
-    /// Compensations that were at work are lost; those that gave up get another chance. The order is made anew when the rollback is opened again.
-    fn take_up_undo(&mut self) {
-        self.undo_lost.extend(self.undo_running.iter().copied());
-        self.undo_backoff.clear();
-        self.undo_deadlines.clear();
-        self.undo_ready.clear();
-        self.verified = None;
-        for place in 0..self.steps.len() {
-            let step = &mut self.steps[place];
-            step.undo_failures = 0;
-            step.undo_deadline = None;
-            // Time that nobody held the run does not count against a step; a person's time to answer goes on.
-            if self.rollback.is_none() && !self.gates.contains(&place) {
-                step.began = None;
-            }
-            if matches!(step.undo, Undo::GaveUp | Undo::Backoff(_)) {
-                step.undo = Undo::Wanted;
-            }
-            if step.undo == Undo::Wanted && self.rollback.is_none() {
-                self.want_back(place);
-            }
-        }
-    }
-
-    /// Past the pivot a failed step is not undone but tried again when somebody resumes; and what was stopped for a
-    /// rollback that never opened goes on.
-    fn take_up_failed(&mut self) {
-        if self.why_back().is_some() && !self.pivot_passed() {
-            return;
-        }
-        for (step, _) in std::mem::take(&mut self.failures) {
-            // One that was being taken back alone goes on being taken back.
-            if self.steps[step].status == Status::Failed && self.steps[step].undo == Undo::No {
-                self.unfinished += 1;
-                self.steps[step].failures = 0;
-                self.make_ready_unless_in_doubt(step);
-            }
-        }
-        let cancelled: Vec<Index> = (0..self.steps.len()).filter(|step| self.steps[*step].status == Status::Cancelled).collect();
-        for step in cancelled {
-            self.unfinished += 1;
-            self.make_ready_unless_in_doubt(step);
-        }
-        self.back_asked = false;
-        self.cancel = None;
-    }
-
     fn step_skipped(&mut self, id: &StepId, reason: &SkipReason) -> Result<(), Illegal> {
         let step = self.find(id)?;
         let status = self.steps[step].status;
         if !matches!(status, Status::Waiting | Status::Ready) {
             return Err(Illegal::Step { step: id.clone(), status: status.name(), what: "step-skipped" });
         }
-        self.ready.remove(&step);
-        self.to_skip.remove(&step);
+        self.ready.remove(step);
+        self.to_skip.remove(step);
         match reason {
             SkipReason::Condition => self.finish(step, Status::Skipped),
             SkipReason::Needs(_) => self.give_up_on(step, Status::Skipped),
@@ -187,7 +118,7 @@ impl Core {
         if let Status::Backoff(until) = state.status {
             self.backoff.remove(&(until, step));
         }
-        self.ready.remove(&step);
+        self.ready.remove(step);
         match self.graph.steps[step].role {
             Role::Pause => self.gates.insert(step),
             _ => self.running.insert(step),
@@ -217,7 +148,7 @@ impl Core {
         }
         match result {
             AttemptResult::Succeeded { output } => {
-                self.steps[step].output = *output;
+                self.steps[step].output = output.map(Box::new);
                 self.finish(step, Status::Succeeded);
             }
             AttemptResult::Failed { failure, retry_at } | AttemptResult::TimedOut { failure, retry_at } => {
@@ -268,7 +199,7 @@ impl Core {
         self.steps[step].has_unknown() && !self.graph.steps[step].idempotent
     }
 
-    fn make_ready_unless_in_doubt(&mut self, step: Index) {
+    pub(super) fn make_ready_unless_in_doubt(&mut self, step: Index) {
         if self.is_in_doubt(step) {
             self.steps[step].status = Status::Doubtful;
             self.doubtful.insert(step);
@@ -289,13 +220,13 @@ impl Core {
             return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "approval-asked" });
         }
         (state.status, state.attempt, state.began) = (Status::Asking, 1, Some(at));
-        self.ready.remove(&step);
+        self.ready.remove(step);
         self.gates.insert(step);
         self.watch_gate(step);
         Ok(())
     }
 
-    fn watch_gate(&mut self, step: Index) {
+    pub(super) fn watch_gate(&mut self, step: Index) {
         let limit = self.step_deadline(step);
         self.steps[step].deadline = limit;
         let wake = self.steps[step].until.or(limit);
@@ -324,10 +255,10 @@ impl Core {
     }
 
     fn leave_work(&mut self, step: Index) {
-        self.running.remove(&step);
-        self.gates.remove(&step);
-        self.lost.remove(&step);
-        self.ready.remove(&step);
+        self.running.remove(step);
+        self.gates.remove(step);
+        self.lost.remove(step);
+        self.ready.remove(step);
         let state = &mut self.steps[step];
         for at in [state.deadline.take(), state.until.take()].into_iter().flatten() {
             self.deadlines.remove(&(at, step));
@@ -357,7 +288,7 @@ impl Core {
         while let Some(next) = dependents.next_node(&self.edges).map(NodeIndex::index) {
             // A savepoint is reached all the same.
             if self.graph.steps[next].role != Role::Guard {
-                self.steps[next].missing.get_or_insert(step);
+                self.steps[next].missing.get_or_insert(place_number(step));
             }
             self.need_over(next);
         }
@@ -370,9 +301,7 @@ impl Core {
             return;
         }
         match state.missing {
-            Some(_) => {
-                self.to_skip.insert(step);
-            }
+            Some(_) => self.to_skip.insert(step),
             None => self.make_ready(step),
         }
     }

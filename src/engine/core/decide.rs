@@ -1,9 +1,10 @@
 //! What to do next. It costs what changed, not what exists.
 
 use super::Core;
-use super::state::{Index, Status, Turn};
+use super::place_set::PlaceSet;
+use super::state::{Index, Status};
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, Cause, Failure, Outcome, Role, Scope, SkipReason, UndoResult, What};
+use crate::record::{AttemptResult, Cause, Failure, Outcome, Role, Scope, SkipReason, UndoClass, UndoResult, What};
 
 /// What is to be done, and when to ask again if nothing happens before.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -110,32 +111,32 @@ impl Core {
 
     /// What the last holder left at work.
     fn pick_up_lost(&self, out: &mut Decision) {
-        for step in &self.lost {
-            out.commands.push(match self.steps[*step].open_effects().next() {
-                Some(_) => Command::Settle { step: self.id(*step) },
-                None => self.ended(*step, AttemptResult::Interrupted),
+        for step in self.lost.iter() {
+            out.commands.push(match self.steps[step].open_effects().next() {
+                Some(_) => Command::Settle { step: self.id(step) },
+                None => self.ended(step, AttemptResult::Interrupted),
             });
         }
-        for step in &self.undo_lost {
-            let attempt = self.steps[*step].undo_attempt;
-            out.commands.push(Command::Record(What::UndoEnded { step: self.id(*step), attempt, result: UndoResult::Interrupted }));
+        for step in self.undo_lost.iter() {
+            let attempt = self.steps[step].undo_attempt;
+            out.commands.push(Command::Record(What::UndoEnded { step: self.id(step), attempt, result: UndoResult::Interrupted }));
         }
     }
 
     fn go_forward(&self, out: &mut Decision, now: Moment) {
-        for (step, need) in self.to_skip.iter().filter_map(|step| Some((step, self.steps[*step].missing?))) {
-            let reason = SkipReason::Needs(self.id(need));
-            out.commands.push(Command::Record(What::StepSkipped { step: self.id(*step), reason }));
+        for (step, need) in self.to_skip.iter().filter_map(|step| Some((step, self.steps[step].missing?))) {
+            let reason = SkipReason::Needs(self.id(need as Index));
+            out.commands.push(Command::Record(What::StepSkipped { step: self.id(step), reason }));
         }
         self.watch_deadlines(out, now);
         let over = self.undo_deadlines.iter().take_while(|(at, _)| *at <= now);
         out.commands.extend(over.map(|(_, step)| Command::StopUndo { step: self.id(*step) }));
         let places = self.start_undo(out, now);
         self.start_due(out, now, places);
-        if self.unfinished == 0 && self.undo_running.is_empty() && self.undo_ready.is_empty() && self.undo_backoff.is_empty() {
+        if self.unfinished == 0 && self.is_undo_quiet() {
             out.commands.push(Command::Record(What::RunClosed { outcome: Outcome::Succeeded, notes: self.closing_notes() }));
         } else if !self.doubtful.is_empty() && self.is_quiet() && out.commands.is_empty() {
-            let names: Vec<String> = self.doubtful.iter().map(|step| self.id(*step).to_string()).collect();
+            let names: Vec<String> = self.doubtful.iter().map(|step| self.id(step).to_string()).collect();
             let reason =
                 format!("nobody can tell whether {} took effect: say `--settle STEP=done` or `--settle STEP=not-done`", names.join(", "));
             out.commands.push(Command::Record(What::RunHalted { outcome: Outcome::Halted, reason }));
@@ -145,7 +146,13 @@ impl Core {
     /// True when nothing is at work and nothing waits for the clock or a person.
     fn is_quiet(&self) -> bool {
         let forward = self.running.is_empty() && self.gates.is_empty() && self.backoff.is_empty() && self.ready.is_empty();
-        forward && self.undo_running.is_empty() && self.undo_ready.is_empty() && self.undo_backoff.is_empty()
+        forward && self.is_undo_quiet()
+    }
+
+    /// True when nothing is taken back, or waits to be.
+    fn is_undo_quiet(&self) -> bool {
+        let waiting = !self.undo_urgent.is_empty() || !self.undo_ready.is_empty() || !self.undo_backoff.is_empty();
+        !waiting && self.undo_running.is_empty()
     }
 
     fn closing_notes(&self) -> Vec<String> {
@@ -178,7 +185,7 @@ impl Core {
 
     fn start_due(&self, out: &mut Decision, now: Moment, mut free: usize) {
         let due = self.backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
-        for step in due.chain(self.ready.iter().copied()) {
+        for step in due.chain(self.ready.iter()) {
             let role = self.graph.steps[step].role;
             match role {
                 // A savepoint is reached when nothing before it is half done.
@@ -194,10 +201,10 @@ impl Core {
     }
 
     fn is_undoing_within(&self, guard: Index) -> bool {
-        let ready = self.undo_ready.iter().map(|(_, step)| step);
-        let mut undoing = ready.chain(&self.undo_running).chain(self.undo_backoff.iter().map(|(_, step)| step));
+        let sets = [&self.undo_urgent, &self.undo_ready, &self.undo_running].into_iter().flat_map(PlaceSet::iter);
+        let mut undoing = sets.chain(self.undo_backoff.iter().map(|(_, step)| *step));
         let guard = self.graph.guards.iter().find(|summary| summary.id == self.graph.steps[guard].id);
-        undoing.any(|step| guard.is_some_and(|guard| guard.guards.contains(&self.graph.steps[*step].id)))
+        undoing.any(|step| guard.is_some_and(|guard| guard.guards.contains(&self.graph.steps[step].id)))
     }
 
     /// Something failed or somebody wants back: stops what is at work and opens the rollback, unless the pivot is passed.
@@ -205,7 +212,7 @@ impl Core {
         // What cannot be taken back is not cut off in the middle: it has its own time limits.
         self.watch_deadlines(out, now);
         self.stop_running(out, |step| !(self.is_irreversible(step) && self.steps[step].open_effects().next().is_some()));
-        let undecided = self.running.iter().any(|step| self.is_irreversible(*step)) || !self.lost.is_empty() || !self.undo_lost.is_empty();
+        let undecided = self.running.iter().any(|step| self.is_irreversible(step)) || !self.lost.is_empty() || !self.undo_lost.is_empty();
         if undecided {
             return;
         }
@@ -239,8 +246,8 @@ impl Core {
     }
 
     fn stop_running(&self, out: &mut Decision, may_stop: impl Fn(Index) -> bool) {
-        for step in self.running.iter().filter(|step| !self.lost.contains(step) && may_stop(**step)) {
-            out.commands.push(Command::Stop { step: self.id(*step), reason: StopReason::GoingBack });
+        for step in self.running.iter().filter(|step| !self.lost.contains(*step) && may_stop(*step)) {
+            out.commands.push(Command::Stop { step: self.id(step), reason: StopReason::GoingBack });
         }
     }
 
@@ -250,12 +257,13 @@ impl Core {
         let evidence = rollback.cause.step.clone().filter(|step| self.wants_evidence(step));
         out.commands.extend(evidence.clone().map(|step| Command::TakeEvidence { step }));
         if now >= rollback.deadline {
-            out.commands.extend(self.undo_running.iter().map(|step| Command::StopUndo { step: self.id(*step) }));
+            out.commands.extend(self.undo_running.iter().map(|step| Command::StopUndo { step: self.id(step) }));
         } else {
             self.start_undo(out, now);
         }
         let working = !self.running.is_empty() || !self.undo_running.is_empty() || evidence.is_some();
-        let waiting = now < rollback.deadline && !(self.undo_ready.is_empty() && self.undo_backoff.is_empty());
+        let waiting =
+            now < rollback.deadline && !(self.undo_urgent.is_empty() && self.undo_ready.is_empty() && self.undo_backoff.is_empty());
         if !working && !waiting {
             self.end_rollback(out, rollback.left, &rollback.scope);
         }
@@ -277,16 +285,18 @@ impl Core {
     /// Begins what may be taken back now, and returns the places that are left.
     fn start_undo(&self, out: &mut Decision, now: Moment) -> usize {
         let mut free = self.free_places();
-        let due = self.undo_backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| (self.turn(*step), *step));
-        let urgent = self.undo_ready.iter().copied().take_while(|(turn, _)| *turn == Turn::AtOnce);
-        let ordinary = self.undo_ready.range((Turn::InOrder, 0)..).copied().take(free);
-        for (turn, step) in urgent.chain(due).chain(ordinary) {
-            match turn {
-                Turn::AtOnce => {}
-                Turn::InOrder if free == 0 => continue,
-                Turn::InOrder => free -= 1,
+        let start = |step: Index| Command::StartUndo { step: self.id(step), attempt: self.steps[step].undo_attempt + 1 };
+        out.commands.extend(self.undo_urgent.iter().map(start));
+        let due = self.undo_backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
+        let ordinary = self.undo_ready.iter().take(free);
+        for step in due.chain(ordinary) {
+            if matches!(self.steps[step].class, UndoClass::Ordinary) {
+                if free == 0 {
+                    continue;
+                }
+                free -= 1;
             }
-            out.commands.push(Command::StartUndo { step: self.id(step), attempt: self.steps[step].undo_attempt + 1 });
+            out.commands.push(start(step));
         }
         free
     }

@@ -19,11 +19,10 @@ impl Core {
         if state.status != Status::Running || state.undo != Undo::No {
             return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "effects-intended" });
         }
-        // Most steps have one effect: a map that grows by itself would keep room for several.
-        state.effects.reserve_exact(effects.len());
+        state.effects.reserve(effects.len());
         for (key, undo) in effects {
             // The first undo stays: a later one would be a picture of our own half-done work.
-            let effect = state.effects.entry(key.clone()).or_insert_with(|| Effect { undo: *undo, known: None, in_flight: true });
+            let effect = state.effects.get_or_insert(key, Effect { undo: *undo, known: None, in_flight: true });
             effect.in_flight = true;
             if effect.known == Some(Settled::NotDone) {
                 effect.known = None;
@@ -65,7 +64,7 @@ impl Core {
                 effect.known = Some(if done { Settled::Other("done, as a person said".to_owned()) } else { Settled::NotDone });
             }
         }
-        self.doubtful.remove(&step);
+        self.doubtful.remove(step);
         match done {
             true => self.finish(step, Status::Succeeded),
             false => self.make_ready(step),

@@ -17,9 +17,11 @@
 
 mod apply;
 mod decide;
+mod effect_list;
 mod effects;
 mod illegal;
 mod order;
+mod place_set;
 mod places;
 #[cfg(test)]
 mod rules;
@@ -27,11 +29,13 @@ mod scope;
 #[cfg(test)]
 pub(super) mod simulation;
 mod state;
+mod take_up;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unwind;
 
 pub use decide::{Command, Decision, StopReason};
+pub use effect_list::EffectList;
 pub use illegal::{GraphError, Illegal};
 pub use state::{Effect, Rollback, Status, Step, Undo};
 
@@ -40,8 +44,9 @@ use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary, T
 use order::Edges;
 use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::graph::NodeIndex;
-use places::Places;
-use state::{Index, Turn};
+use place_set::PlaceSet;
+use places::{Places, Recent};
+use state::Index;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +61,7 @@ pub struct Core {
     places: Places,
     edges: Edges,
     steps: Vec<Step>,
-    /// The step that was looked for last.
-    found: Index,
+    recent: Recent,
     next_seq: u64,
     epoch: u64,
     mode: Mode,
@@ -65,19 +69,19 @@ pub struct Core {
     plan: Option<PlanName>,
     frozen: Option<BlobRef>,
     unfinished: usize,
-    ready: BTreeSet<Index>,
+    ready: PlaceSet,
     /// Gates that are open: they take no place among the steps at work.
-    gates: BTreeSet<Index>,
-    running: BTreeSet<Index>,
+    gates: PlaceSet,
+    running: PlaceSet,
     backoff: BTreeSet<(Moment, Index)>,
     deadlines: BTreeSet<(Moment, Index)>,
     /// Attempts whose process is gone.
-    lost: BTreeSet<Index>,
-    doubtful: BTreeSet<Index>,
+    lost: PlaceSet,
+    doubtful: PlaceSet,
     /// Final failures that were not dealt with by `continue-on-error`, in the order in which they happened.
     failures: Vec<(Index, String)>,
     /// Steps all of whose needs are over, not all of them well.
-    to_skip: BTreeSet<Index>,
+    to_skip: PlaceSet,
     /// Who wants the run taken back.
     cancel: Option<String>,
     /// Somebody asked for a rollback: a wish that outlives the process that heard it.
@@ -85,12 +89,14 @@ pub struct Core {
     /// Who wants it stopped where it is.
     halt: Option<String>,
     rollback: Option<Rollback>,
-    /// Steps that may be taken back now: those with traffic first, then in plan order.
-    undo_ready: BTreeSet<(Turn, Index)>,
-    undo_running: BTreeSet<Index>,
+    /// Traffic that may go back now: before all others, it takes no place among the steps at work and waits for none.
+    undo_urgent: PlaceSet,
+    /// Other steps that may be taken back when there is a place.
+    undo_ready: PlaceSet,
+    undo_running: PlaceSet,
     undo_backoff: BTreeSet<(Moment, Index)>,
     undo_deadlines: BTreeSet<(Moment, Index)>,
-    undo_lost: BTreeSet<Index>,
+    undo_lost: PlaceSet,
     verified: Option<Option<Failure>>,
     halted: Option<(Outcome, String)>,
     closed: Option<Outcome>,
@@ -110,14 +116,16 @@ impl Core {
         order::check_guards(&graph, &places)?;
         let needs = |node| edges.neighbors_directed(node, Incoming).count();
         let steps: Vec<Step> = edges.node_indices().map(|node| Step::new(needs(node))).collect();
-        let ready = edges.externals(Incoming).map(NodeIndex::index).collect();
+        let none = PlaceSet::none_of(steps.len());
+        let mut ready = none.clone();
+        edges.externals(Incoming).for_each(|node| ready.insert(node.index()));
         let mut core = Self {
             unfinished: steps.len(),
             graph,
             places,
             edges,
             steps,
-            found: 0,
+            recent: Recent::default(),
             ready,
             next_seq: 0,
             epoch: 0,
@@ -125,29 +133,30 @@ impl Core {
             run: None,
             plan: None,
             frozen: None,
-            gates: BTreeSet::new(),
-            running: BTreeSet::new(),
+            gates: none.clone(),
+            running: none.clone(),
             backoff: BTreeSet::new(),
             deadlines: BTreeSet::new(),
-            lost: BTreeSet::new(),
-            doubtful: BTreeSet::new(),
+            lost: none.clone(),
+            doubtful: none.clone(),
             failures: Vec::new(),
-            to_skip: BTreeSet::new(),
+            to_skip: none.clone(),
             cancel: None,
             back_asked: false,
             halt: None,
             rollback: None,
-            undo_ready: BTreeSet::new(),
-            undo_running: BTreeSet::new(),
+            undo_urgent: none.clone(),
+            undo_ready: none.clone(),
+            undo_running: none.clone(),
             undo_backoff: BTreeSet::new(),
             undo_deadlines: BTreeSet::new(),
-            undo_lost: BTreeSet::new(),
+            undo_lost: none,
             verified: None,
             halted: None,
             closed: None,
             spared: Vec::new(),
         };
-        for step in core.ready.clone() {
+        for step in core.ready.iter() {
             core.steps[step].status = Status::Ready;
         }
         Ok(core)
@@ -276,12 +285,13 @@ impl Core {
         self.steps[step].began.map(|began| began.after(limit.0))
     }
 
-    /// A step's place. Records of one step often follow each other: the last answer is tried first.
+    /// A step's place.
     fn find(&mut self, id: &StepId) -> Result<Index, Illegal> {
-        if self.graph.steps.get(self.found).is_some_and(|step| step.id == *id) {
-            return Ok(self.found);
+        if let Some(place) = self.recent.find(&self.graph, id) {
+            return Ok(place);
         }
-        self.found = self.places.find(&self.graph, id).ok_or_else(|| Illegal::UnknownStep(id.clone()))?;
-        Ok(self.found)
+        let place = self.places.find(&self.graph, id).ok_or_else(|| Illegal::UnknownStep(id.clone()))?;
+        self.recent.follow(place);
+        Ok(place)
     }
 }

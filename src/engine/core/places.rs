@@ -38,3 +38,52 @@ impl Places {
         self.table.find(self.hasher.hash_one(id), is_it).map(|place| *place as usize)
     }
 }
+
+/// The places that were found last, where two rows of steps are followed: those that begin and those that end. Most records are of one of
+/// them or of its neighbour, and need no look into a table that is larger than the processor's cache.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Recent {
+    rows: [Index; 2],
+}
+
+impl Recent {
+    /// The step's place, if it is near one that was found before.
+    pub(super) fn find(&mut self, graph: &Graph, id: &StepId) -> Option<Index> {
+        let is_it = |place: &Index| graph.steps.get(*place).is_some_and(|step| step.id == *id);
+        let near = |row: Index| [row, row.wrapping_add(1), row.wrapping_sub(1)].into_iter().find(is_it);
+        let (row, place) = self.rows.iter().enumerate().find_map(|(row, at)| Some((row, near(*at)?)))?;
+        self.rows[row] = place;
+        self.rows.swap(0, row);
+        Some(place)
+    }
+
+    /// Follows this place instead of the row that was met less lately.
+    pub(super) fn follow(&mut self, place: Index) {
+        self.rows = [place, self.rows[0]];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{graph, id, step};
+    use super::Recent;
+
+    #[test]
+    fn two_rows_are_followed_forward_and_back_and_nothing_else_is_found() {
+        let steps: Vec<String> = (0..20).map(|place| format!("s{place}")).collect();
+        let graph = graph(steps.iter().map(|name| step(name, &[])).collect());
+        let mut recent = Recent::default();
+        assert_eq!(recent.find(&graph, &id("s9")), None);
+        recent.follow(9);
+        for place in 1..9 {
+            assert_eq!(recent.find(&graph, &id(&steps[place])), Some(place));
+            assert_eq!(recent.find(&graph, &id(&steps[place + 9])), Some(place + 9));
+        }
+        for place in (1..8).rev() {
+            assert_eq!(recent.find(&graph, &id(&steps[place])), Some(place));
+            assert_eq!(recent.find(&graph, &id(&steps[place])), Some(place));
+        }
+        assert_eq!(recent.find(&graph, &id("s13")), None);
+        assert_eq!(recent.find(&graph, &id("no-such-step")), None);
+    }
+}

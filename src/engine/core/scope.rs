@@ -22,11 +22,11 @@ impl Core {
 
     /// Where the run stands: the steps under way, or else those that would be next.
     fn front(&self) -> Vec<Index> {
-        let mut front: Vec<Index> = self.running.union(&self.gates).copied().collect();
+        let mut front: Vec<Index> = self.running.iter().chain(self.gates.iter()).collect();
         front.extend(self.backoff.iter().map(|(_, step)| *step));
-        front.extend(&self.doubtful);
+        front.extend(self.doubtful.iter());
         if front.is_empty() {
-            front.extend(&self.ready);
+            front.extend(self.ready.iter());
         }
         front
     }

@@ -1,12 +1,17 @@
 //! What the core remembers of each step.
 
+use super::effect_list::EffectList;
 use crate::ids::{Moment, StepId};
-use crate::record::{BlobRef, Cause, EffectKey, Mark, Scope, Settled, Target, UndoClass};
-use indexmap::IndexMap;
+use crate::record::{BlobRef, Cause, EffectKey, Scope, Settled, Target, UndoClass};
 use std::collections::BTreeSet;
 
 /// A step's place in the graph.
 pub(super) type Index = usize;
+
+/// A place, or a count of steps, as steps keep it: a graph has no more than that (see [`super::places::Places::of`]).
+pub(super) fn place_number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
 
 /// Where a step stands on its way forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,15 +78,6 @@ pub enum Undo {
     GaveUp,
 }
 
-/// Who is taken back first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Turn {
-    /// Traffic: it takes no place among the steps at work and waits for none.
-    AtOnce,
-    /// When there is a place.
-    InOrder,
-}
-
 /// One effect of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Effect {
@@ -111,9 +107,9 @@ pub struct Step {
     /// Its rendered parameters.
     pub params: Option<BlobRef>,
     /// What later steps may refer to.
-    pub output: Option<BlobRef>,
+    pub output: Option<Box<BlobRef>>,
     /// Its effects, in the order in which they were first intended.
-    pub effects: IndexMap<EffectKey, Effect>,
+    pub effects: EffectList,
     /// What it may have written.
     pub targets: Vec<Target>,
     /// How urgently it is taken back.
@@ -130,13 +126,11 @@ pub struct Step {
     pub undo_failures: u32,
     /// When it is no longer taken back alone, while the run goes on.
     pub undo_deadline: Option<Moment>,
-    /// What became of its effects.
-    pub marks: Vec<Mark>,
-    pub(super) pending_needs: usize,
+    pub(super) pending_needs: u32,
     /// A step that it needs and that came to no good end.
-    pub(super) missing: Option<Index>,
+    pub(super) missing: Option<u32>,
     /// Steps that need this one and are not clear yet: counts down while the run goes back.
-    pub(super) pending_dependents: usize,
+    pub(super) pending_dependents: u32,
     pub(super) in_scope: bool,
     pub(super) clear: bool,
 }
@@ -152,7 +146,7 @@ impl Step {
             until: None,
             params: None,
             output: None,
-            effects: IndexMap::new(),
+            effects: EffectList::default(),
             targets: Vec::new(),
             class: UndoClass::Ordinary,
             irreversible: false,
@@ -161,8 +155,7 @@ impl Step {
             undo_attempt: 0,
             undo_failures: 0,
             undo_deadline: None,
-            marks: Vec::new(),
-            pending_needs: needs,
+            pending_needs: place_number(needs),
             missing: None,
             pending_dependents: 0,
             in_scope: false,

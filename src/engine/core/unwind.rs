@@ -5,7 +5,8 @@
 
 use super::Core;
 use super::illegal::Illegal;
-use super::state::{Index, Rollback, Status, Turn, Undo};
+use super::place_set::PlaceSet;
+use super::state::{Index, Rollback, Status, Undo, place_number};
 use crate::ids::{Moment, StepId};
 use crate::record::{Cause, Role, Scope, Target, UndoClass, UndoResult};
 use petgraph::Direction::Incoming;
@@ -23,6 +24,7 @@ impl Core {
         }
         let members = self.members(scope);
         self.stop_what_waits();
+        self.undo_urgent.clear();
         self.undo_ready.clear();
         self.undo_deadlines.clear();
         let mut steps = Vec::new();
@@ -43,22 +45,22 @@ impl Core {
     /// What waits for its turn, for a person or for the clock does not go on.
     fn stop_what_waits(&mut self) {
         let backoff: Vec<Index> = std::mem::take(&mut self.backoff).into_iter().map(|(_, step)| step).collect();
-        let doubtful = std::mem::take(&mut self.doubtful);
-        let gates = std::mem::take(&mut self.gates);
+        let doubtful = self.doubtful.take();
+        let gates = self.gates.take();
         for step in backoff.into_iter().chain(doubtful).chain(gates) {
             self.steps[step].deadline = None;
             self.steps[step].until = None;
             self.stop_short(step);
         }
         let running = &self.running;
-        self.deadlines.retain(|(_, step)| running.contains(step));
+        self.deadlines.retain(|(_, step)| running.contains(*step));
         self.to_skip.clear();
     }
 
     fn order_undo(&mut self, members: &[bool]) {
         for place in (0..members.len()).filter(|place| members[*place]) {
             let pending = self.dependents(place).filter(|next| members[*next]).count();
-            self.steps[place].pending_dependents = pending;
+            self.steps[place].pending_dependents = place_number(pending);
         }
         for place in (0..members.len()).filter(|place| members[*place]) {
             self.hurry_traffic(place);
@@ -161,13 +163,14 @@ impl Core {
 
     pub(super) fn want_back(&mut self, step: Index) {
         self.steps[step].undo = Undo::Wanted;
-        self.undo_ready.insert((self.turn(step), step));
+        self.turn(step).insert(step);
     }
 
-    pub(super) fn turn(&self, step: Index) -> Turn {
+    /// Where a step waits for its turn to be taken back.
+    fn turn(&mut self, step: Index) -> &mut PlaceSet {
         match self.steps[step].class {
-            UndoClass::Traffic { .. } => Turn::AtOnce,
-            UndoClass::Ordinary => Turn::InOrder,
+            UndoClass::Traffic { .. } => &mut self.undo_urgent,
+            UndoClass::Ordinary => &mut self.undo_ready,
         }
     }
 
@@ -180,14 +183,14 @@ impl Core {
 
     pub(super) fn undo_started(&mut self, id: &StepId, attempt: u32, at: Moment) -> Result<(), Illegal> {
         let step = self.find(id)?;
-        let due = self.undo_ready.contains(&(self.turn(step), step)) || matches!(self.steps[step].undo, Undo::Backoff(_));
+        let due = self.turn(step).contains(step) || matches!(self.steps[step].undo, Undo::Backoff(_));
         if !due || attempt != self.steps[step].undo_attempt + 1 || self.graph.steps[step].role != Role::Action {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-started" });
         }
         if let Undo::Backoff(until) = self.steps[step].undo {
             self.undo_backoff.remove(&(until, step));
         }
-        self.undo_ready.remove(&(self.turn(step), step));
+        self.turn(step).remove(step);
         self.undo_running.insert(step);
         (self.steps[step].undo, self.steps[step].undo_attempt) = (Undo::Running, attempt);
         if self.rollback.is_none() {
@@ -202,22 +205,20 @@ impl Core {
         if self.steps[step].undo != Undo::Running || attempt != self.steps[step].undo_attempt {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-ended" });
         }
-        self.undo_running.remove(&step);
-        self.undo_lost.remove(&step);
+        self.undo_running.remove(step);
+        self.undo_lost.remove(step);
         if let Some(deadline) = self.steps[step].undo_deadline {
             self.undo_deadlines.remove(&(deadline, step));
         }
         match result {
-            UndoResult::Undone { marks } => {
+            UndoResult::Undone { .. } => {
                 self.steps[step].undo = Undo::Done;
-                self.steps[step].marks = marks.clone();
                 self.fit_again(step);
                 if self.steps[step].in_scope && self.steps[step].pending_dependents == 0 {
                     self.consider(step);
                 }
             }
-            UndoResult::Failed { failure, marks, retry_at } => {
-                self.steps[step].marks = marks.clone();
+            UndoResult::Failed { failure, retry_at, .. } => {
                 self.steps[step].undo_failures += 1;
                 match retry_at {
                     Some(at) => {
@@ -227,9 +228,7 @@ impl Core {
                     None => self.undo_gave_up(step, &failure.message),
                 }
             }
-            UndoResult::Interrupted => {
-                self.want_back(step);
-            }
+            UndoResult::Interrupted => self.want_back(step),
         }
         Ok(())
     }
