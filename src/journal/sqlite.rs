@@ -1,6 +1,5 @@
 //! The writer of one run in a state folder. It seals, chains and hands over to the writer's thread; it knows no lock.
 
-use super::chain::link;
 use super::key::SealingKey;
 use super::state::StateFolder;
 use super::tables::{Rest, blob_bytes};
@@ -117,8 +116,8 @@ impl RunJournal for SqliteJournal {
             return Err(JournalError::Superseded("it let go of it".to_owned()));
         }
         self.check_place(&record, queue.head.count)?;
-        let hash = link(&queue.head.hash, &bytes);
         queue.head = queue.head.with(&bytes);
+        let hash = queue.head.hash;
         queue.records.push(Waiting { bytes, hash, rests: Rest::after(&record.what), at: record.at });
         Ok(())
     }
