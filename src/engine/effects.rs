@@ -74,12 +74,9 @@ impl Effects for Journaled {
                     (settled, result)
                 }
             };
-            let (reply, recorded) = oneshot::channel();
-            let known = messages.send(Message::Known { step, key: ticket.key, settled, reply });
-            if known.is_ok() {
-                // The next effect's intent follows this record: order is kept by the driver, no sync is needed.
-                let _ = recorded.await;
-            }
+            // The next effect's intent, and the attempt's end, follow this message: order is kept by the driver, no answer is needed.
+            // The driver is gone only when the run is given up; there is nobody left to tell.
+            let _ = messages.send(Message::Known { step, key: ticket.key, settled });
             result
         });
         async move { task.await.unwrap_or_else(|_| Err(stopping())) }.boxed()

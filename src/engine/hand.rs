@@ -19,7 +19,7 @@ pub(super) enum Message {
         reply: oneshot::Sender<Result<Vec<ErasedTicket>, ActionError>>,
     },
     /// An effect's end is known.
-    Known { step: StepId, key: EffectKey, settled: Settled<Value>, reply: oneshot::Sender<()> },
+    Known { step: StepId, key: EffectKey, settled: Settled<Value> },
     /// An attempt is over; none of its effects is in flight.
     Ended { step: StepId, attempt: u32, result: Result<Value, ActionError> },
     /// The effects of a lost attempt were looked up.

@@ -21,11 +21,7 @@ impl Driver {
                 let _ = reply.send(answer);
                 Ok(())
             }
-            Message::Known { step, key, settled, reply } => {
-                self.known(step, key, settled)?;
-                let _ = reply.send(());
-                Ok(())
-            }
+            Message::Known { step, key, settled } => self.known(step, key, settled),
             Message::Ended { step, attempt, result } => self.ended(step, attempt, result),
             Message::LookedUp { step, settled } => {
                 self.hand.lookups.remove(&step);

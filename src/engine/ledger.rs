@@ -10,6 +10,7 @@ use crate::record::{AttemptResult, BlobRef, Cause, Mark, Record, UndoResult, VER
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long a record may wait before it is made durable only to be shown: records that an effect waits for are so at once.
 const SHOW_WITHIN: Duration = Duration::from_millis(100);
@@ -25,6 +26,8 @@ pub(super) struct Ledger {
     epoch: u64,
     outbox: Option<Outbox>,
     publisher: tokio::task::JoinHandle<()>,
+    /// Fires when the ledger goes.
+    closing: DropGuard,
 }
 
 impl Ledger {
@@ -37,8 +40,10 @@ impl Ledger {
         redactor: Redactor,
     ) -> Self {
         let (outbox, inbox) = mpsc::unbounded_channel::<Event>();
-        let publisher = tokio::spawn(publish(inbox, Arc::clone(&journal), Arc::clone(&clock), reporter));
-        Self { core, journal, clock, redactor, epoch, outbox: Some(outbox), publisher }
+        let closing = CancellationToken::new();
+        let publisher = tokio::spawn(publish(inbox, Arc::clone(&journal), Arc::clone(&clock), reporter, closing.clone()));
+        let closing = closing.drop_guard();
+        Self { core, journal, clock, redactor, epoch, outbox: Some(outbox), publisher, closing }
     }
 
     /// Appends and applies a record. It is durable once `journal.durable()` says so; until then nothing may leave.
@@ -72,6 +77,7 @@ impl Ledger {
     pub(super) async fn close(mut self) -> Result<(), EngineError> {
         let result = self.journal.durable().await;
         drop(self.outbox.take());
+        drop(self.closing);
         let _ = self.publisher.await;
         Ok(result?)
     }
@@ -119,6 +125,7 @@ async fn publish(
     journal: Arc<dyn RunJournal>,
     clock: Arc<dyn Clock>,
     reporter: Arc<dyn Reporter>,
+    closing: CancellationToken,
 ) {
     let mut gathered = Vec::new();
     while let Some(first) = inbox.recv().await {
@@ -127,16 +134,14 @@ async fn publish(
             continue;
         }
         gathered.push(first);
-        let mut over = clock.sleep(SHOW_WITHIN);
-        loop {
-            tokio::select! {
-                biased;
-                next = inbox.recv() => match next {
-                    Some(next) => gathered.push(next),
-                    None => break,
-                },
-                () = &mut over => break,
-            }
+        // What comes meanwhile is looked at when the time is over: to be woken by each record would cost more than to show it.
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => {}
+            () = clock.sleep(SHOW_WITHIN) => {}
+        }
+        while let Ok(next) = inbox.try_recv() {
+            gathered.push(next);
         }
         if journal.durable().await.is_err() {
             return;
