@@ -1,6 +1,10 @@
 //! The core alone: time and memory of 10,000 and 100,000 steps, forward and back.
 //!
-//! `cargo bench --bench core`
+//! Each is measured in a process of its own, as each run has one: a process that has just let go of the memory of a small run gives it to
+//! the next small one for nothing, and asks the system anew for a large one.
+//!
+//! `cargo bench --bench core [-- ROUNDS]`
+//! `cargo bench --bench core -- one SHAPE COUNT`: microseconds, records and the most memory in KiB of one run
 
 #![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 
@@ -135,26 +139,63 @@ fn measure(count: usize, shape: Shape) -> (Duration, usize) {
     (started.elapsed(), run.records)
 }
 
-/// Most memory that the process ever held, in MiB (Linux).
+/// Most memory that the process ever held, in KiB (Linux).
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// One run in this process.
+fn one(name: &str, count: usize) {
+    let (_, shape) = SHAPES.into_iter().find(|(known, _)| *known == name).expect("a shape");
+    let (time, records) = measure(count, shape);
+    println!("{} {records} {}", time.as_micros(), peak().unwrap_or_default());
+}
+
+/// One run in a process of its own: microseconds, records, KiB.
+fn apart(name: &str, count: usize) -> [u64; 3] {
+    let me = std::env::current_exe().expect("the bench's own file");
+    let output = std::process::Command::new(me).args(["one", name, &count.to_string()]).output().expect("the bench can be started");
+    assert!(output.status.success(), "{name} of {count}: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("numbers");
+    let numbers: Vec<u64> = said.split_whitespace().map(|number| number.parse().expect("a number")).collect();
+    numbers.try_into().expect("three numbers")
+}
+
+fn median<T: PartialOrd + Copy>(values: &mut [T]) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).expect("no time is unordered"));
+    values[values.len() / 2]
+}
+
+fn compare(rounds: usize) {
+    let mut most = 0;
+    for (name, _) in SHAPES {
+        let (mut small, mut large, mut growth, mut records) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        for _ in 0..rounds {
+            let [ten, ..] = apart(name, 10_000);
+            let [hundred, written, peak] = apart(name, 100_000);
+            (records, most) = (written, most.max(peak));
+            small.push(ten);
+            large.push(hundred);
+            growth.push(hundred as f64 / ten as f64);
+        }
+        let millis = |times: &mut [u64]| format!("{:.1} (least {:.1})", median(times) as f64 / 1e3, times[0] as f64 / 1e3);
+        let (small, large) = (millis(&mut small), millis(&mut large));
+        let least = growth.iter().copied().fold(f64::MAX, f64::min);
+        println!(
+            "{name}: 10,000 steps {small} ms, 100,000 steps {large} ms ({records} records), growth {:.1} (least {least:.1})",
+            median(&mut growth)
+        );
+    }
+    println!("peak memory: {} MiB", most / 1024);
 }
 
 fn main() {
-    for (name, shape) in SHAPES {
-        let mut best = [Duration::MAX; 2];
-        let mut records = 0;
-        for _ in 0..3 {
-            for (best, count) in best.iter_mut().zip([10_000, 100_000]) {
-                let (time, written) = measure(count, shape);
-                *best = time.min(*best);
-                records = written;
-            }
-        }
-        let growth = best[1].as_secs_f64() / best[0].as_secs_f64();
-        println!("{name}: 10,000 steps {:?}, 100,000 steps {:?} ({records} records), growth {growth:.1}", best[0], best[1]);
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["one", name, count] => one(name, count.parse().expect("a number")),
+        [rounds] => compare(rounds.parse().expect("a number of rounds")),
+        _ => compare(7),
     }
-    println!("peak memory: {} MiB", peak().map_or_else(|| "unknown".to_owned(), |mib| mib.to_string()));
 }
