@@ -225,7 +225,8 @@ impl Cluster {
     }
 
     async fn send(&self, call: Call) -> Result<Answer, ApiError> {
-        self.repeat(call, false).await
+        let changes_nothing = call.uri.contains("dryRun=All");
+        self.repeat(call, changes_nothing).await
     }
 
     /// Sends until there is an answer that counts. A write is repeated only when the server says that it did nothing.
