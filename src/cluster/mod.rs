@@ -15,7 +15,7 @@ pub mod request;
 pub mod rights;
 pub mod superseded;
 #[cfg(test)]
-mod test_server;
+pub(crate) mod test_server;
 pub mod through;
 pub mod tracked;
 pub mod traffic;

@@ -100,6 +100,11 @@ impl<'a> Manner<'a> {
     }
 }
 
+/// The part of a query that selects objects by their labels.
+pub fn by_labels(selector: &str) -> String {
+    format!("labelSelector={}", selector.bytes().map(encode_byte).collect::<String>())
+}
+
 pub(super) fn encode_byte(byte: u8) -> String {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),

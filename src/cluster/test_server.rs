@@ -9,6 +9,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
 
 /// What the next writes meet.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub(crate) enum Mishap {
     Lost,
     /// It is refused for want of rights.
     Refused,
+    /// It is refused for what it says.
+    Invalid,
     /// Somebody else was faster: this value stands at this pointer by then.
     Overtaken(&'static str, Value),
     /// Nothing.
@@ -30,11 +33,21 @@ struct State {
     mishaps: Vec<Mishap>,
     writes: Vec<String>,
     reads: Vec<String>,
+    news: Vec<News>,
+}
+
+/// One line of a watch.
+#[derive(Clone)]
+struct News {
+    version: u64,
+    path: String,
+    kind: &'static str,
+    object: Value,
 }
 
 /// The server.
 #[derive(Default, Clone)]
-pub(crate) struct TestServer(Arc<Mutex<State>>);
+pub(crate) struct TestServer(Arc<Mutex<State>>, Arc<Notify>);
 
 impl Kubernetes for TestServer {
     fn connect(&self, _context: Option<&str>) -> BoxFuture<'static, Result<Connection, KubernetesError>> {
@@ -59,8 +72,15 @@ impl TestServer {
 
     /// Puts an object there, as if somebody had.
     pub(crate) fn put(&self, path: &str, object: Value) -> Value {
-        let mut state = self.0.lock().unwrap();
-        state.store(path, object)
+        let stored = self.0.lock().unwrap().store(path, object);
+        self.1.notify_waiters();
+        stored
+    }
+
+    /// Takes an object away, as if somebody had.
+    pub(crate) fn remove(&self, path: &str) {
+        self.0.lock().unwrap().remove(path);
+        self.1.notify_waiters();
     }
 
     pub(crate) fn object(&self, path: &str) -> Option<Value> {
@@ -82,15 +102,42 @@ impl TestServer {
         self.0.lock().unwrap().reads.clone()
     }
 
+    /// Waits until somebody has written.
+    #[allow(dead_code)]
+    pub(crate) async fn written(&self) {
+        self.1.notified().await;
+    }
+
+    /// What a watch shows that knows all until a version: at least one line.
+    async fn watch(&self, path: &str, query: &str) -> String {
+        let part = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap_or_default().to_owned();
+        let known: u64 = part("resourceVersion=").parse().unwrap_or(0);
+        loop {
+            let written = self.1.notified();
+            tokio::pin!(written);
+            // Whoever looks and then waits must not miss what happens in between.
+            written.as_mut().enable();
+            let lines = self.0.lock().unwrap().since(path, query, known);
+            if !lines.is_empty() {
+                return lines;
+            }
+            written.await;
+        }
+    }
+
     async fn answer(self, request: Request<Body>) -> Result<Response<Body>, std::convert::Infallible> {
         let (head, body) = request.into_parts();
         let (path, query) = (head.uri.path().to_owned(), head.uri.query().unwrap_or_default().to_owned());
         if query.contains("watch=true") {
-            return std::future::pending().await;
+            let lines = self.watch(&path, &query).await;
+            return Ok(Response::new(Body::from(lines.into_bytes())));
         }
         let body = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap_or(Value::Null);
         let (code, body) = self.0.lock().unwrap().request(&head.method, &path, &query, &body);
-        Ok(Response::builder().status(code).body(Body::from(body.to_string().into_bytes())).unwrap())
+        self.1.notify_waiters();
+        // A text is what a container printed, and not JSON.
+        let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        Ok(Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap())
     }
 }
 
@@ -104,13 +151,18 @@ impl State {
             self.reads.push(path.to_owned());
             return match self.objects.get(path) {
                 Some(object) => (200, object.clone()),
-                None if query.contains("limit=") => (200, self.list(path)),
+                None if is_list(path, query) => (200, self.list(path, query)),
                 None => status(404, "NotFound"),
             };
         }
         let mishap = self.mishaps.pop().unwrap_or(Mishap::None);
         match &mishap {
             Mishap::Refused => return status(403, "Forbidden"),
+            Mishap::Invalid => {
+                let (code, mut told) = status(422, "Invalid");
+                told["details"] = json!({ "causes": [{ "reason": "FieldValueInvalid", "field": "spec", "message": "Invalid value" }] });
+                return (code, told);
+            }
             Mishap::Overtaken(pointer, value) => {
                 let mut object = self.objects[path].clone();
                 *object.pointer_mut(pointer).unwrap() = value.clone();
@@ -122,31 +174,41 @@ impl State {
         if mishap == Mishap::Lost { status(504, "Timeout") } else { answer }
     }
 
-    fn list(&self, path: &str) -> Value {
-        let inside = |(at, _): &(&String, &Value)| at.rsplit_once('/').is_some_and(|(folder, _)| folder == path);
-        let items: Vec<&Value> = self.objects.iter().filter(inside).map(|(_, object)| object).collect();
+    fn list(&self, path: &str, query: &str) -> Value {
+        let items: Vec<&Value> =
+            self.objects.iter().filter(|(at, object)| is_meant(at, object, path, query)).map(|(_, object)| object).collect();
         json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": self.version.to_string() }, "items": items })
     }
 
     fn write(&mut self, method: &Method, path: &str, query: &str, body: &Value) -> (u16, Value) {
-        let Some(live) = self.objects.get(path).cloned() else { return status(404, "NotFound") };
         let manager = query.split('&').find_map(|pair| pair.trim_start_matches('?').strip_prefix("fieldManager=")).unwrap_or_default();
+        if *method == Method::POST {
+            return self.create(path, manager, body);
+        }
+        let Some(live) = self.objects.get(path).cloned() else { return status(404, "NotFound") };
         let new = match *method {
             Method::DELETE if body["preconditions"]["uid"] != live["metadata"]["uid"] => return status(409, "Conflict"),
             Method::DELETE => {
                 self.writes.push(format!("DELETE {path}"));
-                self.objects.remove(path);
+                if live["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()) {
+                    let mut going = live.clone();
+                    going["metadata"]["deletionTimestamp"] = json!("2026-11-21T00:00:00Z");
+                    return (200, self.store(path, going));
+                }
+                self.remove(path);
                 return (200, json!({ "kind": "Status", "status": "Success" }));
             }
             Method::PATCH => match patch(&live, body) {
-                Some(new) => new,
+                Some(mut new) => {
+                    own(&mut new, &live, manager);
+                    new
+                }
                 None => return status(409, "Conflict"),
             },
             _ if body["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"] => return status(409, "Conflict"),
             _ => {
                 let mut new = body.clone();
-                let entry = json!({ "manager": manager.replace("%3A", ":"), "operation": "Update", "apiVersion": "v1", "fieldsV1": { "f:data": {} } });
-                new["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
+                new["metadata"]["managedFields"].as_array_mut().unwrap().push(entry(manager));
                 new
             }
         };
@@ -154,12 +216,71 @@ impl State {
         (200, self.store(path, new))
     }
 
+    fn create(&mut self, folder: &str, manager: &str, body: &Value) -> (u16, Value) {
+        let path = format!("{folder}/{}", body["metadata"]["name"].as_str().unwrap_or_default());
+        if self.objects.contains_key(&path) {
+            return status(409, "AlreadyExists");
+        }
+        let mut new = body.clone();
+        new["metadata"]["uid"] = json!(format!("uid-{}", self.version + 1));
+        new["metadata"]["managedFields"] = json!([entry(manager)]);
+        self.writes.push(format!("POST {path}"));
+        (201, self.store(&path, new))
+    }
+
     fn store(&mut self, path: &str, mut object: Value) -> Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.objects.insert(path.to_owned(), object.clone());
+        let kind = if self.objects.insert(path.to_owned(), object.clone()).is_some() { "MODIFIED" } else { "ADDED" };
+        self.news.push(News { version: self.version, path: path.to_owned(), kind, object: object.clone() });
         object
     }
+
+    fn remove(&mut self, path: &str) {
+        let Some(mut object) = self.objects.remove(path) else { return };
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.news.push(News { version: self.version, path: path.to_owned(), kind: "DELETED", object });
+    }
+
+    fn since(&self, path: &str, query: &str, version: u64) -> String {
+        let news = self.news.iter().filter(|news| news.version > version && is_meant(&news.path, &news.object, path, query));
+        news.map(|news| json!({ "type": news.kind, "object": news.object }).to_string() + "\n").collect()
+    }
+}
+
+/// What a writer owns, in the rough.
+fn entry(manager: &str) -> Value {
+    json!({ "manager": manager.replace("%3A", ":"), "operation": "Update", "apiVersion": "v1", "fieldsV1": { "f:data": {} } })
+}
+
+/// A patch of anything but the owners makes its writer one of them.
+fn own(new: &mut Value, live: &Value, manager: &str) {
+    let same = new["metadata"]["managedFields"] == live["metadata"]["managedFields"];
+    if let (true, Some(entries)) = (same && new != live, new["metadata"]["managedFields"].as_array_mut()) {
+        entries.retain(|known| known["manager"] != entry(manager)["manager"]);
+        entries.push(entry(manager));
+    }
+}
+
+fn is_list(path: &str, query: &str) -> bool {
+    query.contains("limit=") && path.rsplit('/').next().is_some_and(|last| last.ends_with('s'))
+}
+
+/// True for an object of a folder that the selectors of a query mean: a field's or a label's value, as they are.
+fn is_meant(at: &str, object: &Value, folder: &str, query: &str) -> bool {
+    let inside = at.rsplit_once('/').is_some_and(|(path, _)| path == folder);
+    let query = query.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/");
+    let selectors = |name: &str| -> Vec<String> {
+        let found = query.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap_or_default();
+        found.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    };
+    let fits = |selector: String, of: &dyn Fn(&str) -> Value| selector.split_once('=').is_some_and(|(name, value)| of(name) == *value);
+    let field = |name: &str| object.pointer(&format!("/{}", name.replace('.', "/"))).cloned().unwrap_or_default();
+    let label = |name: &str| object["metadata"]["labels"][name].clone();
+    inside
+        && selectors("fieldSelector=").into_iter().all(|selector| fits(selector, &field))
+        && selectors("labelSelector=").into_iter().all(|selector| fits(selector, &label))
 }
 
 /// None when the version that the patch names is not the live one.

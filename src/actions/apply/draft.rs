@@ -13,23 +13,23 @@ const PLAN_LABEL: &str = "bowline/plan";
 
 /// One object of a manifest.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Draft {
-    pub(super) api_version: String,
-    pub(super) kind: String,
-    pub(super) namespace: Option<String>,
-    pub(super) name: String,
+pub(in crate::actions) struct Draft {
+    pub(in crate::actions) api_version: String,
+    pub(in crate::actions) kind: String,
+    pub(in crate::actions) namespace: Option<String>,
+    pub(in crate::actions) name: String,
     manifest: Value,
 }
 
 impl Draft {
     /// Its name; an unknown kind is taken to live in namespaces.
-    pub(super) fn reference(&self, namespace: &str) -> Reference {
+    pub(in crate::actions) fn reference(&self, namespace: &str) -> Reference {
         let namespaced = kinds::table(&self.api_version, &self.kind).is_none_or(|kind| kind.namespaced);
         let namespace = namespaced.then(|| self.namespace.clone().unwrap_or_else(|| namespace.to_owned()));
         Reference { group: group_of(&self.api_version).to_owned(), kind: self.kind.clone(), namespace, name: self.name.clone() }
     }
 
-    pub(super) fn is_at(&self, at: &Address) -> bool {
+    pub(in crate::actions) fn is_at(&self, at: &Address) -> bool {
         self.api_version == at.kind.api_version
             && self.kind == at.kind.kind
             && self.name == at.name
@@ -37,7 +37,7 @@ impl Draft {
     }
 
     /// What to write, now that the kind is known.
-    pub(super) fn wanted(&self, kind: Kind, namespace: &str, force: bool) -> Wanted {
+    pub(in crate::actions) fn wanted(&self, kind: Kind, namespace: &str, force: bool) -> Wanted {
         let namespace = kind.namespaced.then(|| self.namespace.clone().unwrap_or_else(|| namespace.to_owned()));
         let mut manifest = self.manifest.clone();
         if let Some(metadata) = manifest["metadata"].as_object_mut() {
@@ -50,7 +50,7 @@ impl Draft {
     }
 
     /// True when this is the definition of that kind.
-    pub(super) fn defines(&self, other: &Draft) -> bool {
+    pub(in crate::actions) fn defines(&self, other: &Draft) -> bool {
         let spec = &self.manifest["spec"];
         self.kind == "CustomResourceDefinition"
             && spec["group"] == group_of(&other.api_version)
@@ -59,7 +59,7 @@ impl Draft {
 }
 
 /// Reads all manifests that the step names, in the order in which they are applied. All that is wrong is told at once.
-pub(super) fn read(frozen: &Frozen, params: &ApplyParams, namespace: &str, plan: &str) -> Result<Vec<Draft>, ActionError> {
+pub(in crate::actions) fn read(frozen: &Frozen, params: &ApplyParams, namespace: &str, plan: &str) -> Result<Vec<Draft>, ActionError> {
     let (mut drafts, mut problems) = (Vec::<Draft>::new(), Vec::new());
     for source in &params.manifests {
         let paths = sources::files(frozen, source);
@@ -86,7 +86,7 @@ pub(super) fn read(frozen: &Frozen, params: &ApplyParams, namespace: &str, plan:
 }
 
 /// One error that tells several problems.
-pub(super) fn all(what: &str, problems: Vec<String>) -> ActionError {
+pub(in crate::actions) fn all(what: &str, problems: Vec<String>) -> ActionError {
     match <[String; 1]>::try_from(problems) {
         Ok([one]) => ActionError::permanent(format!("{what}: {one}")),
         Err(problems) => ActionError::permanent(format!("{what} ({} problems): {}", problems.len(), problems.join("; "))),

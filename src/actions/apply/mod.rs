@@ -1,7 +1,7 @@
 //! `apply`: makes objects as manifests say, by server-side apply, and takes that back field by field.
 
-mod draft;
-mod order;
+pub(super) mod draft;
+pub(super) mod order;
 mod perform;
 mod rights;
 mod sources;

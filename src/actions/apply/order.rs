@@ -16,13 +16,13 @@ const ORDER: &[&[&str]] = &[
 ];
 
 /// Lower is applied earlier, and deleted later.
-pub(super) fn rank(kind: &str) -> usize {
+pub(in crate::actions) fn rank(kind: &str) -> usize {
     let services = 7;
     ORDER.iter().position(|kinds| kinds.contains(&kind)).unwrap_or(services)
 }
 
 /// When an object is taken away that the run made: what can block other writes first, rights last.
-pub(super) fn removal_rank(kind: &str) -> usize {
+pub(in crate::actions) fn removal_rank(kind: &str) -> usize {
     let rights = matches!(kind, "ClusterRole" | "Role" | "ClusterRoleBinding" | "RoleBinding" | "ServiceAccount");
     match (kind, rights) {
         ("Namespace", _) => ORDER.len() + 1,
@@ -32,7 +32,7 @@ pub(super) fn removal_rank(kind: &str) -> usize {
 }
 
 /// True for kinds that run pods.
-pub(super) fn is_workload(kind: &str) -> bool {
+pub(in crate::actions) fn is_workload(kind: &str) -> bool {
     rank(kind) == 8
 }
 

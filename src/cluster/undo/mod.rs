@@ -5,6 +5,9 @@ pub mod managed;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
+mod recreate;
+#[cfg(test)]
+mod recreate_tests;
 mod take_back;
 #[cfg(test)]
 mod take_back_tests;
@@ -12,4 +15,6 @@ mod vacancy;
 
 pub use managed::Managers;
 pub use merge::{Path, Restoration, Step, merge};
+pub(crate) use recreate::held_by;
+pub use recreate::{Recreated, recreate};
 pub use take_back::{Change, GONE_WITHIN, TakenBack, take_back};

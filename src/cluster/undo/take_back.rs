@@ -133,7 +133,13 @@ fn note(live: &Object, path: &Path, managers: &Managers) -> Option<String> {
 }
 
 /// Writes nothing but the list of owners. A list that says the same already is left alone, so a second call does nothing.
-async fn restore_owners(cluster: &Cluster, undo: &str, at: &Address, owners: Vec<Value>, live: Object) -> Result<Object, ApiError> {
+pub(super) async fn restore_owners(
+    cluster: &Cluster,
+    undo: &str,
+    at: &Address,
+    owners: Vec<Value>,
+    live: Object,
+) -> Result<Object, ApiError> {
     if owners.is_empty() || managed::is_same_list(&owners, &managed::entries(&live)) {
         return Ok(live);
     }
