@@ -6,9 +6,13 @@ pub mod applied_by;
 pub mod apply;
 pub mod backup;
 #[cfg(feature = "kubernetes")]
+pub mod delete;
+#[cfg(feature = "kubernetes")]
 pub mod detect_colour;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(feature = "kubernetes")]
+mod naming;
 pub mod pods;
 pub mod port_name;
 mod registry;
@@ -18,6 +22,8 @@ pub mod shell;
 pub mod smoke_test;
 #[cfg(feature = "kubernetes")]
 pub mod switch_ingress;
+#[cfg(all(test, feature = "kubernetes"))]
+mod test_world;
 #[cfg(feature = "kubernetes")]
 pub mod wait_healthy;
 

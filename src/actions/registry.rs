@@ -17,7 +17,7 @@ pub struct Places {
 /// True for kinds whose every use reaches a cluster.
 #[cfg(feature = "kubernetes")]
 pub fn needs_cluster(kind: &str) -> bool {
-    ["apply", "backup", "detect-colour", "scale", "switch-ingress", "wait-healthy"].contains(&kind)
+    ["apply", "backup", "delete", "detect-colour", "scale", "switch-ingress", "wait-healthy"].contains(&kind)
 }
 
 /// Every kind of action that this program knows.
@@ -25,7 +25,7 @@ pub fn needs_cluster(kind: &str) -> bool {
 pub fn registry(ports: &Ports, places: &Places) -> Registry {
     use super::pods::{ClusterPods, Pods};
     use super::switch_ingress::SwitchIngress;
-    use super::{apply::Apply, backup::Backup, detect_colour::DetectColour, scale::Scale, wait_healthy::WaitHealthy};
+    use super::{apply::Apply, backup::Backup, delete::Delete, detect_colour::DetectColour, scale::Scale, wait_healthy::WaitHealthy};
     use crate::cluster::Clusters;
     use std::sync::Arc;
 
@@ -34,6 +34,7 @@ pub fn registry(ports: &Ports, places: &Places) -> Registry {
     Registry::default()
         .with(Apply::new(clusters.clone()))
         .with(Backup::new(pods.clone(), ports.files.clone(), ports.clock.clone(), places.backups.clone()))
+        .with(Delete::new(clusters.clone()))
         .with(DetectColour::new(clusters.clone()))
         .with(Scale::new(clusters.clone()))
         .with(Shell::new(ports.processes.clone()))

@@ -34,6 +34,7 @@ struct State {
     writes: Vec<String>,
     reads: Vec<String>,
     news: Vec<News>,
+    controller: Option<fn(&TestServer)>,
 }
 
 /// One line of a watch.
@@ -87,6 +88,28 @@ impl TestServer {
         self.0.lock().unwrap().objects.get(path).cloned()
     }
 
+    /// Lets a controller look at what there is, now and after every write.
+    pub(crate) fn control(&self, controller: fn(&TestServer)) {
+        self.0.lock().unwrap().controller = Some(controller);
+        controller(self);
+    }
+
+    /// Wakes the watches and the controller.
+    fn tell(&self) {
+        self.1.notify_waiters();
+        // A controller's own writes are not told to it again.
+        let controller = self.0.lock().unwrap().controller.take();
+        if let Some(controller) = controller {
+            controller(self);
+            self.0.lock().unwrap().controller = Some(controller);
+        }
+    }
+
+    /// All objects, by their paths.
+    pub(crate) fn objects(&self) -> BTreeMap<String, Value> {
+        self.0.lock().unwrap().objects.clone()
+    }
+
     /// What the writes from now on meet, one after the other.
     pub(crate) fn meet(&self, mishaps: &[Mishap]) {
         self.0.lock().unwrap().mishaps = mishaps.iter().rev().cloned().collect();
@@ -100,12 +123,6 @@ impl TestServer {
     /// The paths that were read.
     pub(crate) fn reads(&self) -> Vec<String> {
         self.0.lock().unwrap().reads.clone()
-    }
-
-    /// Waits until somebody has written.
-    #[allow(dead_code)]
-    pub(crate) async fn written(&self) {
-        self.1.notified().await;
     }
 
     /// What a watch shows that knows all until a version: at least one line.
@@ -134,7 +151,9 @@ impl TestServer {
         }
         let body = serde_json::from_slice(&body.collect_bytes().await.unwrap()).unwrap_or(Value::Null);
         let (code, body) = self.0.lock().unwrap().request(&head.method, &path, &query, &body);
-        self.1.notify_waiters();
+        if head.method != Method::GET {
+            self.tell();
+        }
         // A text is what a container printed, and not JSON.
         let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
         Ok(Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap())
