@@ -25,6 +25,8 @@ pub mod switch_ingress;
 #[cfg(all(test, feature = "kubernetes"))]
 mod test_world;
 #[cfg(feature = "kubernetes")]
+pub mod wait_for;
+#[cfg(feature = "kubernetes")]
 pub mod wait_healthy;
 
 #[cfg(feature = "kubernetes")]

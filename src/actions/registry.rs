@@ -17,7 +17,7 @@ pub struct Places {
 /// True for kinds whose every use reaches a cluster.
 #[cfg(feature = "kubernetes")]
 pub fn needs_cluster(kind: &str) -> bool {
-    ["apply", "backup", "delete", "detect-colour", "scale", "switch-ingress", "wait-healthy"].contains(&kind)
+    ["apply", "backup", "delete", "detect-colour", "scale", "switch-ingress", "wait-for", "wait-healthy"].contains(&kind)
 }
 
 /// Every kind of action that this program knows.
@@ -25,7 +25,10 @@ pub fn needs_cluster(kind: &str) -> bool {
 pub fn registry(ports: &Ports, places: &Places) -> Registry {
     use super::pods::{ClusterPods, Pods};
     use super::switch_ingress::SwitchIngress;
-    use super::{apply::Apply, backup::Backup, delete::Delete, detect_colour::DetectColour, scale::Scale, wait_healthy::WaitHealthy};
+    use super::{
+        apply::Apply, backup::Backup, delete::Delete, detect_colour::DetectColour, scale::Scale, wait_for::WaitFor,
+        wait_healthy::WaitHealthy,
+    };
     use crate::cluster::Clusters;
     use std::sync::Arc;
 
@@ -40,6 +43,7 @@ pub fn registry(ports: &Ports, places: &Places) -> Registry {
         .with(Shell::new(ports.processes.clone()))
         .with(SmokeTest::new(Outside::of(ports), Some(pods)))
         .with(SwitchIngress::new(clusters.clone(), ports.http.clone(), ports.clock.clone()))
+        .with(WaitFor::new(clusters.clone()))
         .with(WaitHealthy::new(clusters))
 }
 

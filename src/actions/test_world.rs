@@ -115,6 +115,12 @@ pub(super) struct Listener {
     pub(super) cancel: CancellationToken,
 }
 
+impl Listener {
+    pub(super) fn told(&self) -> Vec<Progress> {
+        self.told.lock().unwrap().clone()
+    }
+}
+
 impl Sink for Listener {
     fn progress(&self, _step: &StepId, progress: Progress) {
         self.told.lock().unwrap().push(progress);
