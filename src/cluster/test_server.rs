@@ -35,6 +35,7 @@ struct State {
     reads: Vec<String>,
     news: Vec<News>,
     controller: Option<fn(&TestServer)>,
+    texts: BTreeMap<String, String>,
 }
 
 /// One line of a watch.
@@ -86,6 +87,11 @@ impl TestServer {
 
     pub(crate) fn object(&self, path: &str) -> Option<Value> {
         self.0.lock().unwrap().objects.get(path).cloned()
+    }
+
+    /// Answers reads of a path with a text, as of a container's log.
+    pub(crate) fn prints(&self, path: &str, text: &str) {
+        self.0.lock().unwrap().texts.insert(path.to_owned(), text.to_owned());
     }
 
     /// Lets a controller look at what there is, now and after every write.
@@ -168,11 +174,22 @@ impl State {
     fn request(&mut self, method: &Method, path: &str, query: &str, body: &Value) -> (u16, Value) {
         if *method == Method::GET {
             self.reads.push(path.to_owned());
+            if let Some(text) = self.texts.get(path) {
+                return (200, Value::from(text.as_str()));
+            }
             return match self.objects.get(path) {
                 Some(object) => (200, object.clone()),
                 None if is_list(path, query) => (200, self.list(path, query)),
                 None => status(404, "NotFound"),
             };
+        }
+        if query.contains("dryRun=All") {
+            let (objects, version, writes, news) = (self.objects.clone(), self.version, self.writes.len(), self.news.len());
+            let answer = self.write(method, path, query, body);
+            (self.objects, self.version) = (objects, version);
+            self.writes.truncate(writes);
+            self.news.truncate(news);
+            return answer;
         }
         let mishap = self.mishaps.pop().unwrap_or(Mishap::None);
         match &mishap {

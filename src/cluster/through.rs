@@ -10,7 +10,8 @@ use kube::core::Selector;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a command or a connection goes through to reach a pod, written `pod/web-0`, `service/web`, `deployment/web`, `statefulset/postgres`.
+/// What a command or a connection goes through to reach a pod, written `pod/web-0`, `service/web`, `deployment/web`, `statefulset/postgres`,
+/// `selector/app=web`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Through {
     /// This pod.
@@ -21,6 +22,8 @@ pub enum Through {
     Deployment(String),
     /// The first ready pod of this StatefulSet.
     StatefulSet(String),
+    /// A ready pod with these labels.
+    Selector(String),
 }
 
 /// A pod that was chosen.
@@ -36,7 +39,7 @@ pub struct ChosenPod {
 #[derive(Debug, thiserror::Error)]
 pub enum ThroughError {
     /// The text names no kind that leads to pods.
-    #[error("`{0}` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME` or `statefulset/NAME`")]
+    #[error("`{0}` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME`, `statefulset/NAME` or `selector/LABEL=VALUE`")]
     NotAName(String),
     /// There is no such object.
     #[error("there is no {through} in namespace `{namespace}`")]
@@ -95,6 +98,9 @@ impl FromStr for Through {
     fn from_str(text: &str) -> Result<Self, ThroughError> {
         let wrong = || ThroughError::NotAName(text.to_owned());
         let (kind, name) = text.split_once('/').ok_or_else(wrong)?;
+        if kind == "selector" && name.contains('=') {
+            return Ok(Self::Selector(name.to_owned()));
+        }
         if name.is_empty() || name.contains('/') {
             return Err(wrong());
         }
@@ -115,6 +121,7 @@ impl fmt::Display for Through {
             Self::Service(name) => write!(f, "service/{name}"),
             Self::Deployment(name) => write!(f, "deployment/{name}"),
             Self::StatefulSet(name) => write!(f, "statefulset/{name}"),
+            Self::Selector(labels) => write!(f, "selector/{labels}"),
         }
     }
 }
@@ -136,6 +143,7 @@ impl Through {
                 let labels = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
                 look_up.ready_pod(labels.into_iter().collect(), Some(service)).await
             }
+            Self::Selector(labels) => look_up.ready_among(labels, None).await,
             Self::Deployment(name) => {
                 let spec = look_up.get::<Deployment>(name).await?.spec;
                 look_up.ready_pod(look_up.selector(spec.map(|spec| spec.selector))?, None).await
@@ -202,7 +210,11 @@ impl LookUp<'_> {
         if selector.selects_all() {
             return Err(ThroughError::NoSelector(self.through.clone()));
         }
-        let listed = self.api::<Pod>().list(&ListParams::default().labels_from(&selector)).await;
+        self.ready_among(&selector.to_string(), service).await
+    }
+
+    async fn ready_among(&self, labels: &str, service: Option<Service>) -> Result<ChosenPod, ThroughError> {
+        let listed = self.api::<Pod>().list(&ListParams::default().labels(labels)).await;
         let mut pods = listed.map_err(|source| self.failed(source))?.items;
         pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         match pods.iter().find(|pod| is_ready(pod)) {
@@ -283,12 +295,13 @@ mod tests {
     #[test]
     fn a_name_says_what_leads_to_the_pod() {
         assert_eq!("statefulset/postgres".parse::<Through>().unwrap(), Through::StatefulSet("postgres".to_owned()));
+        assert_eq!("selector/app.kubernetes.io/name=web".parse::<Through>().unwrap().to_string(), "selector/app.kubernetes.io/name=web");
         assert_eq!("service/web".parse::<Through>().unwrap().to_string(), "service/web");
-        for wrong in ["web", "ingress/web", "pod/", "pod/a/b"] {
+        for wrong in ["web", "ingress/web", "pod/", "pod/a/b", "selector/"] {
             assert!(wrong.parse::<Through>().is_err(), "{wrong}");
         }
         let error = "ingress/web".parse::<Through>().unwrap_err();
-        insta::assert_snapshot!(error, @"`ingress/web` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME` or `statefulset/NAME`");
+        insta::assert_snapshot!(error, @"`ingress/web` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME`, `statefulset/NAME` or `selector/LABEL=VALUE`");
     }
 
     #[test]

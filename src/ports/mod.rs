@@ -21,6 +21,8 @@ pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, NotReached, REQUEST_TIMEOUT};
+#[cfg(feature = "kubernetes")]
+pub(crate) use processes::Capture;
 pub use processes::{Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
 pub use script::Script;

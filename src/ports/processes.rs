@@ -6,7 +6,7 @@ mod orphans;
 mod table;
 
 use crate::ids::RunId;
-use capture::Capture;
+pub(crate) use capture::Capture;
 use futures::future::{BoxFuture, FutureExt};
 use group::Group;
 use std::collections::BTreeMap;

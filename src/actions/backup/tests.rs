@@ -317,7 +317,7 @@ fn mistakes_are_told_before_anything_runs() {
     let shop = Shop::new(Trouble::None, "listing");
     let problems = |value: Value| Action::problems(&shop.backup(), &serde_json::from_value::<BackupParams>(value).unwrap()).join("\n");
     insta::assert_snapshot!(problems(json!({ "postgres": { "pod": "postgres", "database": "host=x" }, "keep": 0 })), @"
-    `postgres` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME` or `statefulset/NAME`
+    `postgres` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME`, `statefulset/NAME` or `selector/LABEL=VALUE`
     `host=x` cannot be used as a database's name
     `keep: 0` would remove the backup that was just made: keep at least 1
     ");

@@ -5,7 +5,7 @@ const LINE_LIMIT: usize = 64 * 1024;
 
 /// Takes what a program prints, piece by piece.
 #[derive(Debug)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     limit: usize,
     tail: Vec<u8>,
     cut: bool,
@@ -14,12 +14,12 @@ pub(super) struct Capture {
 
 impl Capture {
     /// Keeps the last `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit, tail: Vec::new(), cut: false, line: Vec::new() }
     }
 
     /// Takes a piece and tells the lines that it ends.
-    pub(super) fn push(&mut self, piece: &[u8], mut tell: impl FnMut(String)) {
+    pub(crate) fn push(&mut self, piece: &[u8], mut tell: impl FnMut(String)) {
         self.keep(piece);
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);
@@ -35,14 +35,14 @@ impl Capture {
     }
 
     /// Tells the last line when nothing ended it.
-    pub(super) fn flush(&mut self, tell: impl FnOnce(String)) {
+    pub(crate) fn flush(&mut self, tell: impl FnOnce(String)) {
         if !self.line.is_empty() {
             tell(self.take_line());
         }
     }
 
     /// What is kept, as text.
-    pub(super) fn into_tail(mut self) -> String {
+    pub(crate) fn into_tail(mut self) -> String {
         self.shorten();
         let begin = if self.cut { self.tail.iter().take_while(|byte| is_continuation(**byte)).count().min(3) } else { 0 };
         String::from_utf8_lossy(&self.tail[begin..]).into_owned()

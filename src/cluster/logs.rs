@@ -1,0 +1,90 @@
+//! What the containers of some pods print, while they print it. It never fails: what cannot be had is not told.
+
+use crate::cluster::api::Cluster;
+use crate::cluster::kinds::Kind;
+use crate::cluster::object::Object;
+use crate::cluster::request::Address;
+use crate::cluster::watch::{Watch, Watched};
+use crate::ports::Capture;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A stream that broke off is opened again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Tells every line that the pods with these labels print in their first container. Ends when `ended` has fired and all that was being
+/// printed is told, or when the pods cannot be watched.
+pub async fn follow(cluster: &Cluster, namespace: &str, labels: &str, tell: Arc<dyn Fn(String) + Send + Sync>, ended: CancellationToken) {
+    let watched = Watched { labels: Some(labels.to_owned()), ..Watched::all(Kind::known("Pod"), Some(namespace)) };
+    let mut watch = Watch::open(cluster, vec![watched]);
+    let (mut known, mut followed) = (BTreeSet::new(), FuturesUnordered::<BoxFuture<'static, ()>>::new());
+    let mut looked = false;
+    loop {
+        // A program that ends at once is looked at, too.
+        let over = looked && ended.is_cancelled() && followed.is_empty();
+        tokio::select! {
+            biased;
+            changed = watch.changed() => match changed {
+                Ok(()) => looked = true,
+                Err(_) => return,
+            },
+            Some(()) = followed.next() => {}
+            () = ended.cancelled(), if !ended.is_cancelled() => {}
+            () = std::future::ready(()), if over => return,
+        }
+        for pod in watch.objects("Pod").filter(|pod| has_started(pod)) {
+            if known.insert(pod.uid().to_owned()) {
+                followed.push(Box::pin(follow_one(cluster.clone(), pod.clone(), Arc::clone(&tell))));
+            }
+        }
+    }
+}
+
+fn has_started(pod: &Object) -> bool {
+    let first = pod.list("/status/containerStatuses").iter().find(|status| status["name"].as_str() == container(pod));
+    first.is_some_and(|status| ["running", "terminated"].iter().any(|state| status["state"][state].is_object()))
+}
+
+/// The container whose output counts.
+pub fn container(pod: &Object) -> Option<&str> {
+    pod.list("/spec/containers").first()?["name"].as_str()
+}
+
+async fn follow_one(cluster: Cluster, pod: Object, tell: Arc<dyn Fn(String) + Send + Sync>) {
+    let Some(container) = container(&pod) else { return };
+    let at = Address::known("Pod", pod.namespace().unwrap_or_default(), pod.name());
+    let mut capture = Capture::new(0);
+    let mut since = String::new();
+    loop {
+        let uri = format!("{}/log?container={container}&follow=true{since}", at.path());
+        let Ok(request) = http::Request::get(uri).body(Body::empty()) else { return };
+        if let Ok(answer) = cluster.connection.client.send(request).await
+            && answer.status().is_success()
+        {
+            let mut body = answer.into_body();
+            while let Some(Ok(frame)) = body.frame().await {
+                if let Some(piece) = frame.data_ref() {
+                    capture.push(piece, |line| tell(line));
+                }
+            }
+        }
+        // The end of the stream is the end of the container, or only of the connection.
+        match cluster.get(&at).await {
+            Ok(Some(live)) if live.uid() == pod.uid() && is_running(&live, container) => {}
+            _ => break,
+        }
+        since = "&sinceSeconds=1".to_owned();
+        cluster.clock.sleep(AGAIN).await;
+    }
+    capture.flush(|line| tell(line));
+}
+
+fn is_running(pod: &Object, container: &str) -> bool {
+    pod.list("/status/containerStatuses").iter().any(|status| status["name"] == container && status["state"]["running"].is_object())
+}
