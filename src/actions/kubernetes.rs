@@ -203,7 +203,8 @@ pub(super) async fn settle_patch(
     Ok(Settled::Done(Patched { after, instead: None }))
 }
 
-fn patched(before: &Object, operations: Vec<Value>) -> Result<Object, ActionError> {
+/// The object with operations applied to it.
+pub(super) fn patched(before: &Object, operations: Vec<Value>) -> Result<Object, ActionError> {
     let wrong = || ActionError::permanent("the patch does not fit the object that it was made for");
     let patch: json_patch::Patch = serde_json::from_value(Value::from(operations)).map_err(|error| wrong().because(&error))?;
     let mut after = before.0.clone();

@@ -10,9 +10,15 @@ pub mod delete;
 #[cfg(feature = "kubernetes")]
 pub mod detect_colour;
 #[cfg(feature = "kubernetes")]
+pub mod exec;
+#[cfg(feature = "kubernetes")]
+pub mod job;
+#[cfg(feature = "kubernetes")]
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
 mod naming;
+#[cfg(feature = "kubernetes")]
+pub mod patch;
 pub mod pods;
 pub mod port_name;
 mod registry;

@@ -1,0 +1,241 @@
+//! `job`: runs a program to its end as a Job on the cluster. It knows neither what the program does nor how to take that back.
+
+mod manifest;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::cluster::evidence::gather;
+use crate::cluster::undo::GONE_WITHIN;
+use crate::cluster::watch::wait_gone;
+use crate::cluster::{Address, Clusters, Manner, Object};
+use crate::ids::{Moment, Period};
+use crate::ports::Script;
+use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Runs Jobs.
+///
+/// # Idempotence
+/// A Job has one name in a run and is found again, by whatever process: its program is never started twice while it runs, or after it
+/// ended well. It is started again, as another Job, after it failed.
+pub struct Job {
+    clusters: Clusters,
+}
+
+impl Job {
+    /// Makes the action.
+    pub fn new(clusters: Clusters) -> Self {
+        Self { clusters }
+    }
+}
+
+/// What to run: an image and a command, or a manifest of a Job.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct JobParams {
+    /// The image to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What to run in it: text for `sh`, which stops at the first command that fails, or a list of a program and its arguments. The image's own when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Script>,
+    /// Variables of its environment. Secrets belong into a Secret and a `manifest` that refers to it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The account that it runs as; the namespace's default one when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// A file that holds the Job, from the plan's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Values for `{{ name }}` in the file. Without them it is taken as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Map<String, Value>>,
+    /// The Job itself, as a manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Map<String, Value>>,
+    /// How the Job's name begins; the step's id, or the manifest's name, when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The cluster ends it after this time, whoever still waits. Shorter than the step's `timeout`, it keeps an `undo` from meeting a program that still runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Period>,
+    /// What may pass by itself, such as a registry that does not answer, may last this long: 60s unless it says otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_grace: Option<Period>,
+    /// Keeps the Job and its pods after the end, until the run goes back: true unless it says otherwise. With false the cluster removes them ten minutes after the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<bool>,
+    /// The program only looks: there is nothing to take back but the Job itself.
+    pub read_only: bool,
+    /// It may run again when nobody knows how its last run ended, as when its Job was removed before somebody looked.
+    pub idempotent: bool,
+    /// Its namespace; the environment's when none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// What a Job gave: `{ "job": "migrate-0f3a9c1e", "succeeded": 1, "logs": "12 tables" }`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct JobOutput {
+    /// The Job's name.
+    pub job: String,
+    /// How many of its pods ended well.
+    pub succeeded: u32,
+    /// What the first container of the pod that ended well last printed, without blanks around it, at most 64 KiB from its end.
+    pub logs: String,
+}
+
+/// A Job that is to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct JobIntended {
+    /// Where.
+    pub at: Address,
+    /// When it was intended.
+    pub since: Moment,
+    /// Seconds after its end in which the cluster removes it; none when it stays.
+    pub removed_after: Option<u64>,
+}
+
+/// A Job that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct JobMade {
+    /// Its uid.
+    pub uid: String,
+}
+
+impl Job {
+    async fn place(&self, scope: &RunScope, params: &JobParams) -> Result<Place, ActionError> {
+        Place::open(&self.clusters, scope, params.namespace.as_deref()).await
+    }
+}
+
+/// Looks whether a Job was made. One that may have ended and been removed since leaves that open.
+async fn settled(place: &Place, cx: &ReadCx, intended: &JobIntended) -> Result<Settled<JobMade>, ActionError> {
+    let at = &intended.at;
+    let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+    let elapsed = place.cluster.clock.now().since(intended.since);
+    Ok(match live {
+        Some(live) if manifest::is_ours(&live, cx) => Settled::Done(JobMade { uid: live.uid().to_owned() }),
+        Some(_) => Settled::Other(format!("{at} was made by somebody else")),
+        None if intended.removed_after.is_some_and(|after| elapsed >= Duration::from_secs(after)) => {
+            Settled::Unknown(format!("{at} is not there: it never was, or it has ended and was removed"))
+        }
+        None => Settled::NotDone,
+    })
+}
+
+/// Removes a Job and its pods. False when it is not gone in time.
+async fn remove(place: &Place, at: &Address, live: &Object) -> Result<bool, ActionError> {
+    let removed = place.cluster.delete(at, live.uid()).await;
+    removed.map_err(|error| failed(format!("cannot delete {at}"), &error))?;
+    wait_gone(&place.cluster, at, live.uid(), GONE_WITHIN).await.map_err(|error| failed(format!("cannot watch {at}"), &error))
+}
+
+impl Action for Job {
+    const KIND: &'static str = "job";
+    const ABOUT: &'static str = "Runs a program to its end as a Job on the cluster.";
+    type Params = JobParams;
+    type Undo = JobIntended;
+    type After = JobMade;
+    type Output = JobOutput;
+
+    fn reversibility(&self, params: &JobParams) -> Reversibility {
+        if params.read_only { Reversibility::Reversible } else { Reversibility::Irreversible }
+    }
+
+    fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &JobParams) -> Vec<Target> {
+        let namespace = namespace_of(scope, params.namespace.as_deref());
+        let name = params.name.as_deref().unwrap_or("*");
+        vec![Target(format!("kube:batch/Job/{namespace}/{name}"))]
+    }
+
+    fn problems(&self, params: &JobParams) -> Vec<String> {
+        manifest::problems(params)
+    }
+
+    fn sources(&self, params: &JobParams) -> Vec<String> {
+        params.file.iter().cloned().collect()
+    }
+
+    fn repeatable(&self, _params: &JobParams) -> bool {
+        true
+    }
+
+    async fn preview(&self, cx: &ReadCx, params: &JobParams) -> Result<Preview, ActionError> {
+        let place = self.place(&cx.scope, params).await?;
+        let planned = manifest::read(params, cx, &place.namespace)?;
+        let at = planned.at(1);
+        let mut preview = Preview::default();
+        let manager = place.managers.action(Self::KIND);
+        match place.cluster.create(&at, &planned.named(1), Manner { dry_run: true, ..Manner::of(&manager) }).await {
+            Ok(_) => {
+                let target = Target(at.reference().target());
+                preview.changes.push(Change { target, verb: "run".to_owned(), lines: vec![planned.title()] });
+            }
+            Err(error) if error.is_transient() => return Err(failed(format!("cannot check {at}"), &error)),
+            Err(error) => preview.refusals.push(format!("{at} is refused: {error}")),
+        }
+        if !params.read_only {
+            preview.notes.push("what its program changes cannot be told before it runs".to_owned());
+        }
+        Ok(preview)
+    }
+
+    async fn perform(&self, cx: &Cx<Self>, params: &JobParams) -> Result<JobOutput, ActionError> {
+        let place = self.place(&cx.read.scope, params).await?;
+        run::run(cx, &place, params).await
+    }
+
+    async fn settle(&self, cx: &ReadCx, params: &JobParams, effect: &Begun<Self>) -> Result<Settled<JobMade>, ActionError> {
+        settled(&self.place(&cx.scope, params).await?, cx, &effect.undo).await
+    }
+
+    async fn compensate(&self, cx: &UndoCx, params: &JobParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
+        let place = self.place(&cx.read.scope, params).await?;
+        let mut marks = Vec::new();
+        for Begun { key, undo: JobIntended { at, since, removed_after }, known } in effects {
+            let known = match for_sure(known) {
+                Some(known) => known,
+                None => settled(&place, &cx.read, &JobIntended { at: at.clone(), since, removed_after }).await?,
+            };
+            let live = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+            let (mut kind, mut notes) = match known {
+                Settled::NotDone => (MarkKind::Nothing, Vec::new()),
+                Settled::Other(why) => (MarkKind::Kept, vec![why]),
+                _ if params.read_only => (MarkKind::Restored, Vec::new()),
+                _ => (MarkKind::Residue, vec![format!("nothing says how to take back what {at} did: give the step an `undo`")]),
+            };
+            if let Some(live) = live.filter(|live| manifest::is_ours(live, &cx.read)) {
+                // Its pods are what can tell why the step failed.
+                tokio::select! {
+                    () = cx.evidence.cancelled() => {}
+                    () = cx.read.cancel.cancelled() => return Err(super::kubernetes::stopped()),
+                }
+                cx.read.doing(format!("deleting {at} and its pods"));
+                if !remove(&place, &at, &live).await? {
+                    kind = MarkKind::Residue;
+                    notes.push(format!("{at} is deleted but not gone after {}s", GONE_WITHIN.as_secs()));
+                }
+            }
+            marks.push(Mark { key, kind, notes });
+        }
+        Ok(marks)
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &JobParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
+        let addresses: Vec<Address> = effects.into_iter().map(|effect| effect.undo.at).collect();
+        evidence(gather(&place.cluster, &addresses).await)
+    }
+}

@@ -1,0 +1,214 @@
+//! `patch`: changes some fields of one object, and puts them back where they are still as it left them.
+
+mod operations;
+#[cfg(test)]
+mod tests;
+
+use super::kubernetes::{
+    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, patched, subject, target,
+    undo, wait_healthy_again, was_healthy,
+};
+use super::naming::ObjectName;
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx, key};
+use crate::actions::apply::order::is_workload;
+use crate::cluster::diff::lines;
+use crate::cluster::evidence::gather;
+use crate::cluster::undo::managed::entries;
+use crate::cluster::{Clusters, Manner, Object};
+use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
+use operations::{Landed, landed, wanted};
+pub use operations::{Operation, OperationKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Patches one object.
+pub struct Patch {
+    clusters: Clusters,
+}
+
+impl Patch {
+    /// Makes the action.
+    pub fn new(clusters: Clusters) -> Self {
+        Self { clusters }
+    }
+}
+
+/// Which object, and what of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PatchParams {
+    /// The object, written `deployment/web`, or with group and version `example.com/v1/Gadget/web`.
+    pub object: String,
+    /// Operations, one after the other, as in a JSON patch. A `test` that does not hold ends the step before anything is changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub json: Vec<Operation>,
+    /// Fields as they should be; what is `null` goes. Fields that are not named stay, lists are replaced as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Map<String, Value>>,
+    /// Its namespace; the environment's when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// What `patch` did: `{ "object": "deployment/web", "changed": true }`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PatchOutput {
+    /// The object.
+    pub object: String,
+    /// False when it was as wanted already.
+    pub changed: bool,
+}
+
+impl Patch {
+    async fn settled(&self, scope: &RunScope, params: &PatchParams, image: &Image) -> Result<Settled<Patched>, ActionError> {
+        let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
+        let live = place.cluster.get(&image.at).await.map_err(|error| failed(format!("cannot read {}", image.at), &error))?;
+        let Some(live) = live else {
+            return Ok(Settled::Other(format!("{} was deleted by somebody else", image.at)));
+        };
+        if live.uid() != image.before.uid() {
+            return Ok(Settled::Other(format!("{} was made anew by somebody else", image.at)));
+        }
+        // What did not fit the object as it was has never left.
+        let operations = wanted(params, &image.before).unwrap_or_default();
+        if operations.is_empty() || live.resource_version() == image.before.resource_version() {
+            return Ok(Settled::NotDone);
+        }
+        let after = patched(&image.before, operations)?;
+        let manager = place.managers.action(Self::KIND);
+        let owned = |object: &Object| entries(object).into_iter().find(|entry| entry["manager"] == manager.as_str());
+        if owned(&live).is_some() && owned(&live) != owned(&image.before) {
+            return Ok(Settled::Done(Patched { after, instead: None }));
+        }
+        Ok(match landed(&image.before, &after, &live) {
+            Landed::Yes => Settled::Done(Patched { after, instead: None }),
+            Landed::No => Settled::NotDone,
+            Landed::Unclear => {
+                Settled::Unknown(format!("{} was changed by somebody else, so nobody can tell whether the patch came before", image.at))
+            }
+        })
+    }
+}
+
+impl Action for Patch {
+    const KIND: &'static str = "patch";
+    const ABOUT: &'static str = "Changes some fields of one object on a cluster, and takes that back field by field.";
+    type Params = PatchParams;
+    type Undo = Image;
+    type After = Patched;
+    type Output = PatchOutput;
+
+    fn reversibility(&self, _params: &PatchParams) -> Reversibility {
+        Reversibility::Reversible
+    }
+
+    fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &PatchParams) -> Vec<Target> {
+        let namespace = namespace_of(scope, params.namespace.as_deref());
+        ObjectName::parse(&params.object).map(|name| target(&name.reference(namespace))).into_iter().collect()
+    }
+
+    fn problems(&self, params: &PatchParams) -> Vec<String> {
+        let mut problems: Vec<String> = ObjectName::parse(&params.object).err().into_iter().collect();
+        problems.extend(operations::problems(params));
+        problems
+    }
+
+    fn repeatable(&self, _params: &PatchParams) -> bool {
+        true
+    }
+
+    async fn preview(&self, cx: &ReadCx, params: &PatchParams) -> Result<Preview, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        let at = ObjectName::parse(&params.object).map_err(ActionError::permanent)?.address(&place).await?;
+        let live = place.get(&at).await?;
+        let mut preview = Preview::default();
+        let operations = match wanted(params, &live) {
+            Ok(operations) => operations,
+            Err(error) => {
+                preview.refusals.push(error.to_string());
+                return Ok(preview);
+            }
+        };
+        if operations.is_empty() {
+            return Ok(preview);
+        }
+        let manager = place.managers.action(Self::KIND);
+        match place.cluster.patch(&at, &Value::from(operations), Manner { dry_run: true, ..Manner::of(&manager) }).await {
+            Ok(written) => {
+                let lines = lines(Some(&live), Some(&written.object));
+                if !lines.is_empty() {
+                    preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
+                }
+            }
+            Err(error) if error.is_transient() => return Err(failed(format!("cannot check {at}"), &error)),
+            Err(error) => preview.refusals.push(format!("{at} is refused: {error}")),
+        }
+        Ok(preview)
+    }
+
+    async fn perform(&self, cx: &Cx<Self>, params: &PatchParams) -> Result<PatchOutput, ActionError> {
+        let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
+        let at = ObjectName::parse(&params.object).map_err(ActionError::permanent)?.address(&place).await?;
+        let live = place.get(&at).await?;
+        let operations = wanted(params, &live);
+        let output = |changed| PatchOutput { object: at.to_string(), changed };
+        if operations.as_ref().is_ok_and(Vec::is_empty) {
+            return Ok(output(false));
+        }
+        let image = Image { at: at.clone(), before: live.clone() };
+        let ticket = cx.intend_one(key(Self::KIND, &target(&at.reference())), image).await?;
+        if ticket.undo.before.uid() != live.uid() {
+            return Err(ActionError::permanent(format!("{at} was made anew by somebody else while this step ran")));
+        }
+        // What adds to a list would add again, and what a `test` expects is not there any more.
+        if ticket.known.done().is_some() && params.merge.is_none() {
+            return Ok(output(true));
+        }
+        operations?;
+        let (first, earlier) = (ticket.undo.clone(), ticket.known.done().cloned());
+        let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager: place.managers.action(Self::KIND) };
+        let params = params.clone();
+        cx.effect(ticket, patching.send(move |live| wanted(&params, live))).await?;
+        Ok(output(true))
+    }
+
+    async fn settle(&self, cx: &ReadCx, params: &PatchParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
+        self.settled(&cx.scope, params, &effect.undo).await
+    }
+
+    async fn compensate(&self, cx: &UndoCx, params: &PatchParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
+        let mut marks = Vec::new();
+        for Begun { key, undo: image, known } in effects {
+            let settled = match for_sure(known) {
+                Some(settled) => settled,
+                None => self.settled(&cx.read.scope, params, &image).await?,
+            };
+            let change = match known_patch(&key, &image, settled) {
+                Ok(change) => change,
+                Err(mark) => {
+                    marks.push(mark);
+                    continue;
+                }
+            };
+            let (mut mark, object) = undo(&place, key, &change).await?;
+            let waits = is_workload(&image.at.kind.kind) && was_healthy(&image.before) && mark.kind != MarkKind::Residue;
+            if let Some(object) = object.filter(|_| waits)
+                && let Some((_, why)) = wait_healthy_again(cx, &place.cluster, &[subject(&image.at, &object)]).await?
+            {
+                mark.kind = MarkKind::Residue;
+                mark.notes.push(why);
+            }
+            marks.push(mark);
+        }
+        Ok(marks)
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &PatchParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
+        let addresses: Vec<_> = effects.into_iter().map(|effect| effect.undo.at).collect();
+        evidence(gather(&place.cluster, &addresses).await)
+    }
+}
