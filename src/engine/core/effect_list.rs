@@ -13,7 +13,12 @@ const FEW: usize = 16;
 pub struct EffectList {
     entries: Vec<(EffectKey, Effect)>,
     /// Where each stands, once there are more than a few.
-    table: Option<Box<HashMap<EffectKey, usize>>>,
+    table: Option<Box<Table>>,
+}
+
+#[derive(Debug, Clone)]
+struct Table {
+    places: HashMap<EffectKey, usize>,
 }
 
 impl EffectList {
@@ -68,7 +73,7 @@ impl EffectList {
 
     fn place(&self, key: &EffectKey) -> Option<usize> {
         match &self.table {
-            Some(table) => table.get(key).copied(),
+            Some(table) => table.places.get(key).copied(),
             None => self.entries.iter().position(|(known, _)| known == key),
         }
     }
@@ -76,11 +81,12 @@ impl EffectList {
     fn push(&mut self, key: EffectKey, effect: Effect) -> usize {
         let place = self.entries.len();
         if let Some(table) = &mut self.table {
-            table.insert(key.clone(), place);
+            table.places.insert(key.clone(), place);
         }
         self.entries.push((key, effect));
         if self.table.is_none() && self.entries.len() > FEW {
-            self.table = Some(Box::new(self.entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect()));
+            let places = self.entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
+            self.table = Some(Box::new(Table { places }));
         }
         place
     }
