@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod actions;
 mod broken;
 mod conformance;
 mod deploy;

@@ -10,6 +10,7 @@ mod undo;
 use super::kubernetes::{Place, failed, namespace_of, open_for_evidence, target};
 use super::naming::{KindName, ObjectName};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Known, Preview, ReadCx, RunScope, UndoCx};
+use crate::cluster::rights::Right;
 use crate::cluster::undo::held_by;
 use crate::cluster::{Address, Clusters, Object};
 use crate::record::{Mark, Reversibility, Settled, Target};
@@ -163,6 +164,24 @@ impl Action for Delete {
             }
         }
         Ok(preview)
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &DeleteParams) -> Result<Vec<String>, ActionError> {
+        let place = self.place(&cx.scope, params).await?;
+        let mut rights = Vec::new();
+        for at in select::addresses(&place, cx, params).await? {
+            let forward = ["get", "delete"].map(|verb| Right::on(verb, &at));
+            let undo = ["create", "patch"].map(|verb| Right::on(verb, &at).for_undo());
+            let wait = ["list", "watch"].map(|verb| Right::on(verb, &at)).into_iter().filter(|_| params.wait != Some(false));
+            rights.extend(forward.into_iter().chain(wait).chain(undo));
+        }
+        if let Some((kind, namespace)) = select::kind(&place, params).await? {
+            let at = Address { kind, namespace, name: String::new() };
+            let all = ["list", "watch", "delete"].map(|verb| Right::on(verb, &at));
+            let undo = ["create", "patch"].map(|verb| Right::on(verb, &at).for_undo());
+            rights.extend(all.into_iter().chain(undo).map(|right| Right { name: None, ..right }));
+        }
+        place.lacking(&rights).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &DeleteParams) -> Result<Deleted, ActionError> {

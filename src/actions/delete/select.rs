@@ -6,7 +6,7 @@ use crate::actions::apply::{ApplyParams, draft};
 use crate::actions::kubernetes::{Place, failed};
 use crate::cluster::object::{Reference, group_of};
 use crate::cluster::request::by_labels;
-use crate::cluster::{Address, Object};
+use crate::cluster::{Address, Kind, Object};
 use futures::stream::{StreamExt, TryStreamExt, iter};
 
 /// Requests that are sent side by side.
@@ -30,25 +30,46 @@ pub(super) fn references(params: &DeleteParams, frozen: &Frozen, namespace: &str
     named.chain(read.iter().map(|draft| draft.reference(namespace))).chain(kind).collect()
 }
 
-/// What is meant, each once, and the object that is there.
-pub(super) async fn find(place: &Place, cx: &ReadCx, params: &DeleteParams) -> Result<Vec<(Address, Option<Object>)>, ActionError> {
-    let (mut addresses, mut found): (Vec<Address>, Vec<(Address, Option<Object>)>) = (Vec::new(), Vec::new());
+/// Where the objects are that are named, or are in manifests.
+pub(super) async fn addresses(place: &Place, cx: &ReadCx, params: &DeleteParams) -> Result<Vec<Address>, ActionError> {
+    let mut addresses = Vec::new();
     for text in &params.objects {
-        addresses.push(ObjectName::parse(text).map_err(ActionError::permanent)?.address(place).await?);
+        let name = ObjectName::parse(text).map_err(ActionError::permanent)?;
+        addresses.extend(served(place, params, &name.kind).await?.map(|kind| {
+            let namespace = kind.namespaced.then(|| place.namespace.clone());
+            Address { kind, namespace, name: name.name.clone() }
+        }));
     }
     for draft in drafts(params, &cx.frozen, &place.namespace, cx.scope.plan.as_str())? {
-        let kind = place.cluster.kind(&draft.api_version, &draft.kind).await;
-        match kind {
-            Ok(kind) => addresses.push(draft.wanted(kind, &place.namespace, false).at),
-            // Of a kind that is not served there is no object.
-            Err(error) if error.is_absent() && params.ignore_missing => {}
-            Err(error) => return Err(failed(format!("cannot delete {}", draft.reference(&place.namespace)), &error)),
-        }
+        let name = KindName { api_version: draft.api_version.clone(), kind: draft.kind.clone() };
+        addresses.extend(served(place, params, &name).await?.map(|kind| draft.wanted(kind, &place.namespace, false).at));
     }
-    if let (Some(kind), Some(selector)) = (&params.kind, &params.selector) {
-        let kind = KindName::parse(kind).map_err(ActionError::permanent)?.resolve(place).await?;
-        let namespace = kind.namespaced.then_some(place.namespace.as_str());
-        let objects = place.cluster.list(&kind, namespace, &by_labels(selector)).await;
+    Ok(addresses)
+}
+
+/// The kind, as the cluster serves it. Of a kind that is not served there is no object: none, where that is no mistake.
+async fn served(place: &Place, params: &DeleteParams, name: &KindName) -> Result<Option<Kind>, ActionError> {
+    match place.cluster.kind(&name.api_version, &name.kind).await {
+        Ok(kind) => Ok(Some(kind)),
+        Err(error) if error.is_absent() && params.ignore_missing => Ok(None),
+        Err(error) => Err(failed(format!("cannot delete a {}", name.kind), &error)),
+    }
+}
+
+/// The kind that `selector` is for, and where.
+pub(super) async fn kind(place: &Place, params: &DeleteParams) -> Result<Option<(Kind, Option<String>)>, ActionError> {
+    let Some(kind) = &params.kind else { return Ok(None) };
+    let kind = KindName::parse(kind).map_err(ActionError::permanent)?.resolve(place).await?;
+    let namespace = kind.namespaced.then(|| place.namespace.clone());
+    Ok(Some((kind, namespace)))
+}
+
+/// What is meant, each once, and the object that is there.
+pub(super) async fn find(place: &Place, cx: &ReadCx, params: &DeleteParams) -> Result<Vec<(Address, Option<Object>)>, ActionError> {
+    let mut found: Vec<(Address, Option<Object>)> = Vec::new();
+    let addresses = addresses(place, cx, params).await?;
+    if let (Some((kind, namespace)), Some(selector)) = (kind(place, params).await?, &params.selector) {
+        let objects = place.cluster.list(&kind, namespace.as_deref(), &by_labels(selector)).await;
         for object in objects.map_err(|error| failed(format!("cannot list {} with {selector}", kind.plural), &error))? {
             let at = Address { kind: kind.clone(), namespace: object.namespace().map(str::to_owned), name: object.name().to_owned() };
             found.push((at, Some(object)));

@@ -4,7 +4,7 @@ mod command;
 #[cfg(test)]
 mod tests;
 
-use super::pods::{Pods, check_through};
+use super::pods::{Pods, Reach, check_through};
 use super::shell::OutputForm;
 use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ports::Script;
@@ -150,6 +150,10 @@ impl Action for Exec {
         }
         let change = Change { target: Target(format!("pod:{}", params.pod)), verb: "run".to_owned(), lines: vec![title] };
         Ok(Preview { changes: vec![change], notes: vec!["what it changes cannot be told before it runs".to_owned()], ..Preview::default() })
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &ExecParams) -> Result<Vec<String>, ActionError> {
+        self.pods.missing_rights(&scope(cx, params), Reach::Exec).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &ExecParams) -> Result<ExecOutput, ActionError> {

@@ -3,7 +3,7 @@
 use super::Exec;
 use crate::action::conformance::{Stage, World, faults};
 use crate::action::{ActionError, DynAction, DynEffect, Known, Progress, RunScope};
-use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods};
+use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
 use crate::actions::test_world::{Listener, Tried, problems, read_cx, tried, tried_with};
 use crate::record::{EffectKey, Settled};
 use futures::future::{BoxFuture, FutureExt};
@@ -18,6 +18,10 @@ struct Played(Arc<Mutex<Vec<String>>>);
 impl Pods for Played {
     fn door(&self, _scope: &RunScope, _through: &str, _port: Option<&str>) -> BoxFuture<'static, Result<Box<dyn Door>, ActionError>> {
         async { Err(ActionError::permanent("not asked for")) }.boxed()
+    }
+
+    fn missing_rights(&self, _scope: &RunScope, _reach: Reach) -> BoxFuture<'static, Result<Vec<String>, ActionError>> {
+        async { Ok(Vec::new()) }.boxed()
     }
 
     fn choose(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<String, ActionError>> {

@@ -5,9 +5,12 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence};
+use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence, watch_rights};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
+use crate::cluster::health::Pin;
+use crate::cluster::health::wait::Subject;
+use crate::cluster::rights::Right;
 use crate::cluster::undo::GONE_WITHIN;
 use crate::cluster::watch::wait_gone;
 use crate::cluster::{Address, Clusters, Manner, Object};
@@ -190,6 +193,17 @@ impl Action for Job {
             preview.notes.push("what its program changes cannot be told before it runs".to_owned());
         }
         Ok(preview)
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &JobParams) -> Result<Vec<String>, ActionError> {
+        let place = self.place(&cx.scope, params).await?;
+        let at = manifest::read(params, cx, &place.namespace)?.at(1);
+        let mut rights = vec![Right::on("get", &at), Right::on("create", &at), Right::on("delete", &at).for_undo()];
+        rights.push(Right::on_pods("get", "pods/log", at.namespace.as_deref().unwrap_or_default()));
+        // The name of the Job is of this run only: nobody has a right on that alone.
+        rights.iter_mut().for_each(|right| right.name = None);
+        rights.extend(watch_rights(&[Subject { at, pin: Pin::default() }]));
+        place.lacking(&rights).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &JobParams) -> Result<JobOutput, ActionError> {

@@ -102,7 +102,7 @@ fn vanished(at: &Address) -> ActionError {
 }
 
 async fn wait(cx: &Cx<Job>, place: &Place, params: &JobParams, at: &Address, made: &JobMade) -> Result<(), ActionError> {
-    let subjects = [Subject { at: at.clone(), pin: Pin { uid: Some(made.uid.clone()), generation: None } }];
+    let subjects = [Subject { at: at.clone(), pin: Pin { uid: Some(made.uid.clone()), ..Pin::default() } }];
     let default = Patience::default();
     // How often a container is started again is said by the Job.
     let patience =

@@ -5,8 +5,8 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, patched, subject, target,
-    undo, wait_healthy_again, was_healthy,
+    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights, patched,
+    subject, target, undo, wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx, key};
@@ -146,6 +146,12 @@ impl Action for Patch {
             Err(error) => preview.refusals.push(format!("{at} is refused: {error}")),
         }
         Ok(preview)
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &PatchParams) -> Result<Vec<String>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        let at = ObjectName::parse(&params.object).map_err(ActionError::permanent)?.address(&place).await?;
+        place.lacking(&patch_rights(&at)).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &PatchParams) -> Result<PatchOutput, ActionError> {

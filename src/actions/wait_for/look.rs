@@ -125,7 +125,7 @@ mod tests {
     fn every_object_of_a_selector_must_be_as_wanted() {
         let all = json!({ "kind": "pvc-is-unknown", "at-least": 2, "until": "object.status.phase == 'Bound'" });
         let (bound, pending) = (claim("a", json!({ "phase": "Bound" })), claim("b", json!({ "phase": "Pending" })));
-        insta::assert_snapshot!(not_yet(all.clone(), &[bound.clone()]), @"there are 1 of 2 objects of pvc-is-unknown");
+        insta::assert_snapshot!(not_yet(all.clone(), std::slice::from_ref(&bound)), @"there are 1 of 2 objects of pvc-is-unknown");
         insta::assert_snapshot!(not_yet(all.clone(), &[bound.clone(), pending]), @r#"persistentvolumeclaim/b: object.status.phase is "Pending""#);
         assert_eq!(looked(all, &[bound.clone(), bound]), Look::Done);
     }

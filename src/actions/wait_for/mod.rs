@@ -8,6 +8,7 @@ use super::kubernetes::{Place, evidence, failed, open_for_evidence};
 use super::naming::{KindName, ObjectName};
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
+use crate::cluster::rights::Right;
 use crate::cluster::watch::{Watch, Watched};
 use crate::cluster::{Address, Clusters, Kind, Object};
 use crate::expr::Condition;
@@ -227,6 +228,16 @@ impl Action for WaitFor {
             (None, false) => "it is there".to_owned(),
         };
         Ok(Preview { notes: vec![format!("waits for {} until {what}", params.title())], ..Preview::default() })
+    }
+
+    async fn missing_rights(&self, cx: &ReadCx, params: &WaitForParams) -> Result<Vec<String>, ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        let name = params.kind_name().map_err(ActionError::permanent)?;
+        // A kind that is not served yet may be made by an earlier step.
+        let Ok(kind) = place.cluster.kind(&name.api_version, &name.kind).await else { return Ok(Vec::new()) };
+        let namespace = kind.namespaced.then(|| place.namespace.clone());
+        let at = Address { kind, namespace, name: String::new() };
+        place.lacking(&["list", "watch"].map(|verb| Right::on(verb, &at))).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &WaitForParams) -> Result<Found, ActionError> {
