@@ -6,7 +6,6 @@ use crate::cluster;
 use crate::edits::app;
 use crate::stage::{Ended, Stage};
 use bowline::ports::{Fault, Faults, FaultyKubernetes, Ports, Sought};
-use serde_json::Value;
 use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -101,7 +100,7 @@ fn made(stage: &Stage, since: usize) -> HashMap<String, u32> {
         let ours = entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("bowline"));
         let kept = ours
             && !entry["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun"))
-            && entry["objectRef"]["resource"] != Value::from("leases");
+            && entry["objectRef"]["resource"] != "leases";
         if kept {
             *made.entry(format!("{}/{}", entry["objectRef"]["resource"], entry["objectRef"]["name"])).or_default() += 1;
         }
