@@ -64,17 +64,10 @@ async fn follow_one(cluster: Cluster, pod: Object, tell: Arc<dyn Fn(String) + Se
     loop {
         let uri = format!("{}/log?container={container}&follow=true{since}", at.path());
         let Ok(request) = http::Request::get(uri).body(Body::empty()) else { return };
-        if let Ok(answer) = cluster.connection.client.send(request).await
-            && answer.status().is_success()
-        {
-            let mut body = answer.into_body();
-            while let Some(Ok(frame)) = body.frame().await {
-                if let Some(piece) = frame.data_ref() {
-                    capture.push(piece, |line| tell(line));
-                }
-            }
+        // A stream that ends by itself ends with its container.
+        if read(&cluster, request, &mut capture, &tell).await {
+            break;
         }
-        // The end of the stream is the end of the container, or only of the connection.
         match cluster.get(&at).await {
             Ok(Some(live)) if live.uid() == pod.uid() && is_running(&live, container) => {}
             _ => break,
@@ -83,6 +76,22 @@ async fn follow_one(cluster: Cluster, pod: Object, tell: Arc<dyn Fn(String) + Se
         cluster.clock.sleep(AGAIN).await;
     }
     capture.flush(|line| tell(line));
+}
+
+/// Tells what a stream brings. False when it broke off, or was refused.
+async fn read(cluster: &Cluster, request: http::Request<Body>, capture: &mut Capture, tell: &Arc<dyn Fn(String) + Send + Sync>) -> bool {
+    let Ok(answer) = cluster.connection.client.send(request).await else { return false };
+    if !answer.status().is_success() {
+        return false;
+    }
+    let mut body = answer.into_body();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        if let Some(piece) = frame.data_ref() {
+            capture.push(piece, |line| tell(line));
+        }
+    }
+    true
 }
 
 fn is_running(pod: &Object, container: &str) -> bool {

@@ -101,7 +101,7 @@ fn a_plan_of_all_of_them_is_done() {
 fn what_they_did_is_taken_back() {
     let scene = Scene::new(cluster!(), "acts-back", 0, 1);
     let before = content(scene.0.namespace.get(&["configmap", "old", "--show-managed-fields"]));
-    scene.run().assert_code(3).assert_says("was made again and has a new uid");
+    scene.run().assert_code(3).assert_says("everything is as it was");
     assert_eq!(content(scene.0.namespace.get(&["configmap", "old", "--show-managed-fields"])), before);
     assert_eq!((scene.mode(), scene.migrated()), (Value::from("blue"), None));
 }
