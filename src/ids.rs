@@ -120,6 +120,14 @@ name! {
     RunId
 }
 name! {
+    /// The name of a lock that plans share.
+    LockName
+}
+name! {
+    /// The namespace that holds a lock.
+    LockNamespace
+}
+name! {
     /// The YAML key of a kind of step, such as `switch-ingress`.
     ActionKind
 }

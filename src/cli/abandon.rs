@@ -1,27 +1,35 @@
-//! `abandon`: closes a run as it is. What it did stays.
+//! `abandon`: closes a run as it is, or frees the lock of one that is lost. What it did stays.
 
-use super::arguments::Abandon;
+use super::arguments::{Abandon, LockChoice, PlanChoice};
 use super::confirm::confirm;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{orphans, pick, print};
-use crate::ids::Moment;
-use crate::journal::Held;
+use super::lock::{self, Way, clear_way};
+use super::reach::reach;
+use super::{open, orphans, pick, print, resume};
+use crate::ids::{Moment, RunId};
+use crate::journal::{Frozen, FrozenLock, Held, RunState, StateFolder};
 use crate::record::{Mode, Outcome, Record, Reversibility, VERSION, What};
 use crate::report::story::{Status, StepStory, Story};
 use crate::report::summary::Summary;
+use std::path::Path;
 
 /// Closes a run.
 ///
 /// # Errors
 /// When it cannot be taken in hand or written.
 pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Abandon) -> Result<Exit, CommandFailure> {
+    if let Some(plan) = &arguments.lock_of {
+        return runtime.block_on(free_lock(context, plan, arguments));
+    }
     let folder = context.state()?;
     let run = pick::run(&folder, arguments.run.run.as_deref())?;
-    let left = left(&Story::of(&folder.records(&run)?));
+    let records = folder.records(&run)?;
+    let left = left(&Story::of(&records));
     let fact = format!("what run {run} did would stay as it is ({})", told(&left));
     confirm(context, arguments.yes, &fact, "Close it?")?;
+    let lock = runtime.block_on(own_lock(context, &folder, &run, &records))?;
     let held = folder.hold(&run, Mode::Abandon)?;
     for orphan in runtime.block_on(context.ports.processes.end_orphans(&run)) {
         print::notice(&format!("{}: {}", orphan.step, orphans::told(&orphan)));
@@ -31,12 +39,74 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let written = closing(&held, records.len() as u64, now, &left);
     written.iter().try_for_each(|record| held.journal().append(record.clone()))?;
     runtime.block_on(held.journal().durable())?;
+    if let Some((frozen, place, way)) = lock {
+        let released = runtime.block_on(lock::release(context, &place, frozen.context.as_deref(), way));
+        released.unwrap_or_else(|failure| tell_locked(&failure));
+    }
     held.release()?;
     let summary = Summary::of(&Story::of(records.iter().chain(&written)).called(&context.called));
     match context.is_json() {
         true => print::line(&serde_json::to_string(&summary).map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?),
         false => print::lines(&summary.lines(), context.streams.width),
     }
+    Ok(Exit::Succeeded)
+}
+
+/// The run's Lease, once it is sure that nobody keeps it up. A cluster that is gone does not keep a run from being closed.
+async fn own_lock(
+    context: &Context,
+    folder: &StateFolder,
+    run: &RunId,
+    records: &[Record],
+) -> Result<Option<(Frozen, FrozenLock, Way)>, CommandFailure> {
+    if matches!(folder.run(run)?.state, RunState::Live | RunState::Closed(_)) {
+        return Ok(None);
+    }
+    let frozen = match resume::frozen(folder, run, records) {
+        Ok(frozen) => frozen,
+        Err(failure) => {
+            tell_locked(&failure);
+            return Ok(None);
+        }
+    };
+    let Some(place) = frozen.lock.clone() else { return Ok(None) };
+    match clear_way(context, folder, run, &place, frozen.context.as_deref()).await {
+        Ok(way) => Ok(Some((frozen, place, way))),
+        Err(lock::Blocked::ByOther(_)) => Ok(None),
+        Err(lock::Blocked::Alive(failure)) => Err(failure),
+        Err(lock::Blocked::Unknown(failure)) => {
+            tell_locked(&failure);
+            Ok(None)
+        }
+    }
+}
+
+fn tell_locked(failure: &CommandFailure) {
+    let why = failure.causes.first().unwrap_or(&failure.message);
+    print::notice(&format!(
+        "the run's lock in the cluster was not freed ({why}): `bowline abandon --lock-of PLAN` does that, if it has one"
+    ));
+}
+
+/// Frees the lock of a plan whose run is lost with its state folder.
+async fn free_lock(context: &Context, plan: &Path, arguments: &Abandon) -> Result<Exit, CommandFailure> {
+    let Abandon { environment, set, namespace, context: named, .. } = arguments;
+    let (environment, set) = (environment.clone(), set.clone());
+    let choice = PlanChoice { plan: plan.to_owned(), environment, set, namespace: namespace.clone(), context: named.clone() };
+    let opened = open::plan(context, plan).await?;
+    let mut bound = open::bound(&opened.plan, &choice)?;
+    let reaches = reach(context, &opened.plan, &mut bound).await?;
+    let Some(place) = lock::place(&opened.plan, &bound, reaches, LockChoice::Lease) else {
+        return Err(CommandFailure::usage("no step of this plan reaches a cluster, so it has no lock there"));
+    };
+    let Some(holder) = lock::holder(context, &place, bound.context.as_deref()).await? else {
+        print::notice("nobody holds the lock: there is nothing to free");
+        return Ok(Exit::Succeeded);
+    };
+    let fact = format!("{holder} could not go on, nor be taken back; what it did would stay as it is");
+    confirm(context, arguments.yes, &fact, "Free its lock?")?;
+    lock::free_without_run(context, &place, bound.context.as_deref(), holder).await?;
+    print::notice("the lock is free");
     Ok(Exit::Succeeded)
 }
 

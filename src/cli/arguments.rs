@@ -138,6 +138,15 @@ pub enum GraphFormat {
     Dot,
 }
 
+/// What keeps others out of what a run writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LockChoice {
+    /// A Lease in the cluster, where the plan reaches one.
+    Lease,
+    /// The state folder: other machines are not kept out.
+    Local,
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -150,6 +159,9 @@ pub struct Run {
     /// Do not ask before a plan begins that cannot be taken back as a whole; needed where nobody can be asked
     #[arg(short, long)]
     pub yes: bool,
+    /// What keeps others out: a Lease in the cluster, where the plan reaches one, or the state folder alone
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
+    pub lock: LockChoice,
 }
 
 /// `resume`.
@@ -161,6 +173,9 @@ pub struct Resume {
     /// Say what became of a step of which nobody can tell: `STEP=done` or `STEP=not-done`; may be repeated
     #[arg(long, value_name = "STEP=done|not-done")]
     pub settle: Vec<Settlement>,
+    /// What keeps others out; `local` leaves the run's Lease alone
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
+    pub lock: LockChoice,
 }
 
 /// A run to look at.
@@ -188,6 +203,9 @@ pub struct Rollback {
     /// Take back only what no later run has written
     #[arg(long)]
     pub partial: bool,
+    /// What keeps others out; `local` leaves the run's Lease alone
+    #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
+    pub lock: LockChoice,
 }
 
 /// `abandon`.
@@ -196,6 +214,21 @@ pub struct Abandon {
     /// Which run.
     #[command(flatten)]
     pub run: OneRun,
+    /// Free the lock of this plan instead, where the state folder of the run that holds it is lost
+    #[arg(long, value_name = "PLAN", conflicts_with = "run")]
+    pub lock_of: Option<PathBuf>,
+    /// Environment of that plan
+    #[arg(short, long, value_name = "NAME", requires = "lock_of")]
+    pub environment: Option<String>,
+    /// Value of an input of that plan; may be repeated
+    #[arg(long, value_name = "INPUT=VALUE", requires = "lock_of")]
+    pub set: Vec<Setting>,
+    /// Namespace that the run was given
+    #[arg(short, long, value_name = "NAMESPACE", requires = "lock_of")]
+    pub namespace: Option<String>,
+    /// Kubeconfig context that the run was given
+    #[arg(long, value_name = "CONTEXT", requires = "lock_of")]
+    pub context: Option<String>,
     /// Do not ask; needed where nobody can be asked
     #[arg(short, long)]
     pub yes: bool,

@@ -6,7 +6,7 @@ use super::logs::Logs;
 use crate::action::Registry;
 use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
-use crate::ports::{Clock, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
+use crate::ports::{Clock, Gate, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
 use crate::report::called::Called;
 use crate::report::json::Json;
 use crate::report::lines::Lines;
@@ -25,6 +25,8 @@ pub struct Context {
     pub common: Common,
     /// The outside.
     pub ports: Ports,
+    /// What every write to a cluster passes: the lock keeps it open.
+    pub gate: Gate,
     /// The actions.
     pub registry: Registry,
     /// The zone of the times that are told.
@@ -68,7 +70,8 @@ impl Context {
     /// Looks around.
     pub fn new(common: Common, outside: impl FnOnce(Ports) -> Ports) -> Self {
         let logs = Logs::start(common.verbose);
-        let ports = outside(ports(&common));
+        let gate = Gate::default();
+        let ports = outside(ports(&common, &gate));
         let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
         // A backup must be found again by a resume that somebody types elsewhere.
         let state = state.map(|path| std::path::absolute(&path).unwrap_or(path));
@@ -76,7 +79,7 @@ impl Context {
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });
         let called = called(&common, |name| env::var_os(name).map(PathBuf::from));
-        Self { called, common, state, ports, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
+        Self { called, common, state, ports, gate, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
     }
 
     /// The actions once more, with connections of their own: a connection lives on the runtime that opened it, and what looks before a
@@ -159,10 +162,10 @@ fn key() -> Option<String> {
 }
 
 /// The outside as it is.
-fn ports(common: &Common) -> Ports {
+fn ports(common: &Common, gate: &Gate) -> Ports {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     #[cfg(not(feature = "kubernetes"))]
-    let _ = common;
+    let _ = (common, gate);
     Ports {
         clock,
         random: Arc::new(SystemRandom::default()),
@@ -172,7 +175,7 @@ fn ports(common: &Common) -> Ports {
         http: Arc::new(NetworkHttp::default()),
         tcp: Arc::new(NetworkTcp),
         #[cfg(feature = "kubernetes")]
-        kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone() }),
+        kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone(), gate: gate.clone() }),
     }
 }
 

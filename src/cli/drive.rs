@@ -3,19 +3,20 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::lock::{self, Ask, Gated, Kept};
 use super::orphans;
 use super::print;
 use super::secrets::PlanSecrets;
 use super::settings::Settlement;
 use super::signals::{End, supervise};
 use crate::action::{self, RunScope};
-use crate::engine::{Control, Ended, EngineError, Opening, Planned, drive as drive_engine};
+use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
 use crate::expr::Values;
 use crate::ids::{RunId, StepId};
-use crate::journal::{Frozen, Held, JournalError, Request};
+use crate::journal::{Frozen, Held, JournalError, Request, StateFolder};
 use crate::plan::Plan;
-use crate::ports::{Orphan, Processes};
+use crate::ports::{Gate, Ports};
 use crate::record::{Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
@@ -29,6 +30,10 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 pub struct Journey {
     /// The run.
     pub held: Held,
+    /// Where it is kept.
+    pub folder: StateFolder,
+    /// The Lease that keeps other machines out; none when the state folder alone keeps the run.
+    pub ask: Option<Ask>,
     /// The run so far; empty for a new one.
     pub records: Vec<Record>,
     /// The record that opens the run, or this process's hold on it.
@@ -58,21 +63,27 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
         let control = Control::SettleDoubt { step: step.clone(), done: *done, by: by.clone() };
         controls.send(control).expect("the receiver is a few lines above");
     }
-    let (opening, held) = opening(context, journey, &display, obeyed)?;
-    let work = carry(opening, Arc::clone(&held), controls.clone(), Arc::clone(&display), Arc::clone(&context.ports.processes));
+    let (kube_context, folder) = (journey.frozen.context.clone(), journey.folder.clone());
+    let (opening, held, ask) = opening(context, journey, &display, obeyed)?;
+    let outside = Surroundings { ports: context.ports.clone(), gate: context.gate.clone(), folder, display: Arc::clone(&display) };
+    let work = carry(opening, ask, Arc::clone(&held), controls.clone(), outside);
     let supervised = supervise(&context.ports.clock, &controls, work);
-    let supervised = supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))?;
+    let mut supervised = supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))?;
+    if let (End::Came(Ok(Carried { ended: Ok(ended), kept })), true) = (&mut supervised.end, supervised.all_over) {
+        // Only now is nothing left that could still write.
+        lock::rest(context, kube_context.as_deref(), kept.take(), ended.outcome);
+    }
     let released = let_go(held, supervised.all_over);
     match supervised.end {
-        End::Came(Err(StillRun(orphans))) => {
+        End::Came(Err(failure)) => {
             display.leave();
-            Err(orphans::still_run(&orphans))
+            Err(*failure)
         }
-        End::Came(Ok(Err(error))) if display.story().run.is_none() => {
+        End::Came(Ok(Carried { ended: Err(error), .. })) if display.story().run.is_none() => {
             display.leave();
             Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
         }
-        End::Came(Ok(ended)) => {
+        End::Came(Ok(Carried { ended, .. })) => {
             if supervised.all_over {
                 display.event(&Event::Released { run: run.clone(), at: context.ports.clock.now() });
             }
@@ -97,8 +108,8 @@ fn opening(
     journey: Journey,
     display: &Arc<dyn Display>,
     controls: tokio::sync::mpsc::UnboundedReceiver<Control>,
-) -> Result<(Opening, Arc<Held>), CommandFailure> {
-    let Journey { held, records, first, plan, frozen, .. } = journey;
+) -> Result<(Opening, Arc<Held>, Option<Ask>), CommandFailure> {
+    let Journey { held, ask, records, first, plan, frozen, .. } = journey;
     let run = held.run().clone();
     let scope = Arc::new(RunScope {
         run: run.clone(),
@@ -114,7 +125,12 @@ fn opening(
         steps: json!({}),
         run: json!({ "id": run.as_str(), "plan": plan.name.as_str(), "environment": frozen.environment }),
     };
+    let permit: Arc<dyn Permit> = match &ask {
+        Some(_) => Arc::new(Gated { gate: context.gate.clone(), clock: Arc::clone(&context.ports.clock) }),
+        None => Arc::new(Unlimited),
+    };
     let opening = Opening {
+        permit,
         program: Arc::new(Planned::new(Arc::clone(&plan), values)),
         registry: context.registry.clone(),
         clock: Arc::clone(&context.ports.clock),
@@ -129,28 +145,44 @@ fn opening(
         reporter: Arc::clone(display) as Arc<dyn crate::event::Reporter>,
         controls,
     };
-    Ok((opening, Arc::new(held)))
+    Ok((opening, Arc::new(held), ask))
 }
 
-/// Programs of the run's last process that cannot be ended: nothing was begun.
-struct StillRun(Vec<Orphan>);
+/// What a run is carried in.
+struct Surroundings {
+    ports: Ports,
+    gate: Gate,
+    folder: StateFolder,
+    display: Arc<dyn Display>,
+}
 
-/// Runs the engine and hears what other shells ask.
+/// How the engine ended, and the Lease if the run still needs it.
+struct Carried {
+    ended: Result<Ended, EngineError>,
+    kept: Option<Kept>,
+}
+
+/// Takes the Lease, runs the engine and hears what other shells ask. Fails when nothing was begun.
 async fn carry(
     opening: Opening,
+    ask: Option<Ask>,
     held: Arc<Held>,
     controls: UnboundedSender<Control>,
-    display: Arc<dyn Display>,
-    processes: Arc<dyn Processes>,
-) -> Result<Result<Ended, EngineError>, StillRun> {
+    outside: Surroundings,
+) -> Result<Carried, Box<CommandFailure>> {
+    let Surroundings { ports, gate, folder, display } = outside;
+    let kept = match ask {
+        Some(ask) => Some(lock::take(ask, &ports, &gate, &folder).await?),
+        None => None,
+    };
     if !opening.records.is_empty() {
         // What the last process left at work would go on beside us, and write after it was taken back.
-        let orphans = processes.end_orphans(held.run()).await;
+        let orphans = ports.processes.end_orphans(held.run()).await;
         for orphan in &orphans {
             display.event(&Event::Warning { step: StepId::new(&orphan.step).ok(), text: orphans::told(orphan) });
         }
         if orphans.iter().any(|orphan| !orphan.ended) {
-            return Err(StillRun(orphans));
+            return Err(Box::new(orphans::still_run(&orphans)));
         }
     }
     let hearing = tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)));
@@ -161,7 +193,20 @@ async fn carry(
         // A journal that breaks also keeps durable records from being shown, and the summary must know what ran.
         display.recall(&records);
     }
-    Ok(ended)
+    let is_over = match &ended {
+        Ok(ended) => !matches!(ended.outcome, Outcome::Stuck | Outcome::Halted),
+        // It never became a run: nobody could resume it.
+        Err(_) => display.story().run.is_none(),
+    };
+    match kept {
+        Some(kept) if is_over => {
+            if let Err(failure) = kept.free().await {
+                display.event(&Event::Warning { step: None, text: failure.lines().join("; ") });
+            }
+            Ok(Carried { ended, kept: None })
+        }
+        kept => Ok(Carried { ended, kept }),
+    }
 }
 
 /// Lets go of the run when nothing is left that could still do something: the next process may begin at once. Else the lock falls with this

@@ -13,6 +13,7 @@ mod freeze;
 mod graph;
 mod journal;
 mod later;
+mod lock;
 mod logs;
 mod open;
 mod orphans;

@@ -1,44 +1,65 @@
 //! `resume` and `rollback`: take a run that is not closed in hand and drive it on, or back. They read nothing but the run itself.
 
-use super::arguments::{OneRun, Resume, Rollback};
+use super::arguments::{LockChoice, OneRun, Resume, Rollback};
 use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::lock::{Ask, clear_way};
 use super::settings::Settlement;
 use super::{later, open, pick};
-use crate::ids::StepId;
-use crate::journal::{Frozen, Held, JournalError};
+use crate::ids::{RunId, StepId};
+use crate::journal::{Frozen, JournalError, StateFolder};
 use crate::record::{Mode, Record, What};
 use crate::report::story::Story;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 
 /// Goes on with a run.
 ///
 /// # Errors
 /// When it cannot be taken in hand.
-pub fn resume(context: &Context, arguments: &Resume) -> Result<Exit, CommandFailure> {
-    take(context, &arguments.run, Mode::Resume, (false, arguments.settle.clone()))
+pub fn resume(context: &Context, runtime: &Runtime, arguments: &Resume) -> Result<Exit, CommandFailure> {
+    take(context, runtime, &arguments.run, Mode::Resume, Wishes { lock: arguments.lock, partial: false, settle: arguments.settle.clone() })
 }
 
 /// Takes a run back.
 ///
 /// # Errors
 /// When it cannot be taken in hand.
-pub fn rollback(context: &Context, arguments: &Rollback) -> Result<Exit, CommandFailure> {
-    take(context, &arguments.run, Mode::Rollback, (arguments.partial, Vec::new()))
+pub fn rollback(context: &Context, runtime: &Runtime, arguments: &Rollback) -> Result<Exit, CommandFailure> {
+    let wishes = Wishes { lock: arguments.lock, partial: arguments.partial, settle: Vec::new() };
+    take(context, runtime, &arguments.run, Mode::Rollback, wishes)
 }
 
-fn take(context: &Context, run: &OneRun, mode: Mode, (partial, settle): (bool, Vec<Settlement>)) -> Result<Exit, CommandFailure> {
+/// What is said besides which run is meant.
+struct Wishes {
+    lock: LockChoice,
+    partial: bool,
+    settle: Vec<Settlement>,
+}
+
+fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: Wishes) -> Result<Exit, CommandFailure> {
+    let Wishes { lock, partial, settle } = wishes;
     let folder = context.state()?;
     let run = pick::run(&folder, run.run.as_deref())?;
     let records = folder.records(&run)?;
     check_settlements(&records, &settle)?;
     let spared = if mode == Mode::Rollback { later::written_since(&folder, &run, &records, partial)? } else { Vec::new() };
-    let held = folder.hold(&run, mode)?;
-    // Only what is read once the run is held stays true.
+    // What the run was opened with never changes; all else is true only once the run is held.
+    let frozen = frozen(&folder, &run, &records)?;
+    let place = frozen.lock.clone().filter(|_| lock == LockChoice::Lease);
+    let way = match &place {
+        Some(place) => Some(runtime.block_on(clear_way(context, &folder, &run, place, frozen.context.as_deref()))?),
+        None => None,
+    };
+    let held = match &way {
+        Some(way) if way.is_vouched => folder.hold_from_elsewhere(&run, mode)?,
+        _ => folder.hold(&run, mode)?,
+    };
     let records = held.records()?;
-    let frozen = frozen(&held, &records)?;
+    let asking = place.zip(way).map(|(place, way)| Ask::new(&folder, &held, place, frozen.context.clone(), Some(way.found)));
+    let ask = asking.transpose()?;
     let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text).map_err(|failure| {
         let hint = format!(
             "this bowline reads the plan of run {run} otherwise than the one that opened it: take that one, or `bowline abandon {run}`"
@@ -47,7 +68,7 @@ fn take(context: &Context, run: &OneRun, mode: Mode, (partial, settle): (bool, V
     })?;
     let first = What::EpochOpened { holder: held.holder().clone(), mode, spared };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
-    drive(context, Journey { held, records, first, plan: Arc::new(plan), frozen, settle, exit })
+    drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit })
 }
 
 fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), CommandFailure> {
@@ -66,11 +87,15 @@ fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), Co
     })
 }
 
-fn frozen(held: &Held, records: &[Record]) -> Result<Frozen, CommandFailure> {
+/// What a run was opened with.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn frozen(folder: &StateFolder, run: &RunId, records: &[Record]) -> Result<Frozen, CommandFailure> {
     let blob = records.iter().find_map(|record| match &record.what {
         What::RunOpened { frozen, .. } => Some(frozen),
         _ => None,
     });
     let blob = blob.ok_or_else(|| JournalError::Damaged("the run's first record does not open it".to_owned()))?;
-    Ok(Frozen::read(&held.journal().open(blob)?)?)
+    Ok(Frozen::read(&folder.reader(run)?.open(blob)?)?)
 }

@@ -6,12 +6,13 @@ use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::lock::{self, Ask};
 use super::open;
 use super::preview::previewing;
 use super::reach::reach;
 use crate::engine::missing_rights;
 use crate::ids::RunId;
-use crate::journal::{Frozen, FrozenFile, Identity};
+use crate::journal::{Frozen, FrozenFile, FrozenLock, Identity};
 use crate::plan::{Bound, Plan};
 use crate::record::{Graph, Reversibility, What};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub(super) struct Draft {
     pub(super) bound: Bound,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) graph: Graph,
+    /// Some step reaches a cluster.
+    pub(super) reaches: bool,
 }
 
 /// Runs a plan.
@@ -38,7 +41,9 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     let folder = context.new_state()?;
     let identity = Identity { plan: draft.opened.plan.name.clone(), environment: draft.bound.environment.clone() };
     let held = folder.open_run(&identity)?;
-    let frozen = frozen(&draft);
+    let place = lock::place(&draft.opened.plan, &draft.bound, draft.reaches, arguments.lock);
+    let frozen = frozen(&draft, place.clone());
+    let ask = place.map(|place| Ask::new(&folder, &held, place, frozen.context.clone(), None)).transpose()?;
     let first = What::RunOpened {
         run: held.run().clone(),
         plan: draft.opened.plan.name.clone(),
@@ -47,7 +52,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
         frozen: frozen.seal(&*held.journal())?,
     };
     let plan = draft.opened.plan;
-    drive(context, Journey { held, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run })
+    drive(context, Journey { held, folder, ask, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run })
 }
 
 /// A plan with everything that a run of it would read.
@@ -58,11 +63,11 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
     let opened = open::plan(context, &choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
     let mut bound = open::bound(&opened.plan, choice)?;
-    reach(context, &opened.plan, &mut bound).await?;
+    let reaches = reach(context, &opened.plan, &mut bound).await?;
     let files = opened.files(context, &bound).await?;
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
-    Ok(Draft { opened, bound, files, graph })
+    Ok(Draft { opened, bound, files, graph, reaches })
 }
 
 /// Rights that are missing are found before anything is written: those that only the undo needs, too.
@@ -80,7 +85,7 @@ async fn check_rights(context: &Context, draft: &Draft) -> Result<(), CommandFai
     Err(failure.hint("ask whoever runs the cluster for them; the run must be able to go back as well"))
 }
 
-fn frozen(draft: &Draft) -> Frozen {
+fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
     Frozen {
         v: Frozen::VERSION,
         plan_file: draft.opened.file.display().to_string(),
@@ -90,6 +95,7 @@ fn frozen(draft: &Draft) -> Frozen {
         namespace: draft.bound.namespace.clone(),
         context: draft.bound.context.clone(),
         files: draft.files.iter().map(|(path, content)| (path.clone(), FrozenFile::from(content.clone()))).collect(),
+        lock,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod forward;
 pub mod health;
 pub mod images;
 pub mod kinds;
+pub mod lease;
 pub mod logs;
 pub mod object;
 pub mod request;

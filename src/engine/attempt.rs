@@ -2,6 +2,7 @@
 
 use super::effects::Journaled;
 use super::hand::Message;
+use super::permit::Permit;
 use super::settle::{Lookup, look_up};
 use crate::action::{ActionError, DynAction, Effects, ErasedTicket, Known, ReadCx};
 use crate::ids::StepId;
@@ -27,6 +28,7 @@ pub(super) struct Attempt {
     pub(super) journal: Arc<dyn RunJournal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) messages: mpsc::UnboundedSender<Message>,
+    pub(super) permit: Arc<dyn Permit>,
 }
 
 impl Attempt {
@@ -52,6 +54,7 @@ impl Attempt {
             lookup,
             tracker: tracker.clone(),
             stopped: stopped.clone(),
+            permit: Arc::clone(&self.permit),
         });
         let mut work = AssertUnwindSafe(self.action.perform(self.cx.clone(), effects, self.params.clone())).catch_unwind().boxed();
         let result = tokio::select! {

@@ -146,6 +146,7 @@ impl Driver {
             journal: Arc::clone(&self.ledger.journal),
             clock: Arc::clone(&self.ledger.clock),
             messages: self.messages.clone(),
+            permit: Arc::clone(&self.permit),
         };
         self.hand.attempts.insert(step, work);
         tokio::spawn(attempt.run());
@@ -244,6 +245,7 @@ impl Driver {
             journal: Arc::clone(&self.ledger.journal),
             clock: Arc::clone(&self.ledger.clock),
             messages: self.messages.clone(),
+            permit: Arc::clone(&self.permit),
         };
         self.hand.undos.insert(step, work);
         tokio::spawn(retreat.run());
@@ -294,7 +296,7 @@ impl Driver {
             },
         };
         let cx = self.read_cx(&name, CancellationToken::new());
-        tokio::spawn(verify(self.registry.clone(), wanted, cx, self.messages.clone()));
+        tokio::spawn(verify(self.registry.clone(), wanted, cx, self.messages.clone(), Arc::clone(&self.permit)));
     }
 }
 

@@ -4,6 +4,7 @@ use super::EngineError;
 use super::core::{Core, Illegal};
 use super::hand::{Hand, Message};
 use super::ledger::Ledger;
+use super::permit::Permit;
 use super::program::{Outputs, Program};
 use super::secrets::Secrets;
 use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink};
@@ -40,6 +41,8 @@ pub struct Opening {
     pub journal: Arc<dyn RunJournal>,
     /// The epoch under which this process holds the run.
     pub epoch: u64,
+    /// Whether it may still do anything.
+    pub permit: Arc<dyn Permit>,
     /// The run so far; empty for a new one.
     pub records: Vec<Record>,
     /// What opens the run, or this process's hold on it.
@@ -108,12 +111,25 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
     let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
     let sink = Arc::new(EventSink { outbox: ledger.outbox(), redactor, secrets: Arc::clone(&opening.secrets) });
-    let Opening { program, registry, random, scope, frozen, first, controls, .. } = opening;
+    let Opening { program, registry, random, scope, frozen, first, controls, permit, .. } = opening;
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
     let hand = Hand::default();
-    let mut driver =
-        Driver { ledger, program, registry, random, scope, frozen, sink, messages, hand, outputs, answers: HashMap::new(), evidence };
+    let mut driver = Driver {
+        ledger,
+        program,
+        registry,
+        random,
+        scope,
+        frozen,
+        sink,
+        messages,
+        hand,
+        outputs,
+        answers: HashMap::new(),
+        evidence,
+        permit,
+    };
     let result = driver.run(first, &mut inbox, controls).await;
     driver.finish(result, inbox).await
 }
@@ -133,6 +149,7 @@ pub(super) struct Driver {
     pub(super) answers: HashMap<StepId, (bool, String)>,
     /// Fires when nothing waits for the evidence of the failure any more.
     pub(super) evidence: CancellationToken,
+    pub(super) permit: Arc<dyn Permit>,
 }
 
 impl Driver {
@@ -149,7 +166,12 @@ impl Driver {
             self.obey(control)?;
         }
         let mut listening = true;
+        let mut lapsed = self.permit.lapsed();
         loop {
+            // Nothing is begun on the strength of a right that is gone: the next record is the last one.
+            if let Some(why) = self.permit.refusal() {
+                return self.halt(why, inbox).await;
+            }
             let wake = match self.carry_out_all()? {
                 Next::Wait(wake) => wake,
                 Next::Halt(reason) => return self.halt(reason, inbox).await,
@@ -159,6 +181,7 @@ impl Driver {
             let sleep = wake.map(|at| clock.sleep(at.since(clock.now()).max(Duration::from_millis(1))));
             tokio::select! {
                 biased;
+                why = &mut lapsed => return self.halt(why, inbox).await,
                 control = controls.recv(), if listening => match control {
                     Some(control) => self.obey(control)?,
                     None => listening = false,

@@ -1,6 +1,7 @@
 //! The way from an action to the journal: undo first, then the effect, on a task that nobody drops half way.
 
 use super::hand::Message;
+use super::permit::Permit;
 use super::settle::{Lookup, look_up};
 use crate::action::{ActionError, EffectError, Effects, ErasedTicket, Intent};
 use crate::ids::StepId;
@@ -25,6 +26,8 @@ pub(super) struct Journaled {
     pub(super) tracker: TaskTracker,
     /// Fires when the attempt is stopped: what has not left stays.
     pub(super) stopped: CancellationToken,
+    /// Asked just before an effect leaves.
+    pub(super) permit: Arc<dyn Permit>,
 }
 
 fn stopping() -> ActionError {
@@ -53,7 +56,8 @@ impl Effects for Journaled {
         ticket: ErasedTicket,
         future: BoxFuture<'static, Result<Value, EffectError>>,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
-        if self.stopped.is_cancelled() {
+        // Refused before it began: the effect stays open, and whoever holds the run next looks it up.
+        if self.stopped.is_cancelled() || self.permit.refusal().is_some() {
             return futures::future::ready(Err(stopping())).boxed();
         }
         let (step, messages, lookup) = (self.step.clone(), self.messages.clone(), self.lookup.clone());
@@ -84,7 +88,10 @@ impl Effects for Journaled {
 }
 
 /// The effects of a compensation that the plan gives. Nothing takes a compensation back, so they are not journaled; it may be repeated.
-pub(super) struct Unjournaled(pub(super) TaskTracker);
+pub(super) struct Unjournaled {
+    pub(super) tracker: TaskTracker,
+    pub(super) permit: Arc<dyn Permit>,
+}
 
 impl Effects for Unjournaled {
     fn intend(&self, _: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>> {
@@ -97,7 +104,10 @@ impl Effects for Unjournaled {
         _: ErasedTicket,
         future: BoxFuture<'static, Result<Value, EffectError>>,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
-        let task = self.0.spawn(future);
+        if self.permit.refusal().is_some() {
+            return futures::future::ready(Err(stopping())).boxed();
+        }
+        let task = self.tracker.spawn(future);
         async move {
             match task.await {
                 Ok(Ok(after)) => Ok(after),

@@ -8,6 +8,7 @@ mod effects;
 mod hand;
 mod hear;
 mod ledger;
+mod permit;
 mod planned;
 mod preview;
 mod program;
@@ -19,6 +20,7 @@ mod settle;
 mod simulation;
 
 pub use drive::{Control, Ended, Opening, drive};
+pub use permit::{Permit, Unlimited};
 pub use planned::Planned;
 pub use preview::{Previewing, Seen, Sight, preview};
 pub use program::{Compensation, Outputs, Program, Rendered};

@@ -2,6 +2,7 @@
 
 use super::effects::Unjournaled;
 use super::hand::Message;
+use super::permit::Permit;
 use super::program::{Compensation, Rendered};
 use crate::action::{ActionError, DynEffect, Effects, ReadCx, Registry, UndoCx};
 use crate::ids::ActionKind;
@@ -33,6 +34,7 @@ pub(super) struct Retreat {
     pub(super) journal: Arc<dyn RunJournal>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) messages: mpsc::UnboundedSender<Message>,
+    pub(super) permit: Arc<dyn Permit>,
 }
 
 impl Retreat {
@@ -46,6 +48,9 @@ impl Retreat {
     async fn compensate(self) -> Result<Vec<Mark>, ActionError> {
         // Taking back is an effect, too: nobody may find it done before the journal says that it was begun.
         self.journal.durable().await.map_err(|e| ActionError::permanent("the journal cannot be written").because(&e))?;
+        if let Some(why) = self.permit.refusal() {
+            return Err(ActionError::transient(why));
+        }
         let (stop, clock) = (self.cx.read.cancel.clone(), Arc::clone(&self.clock));
         let tracker = TaskTracker::new();
         let mut work = AssertUnwindSafe(self.work(tracker.clone())).catch_unwind().boxed();
@@ -86,7 +91,7 @@ impl Retreat {
             Compensation::Steps(steps) => {
                 // Nobody knows what they destroy: the evidence of the failure comes first.
                 self.cx.evidence.cancelled().await;
-                let effects: Arc<dyn Effects> = Arc::new(Unjournaled(tracker));
+                let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker, permit: Arc::clone(&self.permit) });
                 for (kind, params) in steps {
                     let action = find(&self.registry, kind)?;
                     action.perform(self.cx.read.clone(), Arc::clone(&effects), params.clone()).await?;
@@ -137,12 +142,13 @@ pub(super) async fn verify(
     wanted: Result<Option<(ActionKind, Value)>, Failure>,
     cx: ReadCx,
     messages: mpsc::UnboundedSender<Message>,
+    permit: Arc<dyn Permit>,
 ) {
     let failure = match wanted {
         Err(failure) => Some(failure),
         Ok(None) => None,
         Ok(Some((kind, params))) => {
-            let effects: Arc<dyn Effects> = Arc::new(Unjournaled(TaskTracker::new()));
+            let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker: TaskTracker::new(), permit });
             let result = match find(&registry, &kind) {
                 Ok(action) => AssertUnwindSafe(action.perform(cx, effects, params)).catch_unwind().await,
                 Err(error) => Ok(Err(error)),

@@ -27,6 +27,19 @@ pub struct Frozen {
     pub context: Option<String>,
     /// Every file that the plan refers to, by its path from the plan's folder.
     pub files: BTreeMap<String, FrozenFile>,
+    /// The Lease that keeps other machines out; none when the state folder alone keeps the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<FrozenLock>,
+}
+
+/// Where the Lease of a run is, in the cluster of its context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FrozenLock {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 impl Frozen {
@@ -88,7 +101,7 @@ impl FrozenFile {
 
 #[cfg(test)]
 mod tests {
-    use super::Frozen;
+    use super::{Frozen, FrozenLock};
     use crate::journal::{MemoryStore, RunJournal};
     use serde_json::{Map, json};
 
@@ -104,6 +117,7 @@ mod tests {
             namespace: None,
             context: None,
             files: files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone().into())).collect(),
+            lock: Some(FrozenLock { namespace: "shop".to_owned(), name: "bowline.web.production".to_owned() }),
         };
         let journal = MemoryStore::new().hold();
         let blob = frozen.seal(&journal).unwrap();

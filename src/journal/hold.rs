@@ -64,6 +64,19 @@ impl StateFolder {
     /// # Errors
     /// When a living process holds it, it is closed or unknown, its records are damaged, or its key is not at hand.
     pub fn hold(&self, run: &RunId, mode: Mode) -> Result<Held, Refused> {
+        self.hold_from(run, mode, mode == Mode::Abandon)
+    }
+
+    /// As [`Self::hold`], also from a machine that cannot be seen from here: for whoever knows from elsewhere that nobody works on the run
+    /// there any more.
+    ///
+    /// # Errors
+    /// As [`Self::hold`].
+    pub fn hold_from_elsewhere(&self, run: &RunId, mode: Mode) -> Result<Held, Refused> {
+        self.hold_from(run, mode, true)
+    }
+
+    fn hold_from(&self, run: &RunId, mode: Mode, elsewhere: bool) -> Result<Held, Refused> {
         let found = self.stored(run)?;
         if let RunState::Closed(outcome) = self.state(&found)?
             && !may_reopen(outcome, mode)
@@ -73,7 +86,7 @@ impl StateFolder {
         let lock = self.take(&found.identity)?;
         // Only what is read under the lock stays true.
         let stored = self.stored(run)?;
-        self.check_free(&stored, mode)?;
+        self.check_free(&stored, mode, elsewhere)?;
         if mode != Mode::Abandon {
             check_key(&stored, self.key_to_open()?.check())?;
             self.check_chain(&stored)?;
@@ -97,7 +110,7 @@ impl StateFolder {
     }
 
     /// With the lock in hand, says whether the holder before may still be at work.
-    fn check_free(&self, stored: &StoredRun, mode: Mode) -> Result<(), Refused> {
+    fn check_free(&self, stored: &StoredRun, mode: Mode, elsewhere: bool) -> Result<(), Refused> {
         if let Some(Rest { outcome, closed: true }) = stored.rests {
             if !may_reopen(outcome, mode) {
                 return Err(Refused::Closed { run: stored.run.clone(), outcome });
@@ -115,7 +128,7 @@ impl StateFolder {
         let by = held_by(stored).map(Box::new);
         match (life(host, &here, &held.holder), by) {
             (Life::Living, Some(by)) => Err(Refused::Held(by)),
-            (Life::Elsewhere, _) if mode != Mode::Abandon => Err(elsewhere(stored)),
+            (Life::Elsewhere, _) if !elsewhere => Err(self::elsewhere(stored)),
             _ => Ok(()),
         }
     }

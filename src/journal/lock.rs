@@ -1,8 +1,8 @@
 //! One live run of an identity at a time in a state folder. It knows files and holders, not what they do with the run.
 //!
 //! The kernel's lock on a file says who lives: it falls when its process dies, however that happens, and it holds across PID namespaces.
-//! The holder's row only gives the message its names. Machines that do not share the folder are kept out elsewhere: whoever adds a Lease
-//! takes it right after [`super::StateFolder::open_run`] or [`super::StateFolder::hold`] answered, before the first record, and gives it up before the [`super::Held`] goes.
+//! The holder's row only gives the message its names. Machines that do not share the folder are kept out by a Lease, which `cli::lock` takes
+//! between this lock and the run's first record, and gives up before the [`super::Held`] goes.
 
 use super::digest::{hex, sha256};
 use super::state::lock_file;

@@ -30,7 +30,7 @@ mod verify;
 mod writer;
 
 pub use export::ExportError;
-pub use frozen::{Frozen, FrozenFile};
+pub use frozen::{Frozen, FrozenFile, FrozenLock};
 pub use held::Held;
 pub use hold::new_run_id;
 pub use import::{ImportError, verify_export};

@@ -91,6 +91,15 @@ impl StateFolder {
         &self.0.path
     }
 
+    /// The folder as the file system tells it apart from every other one of this boot, whatever path leads to it.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn mark(&self) -> Result<String, JournalError> {
+        let found = fs::metadata(&self.0.path).map_err(|e| unusable(&self.0.path, e))?;
+        Ok(format!("{}:{}", found.dev(), found.ino()))
+    }
+
     pub(super) fn outside(&self) -> &Outside {
         &self.0.outside
     }

@@ -5,7 +5,7 @@ use super::read::typed_text;
 use super::suggest::instead;
 use crate::action::{Frozen, Prepared, Registry, RunScope};
 use crate::expr::{Template, Values};
-use crate::ids::{ActionKind, RunId, StepId};
+use crate::ids::{ActionKind, LockName, LockNamespace, RunId, StepId};
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -21,8 +21,10 @@ pub struct Bound {
     pub namespace: Option<String>,
     /// The kubeconfig context.
     pub context: Option<String>,
-    /// Another name for the lock that the run takes.
-    pub lock: Option<String>,
+    /// The lock that the run shares with those of other plans; none when it takes that of its own plan and environment.
+    pub lock: Option<LockName>,
+    /// The namespace of the lock, where that is not the run's.
+    pub lock_namespace: Option<LockNamespace>,
 }
 
 /// One thing that keeps a plan from being bound.
@@ -76,7 +78,8 @@ impl Plan {
                 inputs: Value::Object(inputs),
                 namespace: chosen.namespace,
                 context: chosen.context,
-                lock: chosen.lock,
+                lock: chosen.lock.or_else(|| self.lock.clone()),
+                lock_namespace: chosen.lock_namespace.or_else(|| self.lock_namespace.clone()),
             }),
             false => Err(BindProblems { plan: self.name.to_string(), problems }),
         }

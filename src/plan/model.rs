@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::expr::{Condition, Template};
-use crate::ids::{ActionKind, Period, PlanName, StepId};
+use crate::ids::{ActionKind, LockName, LockNamespace, Period, PlanName, StepId};
 use crate::record::{RetryPolicy, Reversibility};
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
@@ -29,6 +29,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// Most steps side by side; 0 means no limit.
     pub concurrency: u32,
+    /// The lock that its runs share with those of other plans.
+    pub lock: Option<LockName>,
+    /// The namespace of its lock.
+    pub lock_namespace: Option<LockNamespace>,
     /// What is worth a look although the plan can run.
     pub warnings: Vec<Problem>,
     pub(super) index: HashMap<StepId, usize>,
@@ -59,8 +63,10 @@ pub struct Environment {
     pub namespace: Option<String>,
     /// The kubeconfig context.
     pub context: Option<String>,
-    /// Another name for the lock that runs of this environment take.
-    pub lock: Option<String>,
+    /// The lock that runs of this environment take instead of the plan's.
+    pub lock: Option<LockName>,
+    /// The namespace of the lock, instead of the plan's.
+    pub lock_namespace: Option<LockNamespace>,
     /// Inputs that have another value here.
     pub inputs: IndexMap<String, Value>,
 }

@@ -1,6 +1,6 @@
 //! The pieces of a plan as they are written: these types read a plan and make its schema. They know no steps' order.
 
-use crate::ids::{Period, PlanName, StepId};
+use crate::ids::{LockName, LockNamespace, Period, PlanName, StepId};
 use crate::record::RetryPolicy;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub(super) struct PlanWritten {
     pub(super) about: Option<String>,
     /// What must be known to run the plan.
     pub(super) inputs: Option<BTreeMap<String, InputWritten>>,
-    /// Where the plan can run: `namespace`, `context` and `lock`, and inputs that have another value there.
+    /// Where the plan can run: `namespace`, `context`, `lock` and `lock-namespace`, and inputs that have another value there.
     pub(super) environments: Option<BTreeMap<String, EnvironmentWritten>>,
     /// Where secrets come from: references, never values.
     pub(super) secrets: Option<BTreeMap<String, SecretSource>>,
@@ -28,6 +28,12 @@ pub(super) struct PlanWritten {
     pub(super) defaults: Option<Defaults>,
     /// Most steps side by side; no limit when it is not given.
     pub(super) concurrency: Option<NonZeroU32>,
+    /// The lock that runs of this plan take, whatever their environment: plans that name the same one never run side by side. Each plan and
+    /// environment has its own when it is not given.
+    pub(super) lock: Option<LockName>,
+    /// The namespace of the lock; the environment's when it is not given. It must be there before the run: a plan that makes its own
+    /// namespace names another one here.
+    pub(super) lock_namespace: Option<LockNamespace>,
 }
 
 /// The type of an input's values.
@@ -74,8 +80,10 @@ pub(super) struct EnvironmentWritten {
     pub(super) namespace: Option<String>,
     /// The kubeconfig context.
     pub(super) context: Option<String>,
-    /// Another name for the lock that runs of this environment take.
-    pub(super) lock: Option<String>,
+    /// The lock that runs of this environment take instead of the plan's.
+    pub(super) lock: Option<LockName>,
+    /// The namespace of the lock, instead of the plan's.
+    pub(super) lock_namespace: Option<LockNamespace>,
 }
 
 /// Where a secret comes from.

@@ -1,7 +1,8 @@
 //! Kubernetes API servers: how a connection is found, and the time limit of its requests. It knows no kind of object.
 
+use super::gate::Gate;
 use futures::future::{BoxFuture, FutureExt};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig as KubeconfigFile, KubeconfigError};
@@ -87,17 +88,19 @@ pub trait Kubernetes: Send + Sync {
 pub struct Kubeconfig {
     /// `--kubeconfig`.
     pub path: Option<PathBuf>,
+    /// What every request that may change something has to pass.
+    pub gate: Gate,
 }
 
 impl Kubernetes for Kubeconfig {
     fn connect(&self, context: Option<&str>) -> BoxFuture<'static, Result<Connection, KubernetesError>> {
-        let (path, context) = (self.path.clone(), context.map(str::to_owned));
+        let (path, context, gate) = (self.path.clone(), context.map(str::to_owned), self.gate.clone());
         async move {
             let (config, name) = match read_file(path.as_deref())? {
                 Some(file) => from_file(file, context).await?,
                 None => (in_cluster(context.as_deref())?, IN_CLUSTER.to_owned()),
             };
-            connect_with(config, name)
+            connect_with(config, name, gate)
         }
         .boxed()
     }
@@ -157,7 +160,7 @@ fn in_cluster(context: Option<&str>) -> Result<kube::Config, KubernetesError> {
     kube::Config::incluster().map_err(|error| KubernetesError::because("the pod's service account cannot be used", error))
 }
 
-fn connect_with(mut config: kube::Config, context: String) -> Result<Connection, KubernetesError> {
+fn connect_with(mut config: kube::Config, context: String, gate: Gate) -> Result<Connection, KubernetesError> {
     // A second installation is refused and means that somebody was first: the provider is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // kube would repeat every write on 429, 503 and 504, up to a quarter of an hour later: a 504 may have been done.
@@ -168,7 +171,10 @@ fn connect_with(mut config: kube::Config, context: String) -> Result<Connection,
     let (namespace, server) = (config.default_namespace.clone(), config.cluster_url.to_string());
     let builder = ClientBuilder::try_from(config)
         .map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;
-    let client = builder.with_layer(&tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT })).build();
+    let limited = tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT });
+    // As near to the wire as a layer can be: whoever is stopped behind the gate may still write once he goes on.
+    let gated = tower::layer::layer_fn(move |inner| Gated { inner, gate: gate.clone() });
+    let client = builder.with_layer(&gated).with_layer(&limited).build();
     Ok(Connection { client, namespace, context, server })
 }
 
@@ -237,6 +243,40 @@ where
     }
 }
 
+/// Refuses what may change something once the gate is shut. It never leaves then.
+#[derive(Clone)]
+struct Gated<S> {
+    inner: S,
+    gate: Gate,
+}
+
+impl<S> Service<Request<Body>> for Gated<S>
+where
+    S: Service<Request<Body>, Error = BoxError>,
+    S::Response: Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self.gate.check() {
+            Err(shut) if changes(&request) => futures::future::ready(Err(shut.into())).boxed(),
+            _ => self.inner.call(request).boxed(),
+        }
+    }
+}
+
+/// True for every request that may change something, and for programs and connections inside pods, which may do anything.
+fn changes<B>(request: &Request<B>) -> bool {
+    !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || request.headers().contains_key(http::header::UPGRADE)
+}
+
 fn streams<B>(request: &Request<B>) -> bool {
     let mut pairs = request.uri().query().unwrap_or_default().split('&');
     request.headers().contains_key(http::header::UPGRADE) || pairs.any(|pair| matches!(pair, "watch=true" | "watch=1" | "follow=true"))
@@ -244,7 +284,7 @@ fn streams<B>(request: &Request<B>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, DynBody, Kubeconfig, Kubernetes, NoAnswer, REQUEST_TIMEOUT, TimeLimit, streams};
+    use super::{Body, DynBody, Gate, Gated, Kubeconfig, Kubernetes, NoAnswer, REQUEST_TIMEOUT, TimeLimit, streams};
     use http::{Request, Response};
     use tower::{BoxError, Service};
 
@@ -262,7 +302,7 @@ contexts:
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         std::fs::write(&path, text).unwrap();
-        (folder, Kubeconfig { path: Some(path) })
+        (folder, Kubeconfig { path: Some(path), ..Kubeconfig::default() })
     }
 
     #[tokio::test]
@@ -283,7 +323,7 @@ contexts:
 
     #[tokio::test]
     async fn a_named_kubeconfig_must_exist() {
-        let clusters = Kubeconfig { path: Some("/nonexistent/config".into()) };
+        let clusters = Kubeconfig { path: Some("/nonexistent/config".into()), ..Kubeconfig::default() };
         let error = clusters.connect(None).await.err().unwrap();
         insta::assert_snapshot!(error, @"cannot connect to a cluster: there is no kubeconfig: name one with `--kubeconfig` or the variable KUBECONFIG");
     }
@@ -306,5 +346,21 @@ contexts:
         let error = limited.call(request).await.err().unwrap();
         assert!(error.is::<NoAnswer>());
         insta::assert_snapshot!(error, @"no answer from the API server within 10s");
+    }
+    #[tokio::test]
+    async fn behind_a_shut_gate_nothing_but_looking_is_possible() {
+        let reached = tower::service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(())) });
+        let gate = Gate::default();
+        let mut gated = Gated { inner: reached, gate: gate.clone() };
+        let ask = |method: &str| Request::builder().method(method).uri("/api/v1/pods").body(Body::empty()).unwrap();
+        assert!(gated.call(ask("PATCH")).await.is_ok());
+        gate.shut("somebody else holds the lock");
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            assert_eq!(gated.call(ask(method)).await.err().unwrap().to_string(), "somebody else holds the lock", "{method}");
+        }
+        let mut exec = ask("GET");
+        exec.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+        assert!(gated.call(exec).await.is_err());
+        assert!(gated.call(ask("GET")).await.is_ok());
     }
 }

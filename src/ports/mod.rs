@@ -4,6 +4,7 @@ mod clock;
 #[cfg(feature = "kubernetes")]
 mod faults;
 mod files;
+mod gate;
 mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
@@ -17,6 +18,7 @@ pub use clock::{Clock, SystemClock};
 #[cfg(feature = "kubernetes")]
 pub use faults::{Fault, Faults, FaultyKubernetes, Sought};
 pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
+pub use gate::{Gate, Shut, SystemUptime, Uptime};
 pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]

@@ -1,7 +1,7 @@
 //! How bowline was called, as far as the commands that it tells people to type must say the same again. Pure; it reads no arguments.
 
 /// Commands that reach a cluster.
-const REACHING: [&str; 3] = ["run", "resume", "rollback"];
+const REACHING: [&str; 4] = ["run", "resume", "rollback", "abandon"];
 
 /// What was said on the command line and is not known from elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +18,9 @@ impl Called {
         let reaches = words.split_whitespace().next().is_some_and(|verb| REACHING.contains(&verb));
         let mut command = format!("bowline {words}");
         for (option, value) in [("--state", &self.state), ("--kubeconfig", &self.kubeconfig)] {
-            if let (Some(value), true) = (value, option == "--state" || reaches) {
+            // A command for another machine names that machine's folder, and its kubeconfig is not this one.
+            let is_elsewhere = words.contains(" --state ");
+            if let (Some(value), true, false) = (value, option == "--state" || reaches, is_elsewhere) {
                 command = format!("{command} {option} {}", quoted(value));
             }
         }
@@ -57,6 +59,7 @@ mod tests {
         assert_eq!(called.command("resume r1"), "bowline resume r1 --state 'my runs' --kubeconfig /k");
         assert_eq!(called.command("show r1"), "bowline show r1 --state 'my runs'");
         assert_eq!(Called::default().command("show r1"), "bowline show r1");
+        assert_eq!(called.command("resume r1 --state /theirs"), "bowline resume r1 --state /theirs");
     }
 
     #[test]

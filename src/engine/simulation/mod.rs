@@ -4,7 +4,7 @@ mod world;
 
 use super::core::simulation::case::{Case, Dice};
 use super::core::{Core, Undo};
-use super::{Control, EngineError, Opening, drive};
+use super::{Control, EngineError, Opening, Unlimited, drive};
 use crate::action::{Frozen, Registry, RunScope};
 use crate::event::{Event, Reporter};
 use crate::ids::{PlanName, RunId};
@@ -96,6 +96,7 @@ impl Play {
             secrets: Arc::new(NoSecrets),
             journal: Arc::new(journal),
             epoch,
+            permit: Arc::new(Unlimited),
             records: self.store.records(),
             first: self.first(epoch, mode),
             reporter: Arc::new(Nobody),

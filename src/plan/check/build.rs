@@ -31,6 +31,8 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
         environments: head.environments,
         secrets: head.secrets,
         concurrency: head.concurrency,
+        lock: head.lock,
+        lock_namespace: head.lock_namespace,
         warnings,
         index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
         graph: graph_of(&order.needs, &ids),

@@ -2,7 +2,7 @@
 
 use super::{Draft, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
-use crate::ids::PlanName;
+use crate::ids::{LockName, LockNamespace, PlanName};
 use crate::plan::decode::decode_as;
 use crate::plan::model::{Environment, Input};
 use crate::plan::suggest::instead;
@@ -12,9 +12,10 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// The keys of a plan.
-pub(in crate::plan) const PLAN_KEYS: [&str; 8] = ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "steps"];
+pub(in crate::plan) const PLAN_KEYS: [&str; 10] =
+    ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "lock", "lock-namespace", "steps"];
 /// The keys of an environment that are no inputs.
-const RESERVED: [&str; 3] = ["namespace", "context", "lock"];
+const RESERVED: [&str; 4] = ["namespace", "context", "lock", "lock-namespace"];
 
 /// Everything above the steps.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) has_broken_secrets: bool,
     pub(in crate::plan) defaults: Defaults,
     pub(in crate::plan) concurrency: u32,
+    pub(in crate::plan) lock: Option<LockName>,
+    pub(in crate::plan) lock_namespace: Option<LockNamespace>,
 }
 
 impl Reader<'_, '_> {
@@ -70,6 +73,8 @@ impl Reader<'_, '_> {
             about: root.get("about").and_then(|node| self.piece(node, "`about`")),
             secrets,
             concurrency: root.get("concurrency").and_then(|node| self.piece::<NonZeroU32>(node, "a plan")).map_or(0, NonZeroU32::get),
+            lock: root.get("lock").and_then(|node| self.piece(node, "`lock`")),
+            lock_namespace: root.get("lock-namespace").and_then(|node| self.piece(node, "`lock-namespace`")),
             inputs,
             environments,
             defaults,
@@ -118,7 +123,8 @@ impl Reader<'_, '_> {
                 }
             }
         }
-        Environment { namespace: written.namespace, context: written.context, lock: written.lock, inputs: values }
+        let EnvironmentWritten { namespace, context, lock, lock_namespace } = written;
+        Environment { namespace, context, lock, lock_namespace, inputs: values }
     }
 
     fn secrets(&mut self, node: &Node) -> IndexMap<String, SecretSource> {

@@ -102,7 +102,7 @@ fn the_head_of_a_plan() {
     9:33 [c] plan::wrong-value: `c` is none of a, b
         help: write a text
     12:14 [namespce] plan::unknown-key: `namespce` is neither a key of environments nor an input
-        help: did you mean `namespace`? known keys and inputs: namespace, context, lock, a, b, c, d, E, f, g
+        help: did you mean `namespace`? known keys and inputs: namespace, context, lock, lock-namespace, a, b, c, d, E, f, g
     12:30 [many] plan::wrong-value: expected a whole number, found the text `many`
         help: write a whole number
     13:32 [0] plan::wrong-type: expected a whole number (at least 1), found the number `0`

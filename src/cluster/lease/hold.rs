@@ -1,0 +1,171 @@
+//! A Lease in this process's hands: every write of it is a compare-and-swap, and each renewal keeps the gate open a little longer.
+
+use super::claim::{Claim, MANAGER, freed, fresh, renewed, resting, taken};
+use super::{RENEW_EVERY, WRITE_FOR};
+use crate::cluster::answer::{ApiError, Class};
+use crate::cluster::api::Cluster;
+use crate::cluster::object::Object;
+use crate::cluster::request::{Address, Manner};
+use crate::ports::Gate;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Time for one renewal: two of them fit into the time in which the holder may still write.
+const RENEW_WITHIN: Duration = Duration::from_secs(3);
+/// How long after a renewal that failed the next one is tried.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// A Lease that this process holds.
+pub struct Lease {
+    cluster: Cluster,
+    at: Address,
+    claim: Claim,
+    gate: Gate,
+    last: Mutex<Object>,
+}
+
+/// Why a Lease was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    /// It is not any more as it was when it was looked at. The Lease as it is now.
+    #[error("somebody else was faster")]
+    Moved(Box<Option<Object>>),
+    /// The server refuses, or does not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+}
+
+/// How a Lease is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Give {
+    /// Nobody holds it any more.
+    Free,
+    /// The run keeps it, and nobody works on the run. The word says why.
+    Rest(&'static str),
+}
+
+/// What a renewal came to.
+enum Renewal {
+    Done,
+    Again,
+    Lost(String),
+}
+
+impl Lease {
+    /// Takes a Lease that was found like this. From now on the gate is open only as long as it is renewed.
+    ///
+    /// # Errors
+    /// When it has changed since, or cannot be written.
+    pub async fn take(cluster: Cluster, at: Address, found: Option<Object>, claim: Claim, gate: Gate) -> Result<Self, TakeError> {
+        let sent = gate.now();
+        let now = cluster.clock.now();
+        let manner = Manner::of(MANAGER);
+        let written = match &found {
+            Some(lease) => cluster.replace(&at, &taken(lease, &claim, now), manner).await,
+            None => {
+                let new = fresh(at.namespace.as_deref().unwrap_or_default(), &at.name);
+                cluster.create(&at, &taken(&new, &claim, now), manner).await
+            }
+        };
+        let lease = match written {
+            Ok(written) => written.object,
+            // A lost answer may have been a yes: what the Lease says counts.
+            Err(error) if error.is_stale() || error.is_lost() => match cluster.get(&at).await? {
+                Some(lease) if Claim::of(&lease).as_ref() == Some(&claim) => lease,
+                now if error.is_stale() || now != found => return Err(TakeError::Moved(Box::new(now))),
+                _ => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        };
+        gate.keep_open_until(sent + WRITE_FOR);
+        Ok(Self { cluster, at, claim, gate, last: Mutex::new(lease) })
+    }
+
+    /// Renews it for ever; ends when it is lost, with the gate shut.
+    pub async fn keep(&self) {
+        loop {
+            self.cluster.clock.sleep(RENEW_EVERY).await;
+            loop {
+                let renewal = tokio::select! {
+                    renewal = self.renew() => renewal,
+                    () = self.cluster.clock.sleep(RENEW_WITHIN) => Renewal::Again,
+                };
+                match renewal {
+                    Renewal::Done => break,
+                    Renewal::Lost(why) => return self.gate.shut(why),
+                    Renewal::Again if self.gate.check().is_err() => return,
+                    Renewal::Again => self.cluster.clock.sleep(AGAIN_AFTER).await,
+                }
+            }
+        }
+    }
+
+    async fn renew(&self) -> Renewal {
+        let mut last = self.last.lock().await;
+        // The time counts from before the request: the answer may be slow.
+        let sent = self.gate.now();
+        let next = renewed(&last, self.cluster.clock.now());
+        match self.cluster.replace(&self.at, &next, Manner::of(MANAGER)).await {
+            Ok(written) => {
+                *last = written.object;
+                self.gate.keep_open_until(sent + WRITE_FOR);
+                Renewal::Done
+            }
+            Err(error) if error.is_stale() || error.is_absent() => match self.cluster.get(&self.at).await {
+                // A renewal of ours whose answer was lost, or somebody's label.
+                Ok(Some(lease)) if Claim::of(&lease).as_ref() == Some(&self.claim) => {
+                    *last = lease;
+                    Renewal::Again
+                }
+                Ok(lease) => Renewal::Lost(lost(lease.as_ref())),
+                Err(_) => Renewal::Again,
+            },
+            Err(_) => Renewal::Again,
+        }
+    }
+
+    /// Gives it up on the connection that it was taken on. Nothing may be in flight any more.
+    ///
+    /// # Errors
+    /// When it cannot be written. It is held by the run then, as if the process had died.
+    pub async fn give(&self, how: Give) -> Result<(), ApiError> {
+        let last = self.last.lock().await.clone();
+        give(&self.cluster, &self.at, last, &self.claim, how).await
+    }
+
+    /// The Lease as it was written last, to be given up on another connection.
+    pub fn into_last(self) -> (Address, Object, Claim) {
+        (self.at, self.last.into_inner(), self.claim)
+    }
+}
+
+/// Gives a Lease up that was found like this and belongs to this claim. One that somebody else holds by now is left alone.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn give(cluster: &Cluster, at: &Address, found: Object, claim: &Claim, how: Give) -> Result<(), ApiError> {
+    let change = |lease: &Object| match how {
+        Give::Free => freed(lease),
+        Give::Rest(word) => resting(lease, word),
+    };
+    let mut lease = found;
+    for _ in 0..3 {
+        match cluster.replace(at, &change(&lease), Manner::of(MANAGER)).await {
+            Err(error) if error.is_stale() || error.is_lost() => match cluster.get(at).await? {
+                Some(now) if Claim::of(&now).as_ref() == Some(claim) => lease = now,
+                _ => return Ok(()),
+            },
+            Err(error) if error.is_absent() => return Ok(()),
+            written => return written.map(drop),
+        }
+    }
+    Err(ApiError { class: Class::Stale, message: format!("{at} is changed by somebody else all the time"), retry_after: None })
+}
+
+fn lost(lease: Option<&Object>) -> String {
+    match lease.and_then(Claim::of) {
+        Some(claim) if claim.run.is_empty() => format!("the lock was taken over by `{}`", claim.host),
+        Some(claim) => format!("the lock was taken over by run {}, process {} of {} on {}", claim.run, claim.pid, claim.user, claim.host),
+        None => "somebody freed the lock".to_owned(),
+    }
+}
