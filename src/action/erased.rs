@@ -85,6 +85,8 @@ pub trait DynAction: Send + Sync {
     fn missing_rights(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Vec<String>, ActionError>>;
     /// See [`Action::perform`].
     fn perform(&self, cx: ReadCx, effects: Arc<dyn Effects>, params: Value) -> BoxFuture<'_, Result<Value, ActionError>>;
+    /// See [`Action::fence`].
+    fn fence(&self, cx: ReadCx, params: Value, effect: DynEffect) -> BoxFuture<'_, Result<(), ActionError>>;
     /// See [`Action::settle`].
     fn settle(&self, cx: ReadCx, params: Value, effect: DynEffect) -> BoxFuture<'_, Result<Settled<Value>, ActionError>>;
     /// See [`Action::compensate`].
@@ -150,6 +152,10 @@ impl<A: Action> DynAction for A {
             encode(&output)
         }
         .boxed()
+    }
+
+    fn fence(&self, cx: ReadCx, value: Value, effect: DynEffect) -> BoxFuture<'_, Result<(), ActionError>> {
+        async move { Action::fence(self, &cx, &params::<A>(value)?, &begun::<A>(effect)?).await }.boxed()
     }
 
     fn settle(&self, cx: ReadCx, value: Value, effect: DynEffect) -> BoxFuture<'_, Result<Settled<Value>, ActionError>> {

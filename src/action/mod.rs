@@ -81,6 +81,12 @@ pub trait Action: Sized + Send + Sync + 'static {
     /// Does it. Every effect goes through [`Cx::intend`] and [`Cx::effect`].
     fn perform(&self, cx: &Cx<Self>, params: &Self::Params) -> impl Future<Output = Result<Self::Output, ActionError>> + Send;
 
+    /// Sees to it that an effect of a process that is gone cannot happen any more, should it still be on its way. Asked before
+    /// [`Action::settle`] when somebody else takes the run up: what is found then stays true.
+    fn fence(&self, _cx: &ReadCx, _params: &Self::Params, _effect: &Begun<Self>) -> impl Future<Output = Result<(), ActionError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Finds out whether an effect happened whose answer was lost.
     fn settle(
         &self,

@@ -3,6 +3,7 @@
 use crate::action::{ActionError, EffectError, Evidence, Known, ReadCx, RunScope, UndoCx};
 use crate::cluster::diff::is_same;
 use crate::cluster::evidence::Exhibit;
+use crate::cluster::fence::fence;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::health::{Pin, Verdict, View, judge};
 use crate::cluster::rights::{Right, missing};
@@ -210,6 +211,12 @@ pub(super) fn patched(before: &Object, operations: Vec<Value>) -> Result<Object,
     let mut after = before.0.clone();
     json_patch::patch(&mut after, &patch).map_err(|error| wrong().because(&error))?;
     Ok(Object(after))
+}
+
+/// Keeps a write of a process that is gone from landing on the object that it had read.
+pub(super) async fn fence_late(place: &Place, at: &Address, before: &Object) -> Result<(), ActionError> {
+    let fenced = fence(&place.cluster, &place.managers, at, before.uid()).await;
+    fenced.map_err(|error| failed(format!("cannot write {at}"), &error))
 }
 
 /// What a compensation has to go on: the change, or the mark that ends it before it began.

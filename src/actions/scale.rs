@@ -1,8 +1,8 @@
 //! `scale`: sets how many pods a workload has.
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights, settle_patch,
-    stopped, subject, target, undo, wait_healthy_again, was_healthy, watch_rights,
+    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights,
+    settle_patch, stopped, subject, target, undo, wait_healthy_again, was_healthy, watch_rights,
 };
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::cluster::evidence::gather;
@@ -198,6 +198,11 @@ impl Action for Scale {
             })?;
         }
         Ok(Scaled { replicas: params.replicas, before })
+    }
+
+    async fn fence(&self, cx: &ReadCx, params: &ScaleParams, effect: &Begun<Self>) -> Result<(), ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        fence_late(&place, &effect.undo.at, &effect.undo.before).await
     }
 
     async fn settle(&self, cx: &ReadCx, params: &ScaleParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod evict;
 pub mod evidence;
 pub mod exec;
+pub mod fence;
 pub mod forward;
 pub mod health;
 pub mod images;

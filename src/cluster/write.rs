@@ -97,7 +97,8 @@ pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Opti
             Err(error) if error.class == Class::Stale => {
                 let now = cluster.get(&wanted.at).await?;
                 let uid = |object: &Option<Object>| object.as_ref().map(|object| object.uid().to_owned());
-                if uid(&now) != uid(&live) || now.as_ref().is_some_and(Object::is_terminating) {
+                let is_new = met.is_none() && live.is_none();
+                if (uid(&now) != uid(&live) && !is_new) || now.as_ref().is_some_and(Object::is_terminating) {
                     return Err(error);
                 }
                 met = now;
@@ -108,12 +109,18 @@ pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Opti
     Err(ApiError { class: Class::Stale, message: format!("{} is changed by somebody else all the time", wanted.at), retry_after: None })
 }
 
+/// No object ever has this version: a write that names it makes the object, or fails because there is one.
+const NEVER: &str = "1";
+
 /// Both guards are needed: with the resourceVersion alone an object that is gone would be made anew.
 fn guarded(manifest: &Value, live: Option<&Object>) -> Value {
     let mut guarded = manifest.clone();
-    if let Some(live) = live {
-        guarded["metadata"]["uid"] = json!(live.uid());
-        guarded["metadata"]["resourceVersion"] = json!(live.resource_version());
+    match live {
+        Some(live) => {
+            guarded["metadata"]["uid"] = json!(live.uid());
+            guarded["metadata"]["resourceVersion"] = json!(live.resource_version());
+        }
+        None => guarded["metadata"]["resourceVersion"] = json!(NEVER),
     }
     guarded
 }

@@ -3,7 +3,7 @@
 use super::effects::Journaled;
 use super::hand::Message;
 use super::permit::Permit;
-use super::settle::{Lookup, look_up};
+use super::settle::{Lookup, fence, look_up};
 use crate::action::{ActionError, DynAction, Effects, ErasedTicket, Known, ReadCx};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
@@ -82,6 +82,7 @@ pub(super) async fn look_up_all(lookup: Lookup, open: Vec<(EffectKey, Value)>, m
     let mut settled = Vec::with_capacity(open.len());
     for (key, undo) in open {
         let ticket = ErasedTicket { key: key.clone(), undo, known: Known::Open };
+        fence(&lookup, &ticket).await;
         let found = look_up(&lookup, &ticket).await;
         if lookup.cx.cancel.is_cancelled() {
             break;

@@ -1,6 +1,7 @@
 //! The driver: asks the core what to do, does it, and records what became of it. It decides nothing.
 
 use super::EngineError;
+use super::control::Control;
 use super::core::{Core, Illegal};
 use super::hand::{Hand, Message};
 use super::ledger::Ledger;
@@ -12,7 +13,7 @@ use crate::event::{Event, Reporter};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
 use crate::ports::{Clock, Random};
-use crate::record::{CancelLevel, Outcome, Record, What};
+use crate::record::{Outcome, Record, What};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::HashMap;
@@ -51,38 +52,6 @@ pub struct Opening {
     pub reporter: Arc<dyn Reporter>,
     /// What people want meanwhile.
     pub controls: mpsc::UnboundedReceiver<Control>,
-}
-
-/// What people want of a run while it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
-    /// Stop it.
-    Cancel {
-        /// How.
-        level: CancelLevel,
-        /// Who.
-        by: String,
-    },
-    /// Answer an approval.
-    Answer {
-        /// The step that asks.
-        step: StepId,
-        /// Yes or no.
-        approved: bool,
-        /// Who.
-        by: String,
-        /// Their words.
-        comment: Option<String>,
-    },
-    /// Say how an effect ended that nobody can look up.
-    SettleDoubt {
-        /// The step.
-        step: StepId,
-        /// Done or not done.
-        done: bool,
-        /// Who.
-        by: String,
-    },
 }
 
 /// How the driver left the run.

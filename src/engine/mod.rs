@@ -2,6 +2,7 @@
 
 mod attempt;
 mod carry;
+mod control;
 pub mod core;
 mod drive;
 mod effects;
@@ -19,7 +20,8 @@ mod settle;
 #[cfg(test)]
 mod simulation;
 
-pub use drive::{Control, Ended, Opening, drive};
+pub use control::Control;
+pub use drive::{Ended, Opening, drive};
 pub use permit::{Permit, Unlimited};
 pub use planned::Planned;
 pub use preview::{Previewing, Seen, Sight, preview};

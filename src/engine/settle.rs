@@ -22,6 +22,28 @@ const TRIES: u32 = 4;
 /// Time for one look.
 const WITHIN: Duration = Duration::from_secs(30);
 
+/// Keeps an effect of a process that is gone from happening after it was looked up. Where that fails, people are told: the look may be
+/// outrun by what it looks for.
+pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket) {
+    let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: Known::Open };
+    let mut wait = Duration::from_millis(500);
+    for attempt in 1..=TRIES {
+        let fencing = AssertUnwindSafe(lookup.action.fence(lookup.cx.clone(), lookup.params.clone(), effect.clone())).catch_unwind();
+        let fenced = tokio::select! {
+            fenced = fencing => fenced.unwrap_or_else(|_| Err(ActionError::permanent("the action broke down"))),
+            () = lookup.clock.sleep(WITHIN) => Err(ActionError::transient("there was no answer")),
+        };
+        match fenced {
+            Ok(()) => return,
+            Err(error) if attempt == TRIES || !error.is_transient() => {
+                return lookup.cx.warn(format!("a late write of the last process could not be ruled out: {}: {error}", ticket.key.0));
+            }
+            Err(_) => lookup.clock.sleep(wait).await,
+        }
+        wait *= 2;
+    }
+}
+
 /// Asks the action, a few times when it cannot tell yet. What nobody can tell is `Unknown`, never a guess.
 pub(super) async fn look_up(lookup: &Lookup, ticket: &ErasedTicket) -> Settled<Value> {
     let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: Known::Open };

@@ -5,6 +5,8 @@ mod clock;
 mod faults;
 mod files;
 mod gate;
+#[cfg(feature = "kubernetes")]
+mod gated;
 mod host;
 mod http;
 #[cfg(feature = "kubernetes")]

@@ -9,7 +9,7 @@ mod storage;
 mod undo;
 
 use super::applied_by::Applied;
-use super::kubernetes::{Place, evidence, failed, namespace_of, open_for_evidence, target};
+use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
 use crate::action::{Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::{Exhibit, gather};
@@ -219,6 +219,12 @@ impl Action for Apply {
     async fn perform(&self, cx: &Cx<Self>, params: &ApplyParams) -> Result<Applied, ActionError> {
         let place = self.place(&cx.read.scope, params).await?;
         perform::perform(cx, &place, params).await
+    }
+
+    async fn fence(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<(), ActionError> {
+        // What was not there has no version to outdate: such a write makes an object, and never changes one.
+        let Some(before) = &effect.undo.before else { return Ok(()) };
+        fence_late(&self.place(&cx.scope, params).await?, &effect.undo.at, before).await
     }
 
     async fn settle(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<Settled<AfterApply>, ActionError> {

@@ -5,8 +5,8 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights, patched,
-    subject, target, undo, wait_healthy_again, was_healthy,
+    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights,
+    patched, subject, target, undo, wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx, key};
@@ -178,6 +178,11 @@ impl Action for Patch {
         let params = params.clone();
         cx.effect(ticket, patching.send(move |live| wanted(&params, live))).await?;
         Ok(output(true))
+    }
+
+    async fn fence(&self, cx: &ReadCx, params: &PatchParams, effect: &Begun<Self>) -> Result<(), ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        fence_late(&place, &effect.undo.at, &effect.undo.before).await
     }
 
     async fn settle(&self, cx: &ReadCx, params: &PatchParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {

@@ -6,7 +6,8 @@ mod verify;
 pub use verify::{Expect, Verify};
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, failed, for_sure, known_patch, namespace_of, patch_rights, settle_patch, stopped, target, undo,
+    Image, Patched, Patching, Place, failed, fence_late, for_sure, known_patch, namespace_of, patch_rights, settle_patch, stopped, target,
+    undo,
 };
 use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::cluster::rights::Right;
@@ -278,6 +279,11 @@ impl Action for SwitchIngress {
         }
         let from = switch.old.filter(|_| changes).map(|side| side.to_string());
         Ok(Switched { from, to: switch.new.to_string() })
+    }
+
+    async fn fence(&self, cx: &ReadCx, params: &SwitchIngressParams, effect: &Begun<Self>) -> Result<(), ActionError> {
+        let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
+        fence_late(&place, &effect.undo.image.at, &effect.undo.image.before).await
     }
 
     async fn settle(&self, cx: &ReadCx, params: &SwitchIngressParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
