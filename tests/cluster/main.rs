@@ -10,6 +10,7 @@ mod edits;
 mod faults;
 mod harness;
 mod kills;
+mod locks;
 mod objects;
 mod others;
 mod preview;

@@ -92,6 +92,9 @@ fn the_help_of_run() {
       -j, --jobs <N>            Most steps side by side; the plan's `concurrency` when not given
       -y, --yes                 Do not ask before a plan begins that cannot be taken back as a whole;
                                 needed where nobody can be asked
+          --lock <WHERE>        What keeps others out: a Lease in the cluster, where the plan reaches
+                                one, or the state folder alone [default: lease] [possible values: lease,
+                                local]
       -h, --help                Print help (see more with '--help')
     ");
 }

@@ -169,3 +169,99 @@ fn lost(lease: Option<&Object>) -> String {
         None => "somebody freed the lock".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Give, Lease, TakeError, give};
+    use crate::cluster::lease::Claim;
+    use crate::cluster::request::Address;
+    use crate::cluster::test_server::{Mishap, TestServer};
+    use crate::ports::Gate;
+
+    const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/bowline.shop";
+
+    fn at() -> Address {
+        Address::known("Lease", "shop", "bowline.shop")
+    }
+
+    fn claim(run: &str) -> Claim {
+        Claim { run: run.to_owned(), ..Claim::default() }
+    }
+
+    /// A Lease that somebody has held before.
+    async fn server() -> TestServer {
+        let server = TestServer::default();
+        let free = super::freed(&super::taken(&super::fresh("shop", "bowline.shop"), &claim("old"), crate::ids::Moment::from_millis(0)));
+        let mut free = free.0;
+        free["metadata"]["uid"] = "u1".into();
+        free["metadata"]["managedFields"] = serde_json::json!([]);
+        server.put(PATH, free);
+        server
+    }
+
+    async fn take(server: &TestServer, run: &str, gate: &Gate) -> Result<Lease, TakeError> {
+        let cluster = server.cluster().await;
+        let found = cluster.get(&at()).await.unwrap();
+        Lease::take(cluster, at(), found, claim(run), gate.clone()).await
+    }
+
+    fn holder(server: &TestServer) -> Option<String> {
+        Claim::of(&crate::cluster::Object(server.object(PATH).unwrap())).map(|claim| claim.run)
+    }
+
+    #[tokio::test]
+    async fn of_two_that_found_it_free_one_gets_it() {
+        let server = server().await;
+        let cluster = server.cluster().await;
+        let found = cluster.get(&at()).await.unwrap();
+        let first = Lease::take(cluster.clone(), at(), found.clone(), claim("a"), Gate::default()).await;
+        let gate = Gate::default();
+        let second = Lease::take(cluster, at(), found, claim("b"), gate.clone()).await;
+        assert!(first.is_ok());
+        let Err(TakeError::Moved(now)) = second else { panic!("both have it") };
+        assert_eq!(Claim::of(now.as_ref().as_ref().unwrap()), Some(claim("a")));
+        assert_eq!(gate.left(), None, "who has no lock has no time limit either: nothing is begun");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_lost_may_have_been_a_yes() {
+        let server = server().await;
+        server.meet(&[Mishap::Lost]);
+        let gate = Gate::default();
+        assert!(take(&server, "a", &gate).await.is_ok());
+        assert!(gate.left().is_some());
+        assert_eq!(holder(&server), Some("a".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_was_taken_over_finds_its_gate_shut() {
+        let server = server().await;
+        let gate = Gate::default();
+        let lease = take(&server, "a", &gate).await.unwrap();
+        assert!(matches!(lease.renew().await, super::Renewal::Done));
+        server.meet(&[Mishap::Lost]);
+        assert!(matches!(lease.renew().await, super::Renewal::Again), "nobody knows whether it was renewed");
+        assert!(matches!(lease.renew().await, super::Renewal::Again), "it was: that is seen, and the next one counts");
+        assert!(matches!(lease.renew().await, super::Renewal::Done));
+        take(&server, "b", &Gate::default()).await.unwrap();
+        let super::Renewal::Lost(why) = lease.renew().await else { panic!("it does not know") };
+        assert!(why.contains("taken over by run b"), "{why}");
+        lease.give(Give::Free).await.unwrap();
+        assert_eq!(holder(&server), Some("b".to_owned()), "what is somebody else's is not given up");
+    }
+
+    #[tokio::test]
+    async fn it_is_given_up_for_good_or_kept_at_rest() {
+        let server = server().await;
+        let lease = take(&server, "a", &Gate::default()).await.unwrap();
+        let (at, last, claim) = lease.into_last();
+        let cluster = server.cluster().await;
+        give(&cluster, &at, last, &claim, Give::Rest("halted")).await.unwrap();
+        let resting = cluster.get(&at).await.unwrap().unwrap();
+        assert!(crate::cluster::lease::is_resting(&resting));
+        assert_eq!(holder(&server), Some("a".to_owned()));
+        give(&cluster, &at, resting, &claim, Give::Free).await.unwrap();
+        assert_eq!(holder(&server), None);
+        assert_eq!(server.object(PATH).unwrap()["spec"]["leaseTransitions"], 2, "the count of holders goes on");
+    }
+}
