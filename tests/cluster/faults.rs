@@ -98,9 +98,8 @@ fn made(stage: &Stage, since: usize) -> HashMap<String, u32> {
         entries.iter().filter(|entry| entry["objectRef"]["namespace"] == stage.namespace.name() && entry["responseStatus"]["code"] == 201)
     {
         let ours = entry["userAgent"].as_str().is_some_and(|agent| agent.starts_with("bowline"));
-        let kept = ours
-            && !entry["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun"))
-            && entry["objectRef"]["resource"] != "leases";
+        let kept =
+            ours && !entry["requestURI"].as_str().is_some_and(|uri| uri.contains("dryRun")) && entry["objectRef"]["resource"] != "leases";
         if kept {
             *made.entry(format!("{}/{}", entry["objectRef"]["resource"], entry["objectRef"]["name"])).or_default() += 1;
         }
