@@ -65,11 +65,12 @@ impl Faults for Course {
 }
 
 /// Runs the program behind the faults of this name.
-fn run_behind(stage: &Stage, faults: &str) -> Ended {
+fn run_behind(stage: &Stage, faults: &str, lock: &str) -> Ended {
     let test = std::env::current_exe().expect("this test's program");
     let mut command = stage.namespace.cluster().command(test);
     command.args(["--ignored", "--exact", "faults::the_program_behind_faults", "--nocapture", "--quiet"]);
-    let arguments = ["bowline", "run", "plan.yaml", "--namespace", stage.namespace.name(), "--yes", "--output", "lines", "--state"];
+    let arguments =
+        ["bowline", "run", "plan.yaml", "--namespace", stage.namespace.name(), "--yes", "--output", "lines", "--lock", lock, "--state"];
     let state = stage.path("state");
     let all: Vec<String> = arguments.iter().map(ToString::to_string).chain([state.display().to_string()]).collect();
     command.env(INSIDE, format!("{faults} {}", all.join(" "))).current_dir(stage.folder.path()).stdin(Stdio::null());
@@ -107,53 +108,66 @@ fn made(stage: &Stage, since: usize) -> HashMap<String, u32> {
     made
 }
 
-fn survives(name: &str) {
+fn survives(name: &str, lock: &str) {
     let cluster = cluster!();
     let stage = Stage::bare(cluster, name);
     stage.write("plan.yaml", PLAN);
     stage.write("app.yaml", &app(1));
     let (_, since) = cluster.audit_since(0);
-    run_behind(&stage, name).assert_code(0);
+    run_behind(&stage, name, lock).assert_code(0);
     let made = made(&stage, since);
     assert_eq!(made.len(), 4, "{made:?}");
     assert!(made.values().all(|times| *times == 1), "{made:?}");
     let before = stage.world();
     stage.write("app.yaml", &app(2));
-    run_behind(&stage, name).assert_code(3).assert_says("web:none").assert_says("rolled back");
+    run_behind(&stage, name, lock).assert_code(3).assert_says("web:none").assert_says("rolled back");
     before.assert_same(&stage.world());
 }
 
 #[test]
 fn a_server_that_is_busy() {
-    survives("busy");
+    survives("busy", "lease");
 }
 
 #[test]
 fn a_server_that_cannot_read_for_a_moment() {
-    survives("unavailable");
+    survives("unavailable", "lease");
 }
 
 #[test]
 fn a_server_that_fails_after_it_wrote() {
-    survives("done-but-500");
+    survives("done-but-500", "lease");
 }
 
 #[test]
 fn a_server_that_is_late_after_it_wrote() {
-    survives("done-but-504");
+    survives("done-but-504", "lease");
 }
 
 #[test]
 fn connections_that_break_after_the_write() {
-    survives("reset");
+    survives("reset", "lease");
 }
 
 #[test]
 fn watches_that_end_and_versions_that_expire() {
-    survives("watches");
+    survives("watches", "lease");
 }
 
 #[test]
 fn a_server_that_is_away_for_fifteen_seconds() {
-    survives("away");
+    survives("away", "local");
+}
+
+#[test]
+fn a_server_that_is_away_for_longer_than_the_lock_lasts_halts_the_run_and_it_goes_on_later() {
+    let cluster = cluster!();
+    let stage = Stage::bare(cluster, "away-lease");
+    stage.write("plan.yaml", PLAN);
+    stage.write("app.yaml", &app(1));
+    let (_, since) = cluster.audit_since(0);
+    run_behind(&stage, "away", "lease").assert_code(5).assert_says("bowline resume");
+    stage.run(&["resume"]).assert_code(0);
+    let made = made(&stage, since);
+    assert!(made.len() == 4 && made.values().all(|times| *times == 1), "{made:?}");
 }

@@ -6,6 +6,7 @@ use crate::harness::{Cluster, Namespace};
 use crate::stage::Ended;
 use crate::world::World;
 use serde_json::Value;
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -280,7 +281,12 @@ fn kill_once(scene: &mut Scene, dice: &mut Dice, within: u64) -> bool {
     let before = scene.world();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut run = scene.command(&[], &words).spawn().expect("bowline can be started");
-    std::thread::sleep(Duration::from_millis(20 + dice.below(within)));
+    // Mostly counted from the first line that it says: before that it only looks, for longer than it then works.
+    let mut said = run.stdout.take().expect("its standard output is a pipe");
+    if dice.below(8) > 0 {
+        let _first = said.read(&mut [0; 64]).expect("a pipe can be read");
+    }
+    std::thread::sleep(Duration::from_millis(dice.below(within)));
     run.kill().expect("it is our child");
     run.wait_with_output().expect("it is our child");
     scene.take_up(&before, &value, fail, back)

@@ -32,7 +32,10 @@ impl Stage {
     /// The writes of bowline in this namespace since then.
     fn writes(&self, since: usize) -> Vec<String> {
         self.requests(since, |verb, uri| {
-            !["get", "list", "watch"].contains(&verb) && !uri.contains("dryRun=All") && !uri.contains("/authorization.k8s.io/")
+            !["get", "list", "watch"].contains(&verb)
+                && !uri.contains("dryRun=All")
+                && !uri.contains("/leases")
+                && !uri.contains("/authorization.k8s.io/")
         })
     }
 
@@ -57,7 +60,7 @@ fn rights_that_only_the_undo_needs_are_missed_before_the_first_write() {
     let stage = staged(cluster, "rights");
     stage.write("objects.yaml", &config_map("one", "1"));
     stage.namespace.apply(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: half }\nrules:\n- { apiGroups: [''], resources: [configmaps], verbs: [get, list, watch, create, patch] }\n\
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: { name: half }\nrules:\n- { apiGroups: [''], resources: [configmaps], verbs: [get, list, watch, create, patch] }\n- { apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update] }\n\
          ---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: { name: half }\nroleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: half }\nsubjects: [{ kind: User, name: dev, apiGroup: rbac.authorization.k8s.io }]\n",
     );
     let (_, since) = cluster.audit_since(0);
