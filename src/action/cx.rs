@@ -86,6 +86,8 @@ pub trait Sink: Send + Sync {
     fn progress(&self, step: &StepId, progress: Progress);
     /// Resolves a secret by the name that the plan gives it.
     fn secret(&self, name: &str) -> BoxFuture<'static, Result<Secret, ActionError>>;
+    /// Keeps a value out of everything that is told from now on.
+    fn hide(&self, _secret: &Secret) {}
 }
 
 /// What an action may use to look at the outside.
@@ -112,6 +114,11 @@ impl ReadCx {
     /// Tells something that a person should see after the run, too.
     pub fn warn(&self, text: impl Into<String>) {
         self.sink.progress(&self.step, Progress::Warning(text.into()));
+    }
+
+    /// Keeps a value that was met, as in a Secret on a cluster, out of everything that is told from now on.
+    pub fn hide(&self, value: String) {
+        self.sink.hide(&Secret::new(value));
     }
 
     /// Resolves a secret by the name that the plan gives it.

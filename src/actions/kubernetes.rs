@@ -6,9 +6,10 @@ use crate::cluster::evidence::Exhibit;
 use crate::cluster::fence::fence;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::health::{Pin, Verdict, View, judge};
+use crate::cluster::hidden::values;
 use crate::cluster::rights::{Right, missing};
 use crate::cluster::undo::{Change, Managers, TakenBack, merge, take_back};
-use crate::cluster::{Address, ApiError, Class, Cluster, Clusters, Manner, Object, Reference};
+use crate::cluster::{Address, ApiError, Class, Cluster, Clusters, Kind, Manner, Object, Reference};
 use crate::record::{EffectKey, Mark, MarkKind, Settled, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -295,8 +296,18 @@ pub(super) fn stopped() -> ActionError {
     ActionError::transient("stopped while it was waiting")
 }
 
+/// What pods print may hold what they were given: the values of their namespace's Secrets are kept out of it. Whoever may not read
+/// them, as most may not, prints what the pod printed.
+pub(super) async fn hide_secrets(cx: &ReadCx, place: &Place) {
+    // A release of Helm is large, and no pod reads it.
+    let releases = "fieldSelector=type%21%3Dhelm.sh%2Frelease.v1";
+    let secrets = place.cluster.list(&Kind::known("Secret"), Some(&place.namespace), releases).await.unwrap_or_default();
+    secrets.iter().flat_map(values).for_each(|value| cx.hide(value));
+}
+
 /// The evidence that a cluster gives.
-pub(super) fn evidence(exhibits: Vec<Exhibit>) -> Vec<Evidence> {
+pub(super) async fn evidence(cx: &ReadCx, place: &Place, exhibits: Vec<Exhibit>) -> Vec<Evidence> {
+    hide_secrets(cx, place).await;
     exhibits.into_iter().map(|exhibit| Evidence { title: exhibit.title, text: exhibit.text }).collect()
 }
 

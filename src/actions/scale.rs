@@ -245,7 +245,7 @@ impl Action for Scale {
 
     async fn evidence(&self, cx: &ReadCx, params: &ScaleParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {
         match open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await {
-            Some(place) => evidence(gather(&place.cluster, &[params.at(&place.namespace)]).await),
+            Some(place) => evidence(cx, &place, gather(&place.cluster, &[params.at(&place.namespace)]).await).await,
             None => Vec::new(),
         }
     }

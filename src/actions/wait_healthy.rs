@@ -1,7 +1,7 @@
 //! `wait-healthy`: waits until objects do what they are for, and fails as soon as they will not. It changes nothing.
 
 use super::applied_by::AppliedBy;
-use super::kubernetes::{Place, evidence, failed, open_for_evidence, stopped, watch_rights};
+use super::kubernetes::{Place, evidence, failed, hide_secrets, open_for_evidence, stopped, watch_rights};
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
@@ -171,7 +171,10 @@ impl Action for WaitHealthy {
         };
         match waited {
             Ok(()) => Ok(Healthy { healthy: subjects.iter().map(|subject| subject.at.to_string()).collect() }),
-            Err(WaitError::Unhealthy(unhealthy)) => Err(told(&unhealthy)),
+            Err(WaitError::Unhealthy(unhealthy)) => {
+                hide_secrets(&cx.read, &place).await;
+                Err(told(&unhealthy))
+            }
             Err(WaitError::Api(error)) => Err(failed("cannot watch the cluster", &error)),
         }
     }
@@ -188,7 +191,7 @@ impl Action for WaitHealthy {
         let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
         let subjects = params.subjects(&place.namespace).unwrap_or_default();
         let addresses: Vec<Address> = subjects.into_iter().map(|subject| subject.at).collect();
-        evidence(gather(&place.cluster, &addresses).await)
+        evidence(cx, &place, gather(&place.cluster, &addresses).await).await
     }
 }
 

@@ -9,6 +9,7 @@ pub mod exec;
 pub mod fence;
 pub mod forward;
 pub mod health;
+pub mod hidden;
 pub mod images;
 pub mod kinds;
 pub mod lease;

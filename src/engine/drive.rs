@@ -320,4 +320,8 @@ impl Sink for EventSink {
         }
         .boxed()
     }
+
+    fn hide(&self, secret: &Secret) {
+        self.redactor.learn(secret);
+    }
 }

@@ -13,6 +13,7 @@ use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_
 use crate::action::{Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::{Exhibit, gather};
+use crate::cluster::hidden::values;
 use crate::cluster::tracked::Keeper;
 use crate::cluster::undo::managed::applied_by;
 use crate::cluster::write::{DryRun, Wanted, dry_run};
@@ -177,6 +178,7 @@ impl Action for Apply {
         let place = self.place(&cx.scope, params).await?;
         let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
         let (wave, later) = perform::next_wave(&place, drafts, params.force).await?;
+        wave.iter().map(|wanted| Object(wanted.manifest.clone())).flat_map(|object| values(&object)).for_each(|value| cx.hide(value));
         let mut preview = Preview::default();
         for (wanted, checked) in perform::check(&place, &params.allow_managed_by, wave).await? {
             match checked {
@@ -256,6 +258,7 @@ impl Action for Apply {
                 exhibits.push(Exhibit { title: format!("{} since this run began", effect.undo.at), text: changed.join("\n") });
             }
         }
-        evidence(exhibits)
+        effects.iter().filter_map(|effect| effect.undo.before.as_ref()).flat_map(values).for_each(|value| cx.hide(value));
+        evidence(cx, &place, exhibits).await
     }
 }

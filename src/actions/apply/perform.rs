@@ -6,6 +6,7 @@ use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
 use crate::action::{ActionError, Cx, Intent, Ticket, key};
 use crate::actions::applied_by::{Applied, AppliedObject};
 use crate::actions::kubernetes::{Place, effect_failed, failed, instead, target};
+use crate::cluster::hidden::values;
 use crate::cluster::images::images;
 use crate::cluster::tracked::{Keeper, tracked};
 use crate::cluster::unchanged::is_unchanged;
@@ -148,6 +149,7 @@ fn kept_by_another(at: &Address, live: &Object, allowed: &[Keeper]) -> Option<Ac
 }
 
 async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
+    wave.iter().map(|wanted| Object(wanted.manifest.clone())).flat_map(|object| values(&object)).for_each(|value| cx.read.hide(value));
     cx.read.doing(format!("checking {} objects", wave.len()));
     let (mut applied, mut refused) = (Applied::default(), Vec::new());
     let (mut changing, mut effects) = (Vec::new(), Vec::new());

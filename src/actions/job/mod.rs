@@ -250,6 +250,6 @@ impl Action for Job {
     async fn evidence(&self, cx: &ReadCx, params: &JobParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {
         let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
         let addresses: Vec<Address> = effects.into_iter().map(|effect| effect.undo.at).collect();
-        evidence(gather(&place.cluster, &addresses).await)
+        evidence(cx, &place, gather(&place.cluster, &addresses).await).await
     }
 }

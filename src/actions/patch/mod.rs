@@ -220,6 +220,6 @@ impl Action for Patch {
     async fn evidence(&self, cx: &ReadCx, params: &PatchParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {
         let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
         let addresses: Vec<_> = effects.into_iter().map(|effect| effect.undo.at).collect();
-        evidence(gather(&place.cluster, &addresses).await)
+        evidence(cx, &place, gather(&place.cluster, &addresses).await).await
     }
 }

@@ -257,7 +257,7 @@ impl Action for WaitFor {
         let Ok(name) = params.kind_name() else { return Vec::new() };
         let Ok(kind) = place.cluster.kind(&name.api_version, &name.kind).await else { return Vec::new() };
         match params.quest(&place, kind) {
-            Ok(Quest { one: Some(at), .. }) => evidence(gather(&place.cluster, &[at]).await),
+            Ok(Quest { one: Some(at), .. }) => evidence(cx, &place, gather(&place.cluster, &[at]).await).await,
             _ => Vec::new(),
         }
     }
