@@ -126,7 +126,7 @@ fn opening(
         run: json!({ "id": run.as_str(), "plan": plan.name.as_str(), "environment": frozen.environment }),
     };
     let permit: Arc<dyn Permit> = match &ask {
-        Some(_) => Arc::new(Gated { gate: context.gate.clone(), clock: Arc::clone(&context.ports.clock) }),
+        Some(_) => Arc::new(Gated(context.gate.clone())),
         None => Arc::new(Unlimited),
     };
     let opening = Opening {

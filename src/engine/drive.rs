@@ -137,10 +137,6 @@ impl Driver {
         let mut listening = true;
         let mut lapsed = self.permit.lapsed();
         loop {
-            // Nothing is begun on the strength of a right that is gone: the next record is the last one.
-            if let Some(why) = self.permit.refusal() {
-                return self.halt(why, inbox).await;
-            }
             let wake = match self.carry_out_all()? {
                 Next::Wait(wake) => wake,
                 Next::Halt(reason) => return self.halt(reason, inbox).await,

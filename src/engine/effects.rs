@@ -56,12 +56,21 @@ impl Effects for Journaled {
         ticket: ErasedTicket,
         future: BoxFuture<'static, Result<Value, EffectError>>,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
-        // Refused before it began: the effect stays open, and whoever holds the run next looks it up.
-        if self.stopped.is_cancelled() || self.permit.refusal().is_some() {
+        if self.stopped.is_cancelled() {
             return futures::future::ready(Err(stopping())).boxed();
         }
         let (step, messages, lookup) = (self.step.clone(), self.messages.clone(), self.lookup.clone());
+        let (entry, stopped) = (self.permit.entry(), self.stopped.clone());
         let task = self.tracker.spawn(async move {
+            let may_leave = tokio::select! {
+                biased;
+                entered = entry => entered.is_ok(),
+                () = stopped.cancelled() => false,
+            };
+            if !may_leave {
+                // It never began: the effect stays open, and whoever holds the run next looks it up.
+                return Err(stopping());
+            }
             let result = AssertUnwindSafe(future)
                 .catch_unwind()
                 .await
@@ -104,10 +113,11 @@ impl Effects for Unjournaled {
         _: ErasedTicket,
         future: BoxFuture<'static, Result<Value, EffectError>>,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
-        if self.permit.refusal().is_some() {
-            return futures::future::ready(Err(stopping())).boxed();
-        }
-        let task = self.tracker.spawn(future);
+        let entry = self.permit.entry();
+        let task = self.tracker.spawn(async move {
+            entry.await.map_err(|_| EffectError::Refused(stopping()))?;
+            future.await
+        });
         async move {
             match task.await {
                 Ok(Ok(after)) => Ok(after),

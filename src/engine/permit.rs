@@ -1,13 +1,13 @@
-//! Whether this process may still do anything for the run. It does not know who says so, nor what is locked.
+//! Whether this process may do anything for the run now. It does not know who says so, nor what is locked.
 
 use futures::future::{BoxFuture, FutureExt};
 
-/// The right to write, which somebody else may have taken over. Once it is gone it is gone for good.
+/// The right to write: it may have to be waited for, and somebody else may take it over.
 pub trait Permit: Send + Sync {
-    /// Why nothing may leave any more; none while it may.
-    fn refusal(&self) -> Option<String>;
+    /// Waits until something may leave. An error says why nothing ever will again.
+    fn entry(&self) -> BoxFuture<'static, Result<(), String>>;
 
-    /// Waits until nothing may leave any more, and says why.
+    /// Waits until nothing may ever leave again, and says why.
     fn lapsed(&self) -> BoxFuture<'static, String>;
 }
 
@@ -16,8 +16,8 @@ pub trait Permit: Send + Sync {
 pub struct Unlimited;
 
 impl Permit for Unlimited {
-    fn refusal(&self) -> Option<String> {
-        None
+    fn entry(&self) -> BoxFuture<'static, Result<(), String>> {
+        std::future::ready(Ok(())).boxed()
     }
 
     fn lapsed(&self) -> BoxFuture<'static, String> {

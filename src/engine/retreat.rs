@@ -48,8 +48,10 @@ impl Retreat {
     async fn compensate(self) -> Result<Vec<Mark>, ActionError> {
         // Taking back is an effect, too: nobody may find it done before the journal says that it was begun.
         self.journal.durable().await.map_err(|e| ActionError::permanent("the journal cannot be written").because(&e))?;
-        if let Some(why) = self.permit.refusal() {
-            return Err(ActionError::transient(why));
+        tokio::select! {
+            biased;
+            entered = self.permit.entry() => entered.map_err(ActionError::transient)?,
+            () = self.cx.read.cancel.cancelled() => return Err(ActionError::transient("it was stopped")),
         }
         let (stop, clock) = (self.cx.read.cancel.clone(), Arc::clone(&self.clock));
         let tracker = TaskTracker::new();

@@ -1,8 +1,11 @@
-//! Whether this process may still write: shut by time alone, so that a process that was stopped for a while finds it shut. It knows no lock.
+//! Whether this process may write now: closed by time alone, so that a process that was stopped for a while finds it closed. It knows no lock.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// How often whoever waits at the gate looks at it.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Counts time that nobody sets: it goes on while the process is stopped or the machine sleeps, and no clock that is set moves it.
 pub trait Uptime: Send + Sync {
@@ -26,7 +29,8 @@ impl Uptime for SystemUptime {
 #[error("{0}")]
 pub struct Shut(pub String);
 
-/// The gate that every write to a cluster passes. Open until somebody says how long; once it is shut it stays shut. Cheap to clone.
+/// The gate that every write to a cluster passes. Open until somebody says how long; then closed until somebody says again, unless it is
+/// shut, which is for good. Cheap to clone.
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
 
@@ -64,7 +68,7 @@ impl Gate {
         self.0.uptime.uptime()
     }
 
-    /// Keeps it open until then. A gate that was shut meanwhile stays shut.
+    /// Opens it until then. A gate that was shut meanwhile stays shut.
     pub fn keep_open_until(&self, until: Duration) {
         self.state(|state| state.until = Some(until));
     }
@@ -75,27 +79,41 @@ impl Gate {
         self.state(|state| state.shut.get_or_insert(why).clone());
     }
 
-    /// Lets through, or says why not.
+    /// True when it may be passed now.
     ///
     /// # Errors
-    /// When it is shut.
-    pub fn check(&self) -> Result<(), Shut> {
-        self.state(|state| state.shut.clone().map_or(Ok(()), Err))
-    }
-
-    /// How long it stays open if nobody does anything; none when nobody said how long, or it is shut.
-    pub fn left(&self) -> Option<Duration> {
+    /// When it is shut for good.
+    pub fn is_open(&self) -> Result<bool, Shut> {
         let now = self.now();
-        self.state(|state| state.until.filter(|_| state.shut.is_none()).map(|until| until.saturating_sub(now)))
+        self.state(|state| match &state.shut {
+            Some(shut) => Err(shut.clone()),
+            None => Ok(state.until.is_none_or(|until| now < until)),
+        })
     }
 
-    /// Whoever looks at the state finds it shut once its time is over: nobody can open it again.
-    fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.until.is_some_and(|until| self.now() >= until) {
-            state.shut.get_or_insert_with(|| Shut("the lock was not renewed in time, so somebody else may hold it by now".to_owned()));
+    /// Lets through as soon as it is open.
+    ///
+    /// # Errors
+    /// When it is shut for good.
+    pub async fn pass(&self) -> Result<(), Shut> {
+        while !self.is_open()? {
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        with(&mut state)
+        Ok(())
+    }
+
+    /// Waits until it is shut for good.
+    pub async fn wait_shut(&self) -> Shut {
+        loop {
+            if let Err(shut) = self.is_open() {
+                return shut;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+        with(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -121,29 +139,52 @@ mod tests {
     }
 
     #[test]
-    fn it_is_open_until_its_time_is_over_and_never_again() {
+    fn it_is_open_until_its_time_is_over_or_somebody_says_again() {
         let (gate, set) = gate();
         set(1_000_000);
-        assert!(gate.check().is_ok(), "nobody has said how long");
+        assert_eq!(gate.is_open(), Ok(true), "nobody has said how long");
         gate.keep_open_until(Duration::from_secs(1_000_010));
         set(1_000_009);
-        assert!(gate.check().is_ok());
-        assert_eq!(gate.left(), Some(Duration::from_secs(1)));
+        assert_eq!(gate.is_open(), Ok(true));
         set(1_000_010);
-        // An answer that came while the process was stopped says that it may go on: too late.
-        gate.keep_open_until(Duration::from_secs(1_000_020));
-        assert!(gate.check().is_err());
-        assert_eq!(gate.left(), None);
+        assert_eq!(gate.is_open(), Ok(false));
+        // An answer that came while the process was stopped: its time is over as well.
+        set(1_003_600);
+        gate.keep_open_until(Duration::from_secs(1_000_015));
+        assert_eq!(gate.is_open(), Ok(false));
+        gate.keep_open_until(Duration::from_secs(1_003_605));
+        assert_eq!(gate.is_open(), Ok(true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_too_late_waits_until_it_is_open_or_shut() {
+        for opens in [true, false] {
+            let (gate, set) = gate();
+            gate.keep_open_until(Duration::from_secs(10));
+            set(12);
+            let waiting = tokio::spawn({
+                let gate = gate.clone();
+                async move { gate.pass().await }
+            });
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert!(!waiting.is_finished());
+            if opens {
+                gate.keep_open_until(Duration::from_secs(20))
+            } else {
+                gate.shut("taken over")
+            }
+            assert_eq!(waiting.await.unwrap().is_ok(), opens);
+        }
     }
 
     #[test]
-    fn the_first_reason_is_told() {
-        let (gate, set) = gate();
+    fn shut_is_for_good_and_the_first_reason_is_told() {
+        let (gate, _) = gate();
         gate.keep_open_until(Duration::from_secs(10));
         gate.shut("run B took it over");
-        set(60);
         gate.shut("something else");
-        assert_eq!(gate.check().unwrap_err().to_string(), "run B took it over");
+        gate.keep_open_until(Duration::from_secs(100));
+        assert_eq!(gate.is_open().unwrap_err().to_string(), "run B took it over");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use kube::client::Body;
 use std::task::{Context, Poll};
 use tower::{BoxError, Service};
 
-/// Refuses what may change something once the gate is shut. It never leaves then.
+/// Lets what may change something wait until the gate is open, and refuses it once the gate is shut.
 #[derive(Clone)]
 pub(super) struct Gated<S> {
     pub(super) inner: S,
@@ -29,15 +29,29 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.gate.check() {
-            Err(shut) if changes(&request) => futures::future::ready(Err(shut.into())).boxed(),
-            _ => self.inner.call(request).boxed(),
+        let changes = changes(&request);
+        // Nothing is sent before its future is asked for the first time.
+        let answer = self.inner.call(request);
+        let gate = self.gate.clone();
+        async move {
+            if changes {
+                gate.pass().await?;
+            }
+            answer.await
         }
+        .boxed()
     }
 }
 
-/// True for every request that may change something, and for programs and connections inside pods, which may do anything.
+/// True for every request that may change something, and for programs and connections inside pods, which may do anything. The locks of
+/// bowline itself are not meant: they are what opens the gate, and each write of them names the version that it replaces.
 fn changes<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    let is_lock =
+        path.starts_with("/apis/coordination.k8s.io/") && (path.contains("/leases/bowline.") || path.contains("/leases/bowline-lock."));
+    if is_lock {
+        return false;
+    }
     !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) || request.headers().contains_key(http::header::UPGRADE)
 }
 
@@ -64,5 +78,7 @@ mod tests {
         exec.headers_mut().insert("upgrade", "websocket".parse().unwrap());
         assert!(gated.call(exec).await.is_err());
         assert!(gated.call(ask("GET")).await.is_ok());
+        let lock = Request::put("/apis/coordination.k8s.io/v1/namespaces/shop/leases/bowline.shop").body(Body::empty()).unwrap();
+        assert!(gated.call(lock).await.is_ok(), "what opens the gate does not wait for it");
     }
 }

@@ -173,9 +173,9 @@ fn connect_with(mut config: kube::Config, context: String, gate: Gate) -> Result
     let builder = ClientBuilder::try_from(config)
         .map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;
     let limited = tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT });
-    // As near to the wire as a layer can be: whoever is stopped behind the gate may still write once he goes on.
+    // Waiting at the gate is no time of the request.
     let gated = tower::layer::layer_fn(move |inner| Gated { inner, gate: gate.clone() });
-    let client = builder.with_layer(&gated).with_layer(&limited).build();
+    let client = builder.with_layer(&limited).with_layer(&gated).build();
     Ok(Connection { client, namespace, context, server })
 }
 

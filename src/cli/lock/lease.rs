@@ -7,7 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::CommandFailure;
 use crate::cluster::lease::{Claim, Give, Lease, TakeError, give, lease_name};
 use crate::cluster::{Address, Cluster, Clusters, Object};
-use crate::journal::{FrozenLock, Held, StateFolder};
+use crate::journal::{FrozenLock, Held, RunState, StateFolder};
 use crate::plan::{Bound, Plan};
 use crate::ports::{Gate, Ports};
 use crate::record::Outcome;
@@ -60,12 +60,12 @@ impl Ask {
         Ok(Self { place, context, claim, found })
     }
 
-    /// A claim that began in this folder and never came to a run: killed between the lock and the first record. The identity's file lock
-    /// is ours, so nobody works on it.
-    fn never_began(&self, claim: &Claim, folder: &StateFolder) -> bool {
+    /// A claim that was made from this folder and has no run any more: its process was killed between the lock and the first record, or
+    /// between the last record and giving the lock up. The identity's file lock is ours, so nobody works on it.
+    fn has_no_run(&self, claim: &Claim, folder: &StateFolder) -> bool {
         let same = |claim: &Claim| (claim.plan.clone(), claim.environment.clone(), claim.boot.clone(), claim.folder.clone());
-        let is_known = crate::ids::RunId::new(&claim.run).is_ok_and(|run| folder.run(&run).is_ok());
-        same(claim) == same(&self.claim) && !is_known
+        let row = crate::ids::RunId::new(&claim.run).ok().and_then(|run| folder.run(&run).ok());
+        same(claim) == same(&self.claim) && row.is_none_or(|row| matches!(row.state, RunState::Closed(_)))
     }
 }
 
@@ -96,7 +96,7 @@ pub async fn take(ask: Ask, ports: &Ports, gate: &Gate, folder: &StateFolder) ->
         None => {
             let found = cluster.get(&at).await.map_err(|error| cannot_lock(&ask.place, &error))?;
             match found.as_ref().and_then(Claim::of) {
-                Some(claim) if !ask.never_began(&claim, folder) => return Err(Box::new(taken_by(&claim, &ask.place))),
+                Some(claim) if !ask.has_no_run(&claim, folder) => return Err(Box::new(taken_by(&claim, &ask.place))),
                 _ => found,
             }
         }
