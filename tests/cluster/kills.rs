@@ -242,7 +242,7 @@ fn a_run_that_is_killed_at_any_instant_goes_on_or_back() {
                 let mut dice = Dice(half + 7);
                 let mut killed = 0;
                 for _ in 0..instants() / 2 {
-                    killed += u32::from(kill_once(&mut scene, &mut dice, 700));
+                    killed += u32::from(kill_once(&mut scene, &mut dice, 160));
                 }
                 killed
             })
