@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
 /// What a state folder needs of the outside.
 #[derive(Clone)]
@@ -97,7 +98,9 @@ impl StateFolder {
     /// When it cannot be looked at.
     pub fn mark(&self) -> Result<String, JournalError> {
         let found = fs::metadata(&self.0.path).map_err(|e| unusable(&self.0.path, e))?;
-        Ok(format!("{}:{}", found.dev(), found.ino()))
+        // A folder that was deleted leaves its number to the next one; the time at which it was made tells them apart.
+        let made = found.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        Ok(format!("{}:{}:{}", found.dev(), found.ino(), made.as_nanos()))
     }
 
     pub(super) fn outside(&self) -> &Outside {
@@ -198,6 +201,18 @@ mod tests {
             let mode = fs::metadata(path.join(place)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{place} has mode {mode:o}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_not_taken_for_one_that_was_there_before() {
+        let parent = tempfile::tempdir().unwrap();
+        let mark = |name: &str| StateFolder::open(&parent.path().join(name), outside(), None).unwrap().mark().unwrap();
+        let first = mark("one");
+        assert_eq!(mark("one"), first);
+        fs::rename(parent.path().join("one"), parent.path().join("moved")).unwrap();
+        assert_eq!(mark("moved"), first, "whatever its path");
+        fs::remove_dir_all(parent.path().join("moved")).unwrap();
+        assert_ne!(mark("two"), first, "its number may be used again");
     }
 
     #[test]
