@@ -2,7 +2,7 @@
 
 use super::{AfterApply, BeforeApply, UndoStorage, order, storage};
 use crate::action::{ActionError, UndoCx};
-use crate::actions::kubernetes::{Place, failed, subject, undo, wait_healthy_again, was_healthy};
+use crate::actions::kubernetes::{Place, failed, stopped, subject, undo, wait_healthy_again, was_healthy};
 use crate::cluster::Object;
 use crate::cluster::evict::{self, Evicted};
 use crate::cluster::health::unstick::unstick;
@@ -39,8 +39,8 @@ pub(super) async fn compensate(
     if let Some((at, why)) = wait_healthy_again(cx, &place.cluster, &subjects).await? {
         tell(&mut marks, &at.reference().target(), why);
     }
-    send_away(cx, place, readers, &mut marks).await?;
     marks.extend(remove(cx, place, storage, removals).await?);
+    send_away(cx, place, readers, &mut marks).await?;
     Ok(marks)
 }
 
@@ -99,8 +99,12 @@ async fn readers(place: &Place, read: Vec<(EffectKey, Object)>) -> Result<Reader
     Ok(found.into_iter().map(|(place, pod)| (keys[place].clone(), pod)).collect())
 }
 
-/// Workloads that were restored have replaced their pods by now; what is left of these pods belongs to others, who do not know.
+/// Workloads that were restored have replaced their pods by now, and those that were made are gone; what is left of these pods belongs to
+/// others, who do not know.
 async fn send_away(cx: &UndoCx, place: &Place, readers: Readers, marks: &mut [Mark]) -> Result<(), ActionError> {
+    if !readers.is_empty() {
+        evidence_kept(cx).await?;
+    }
     let mut gone = BTreeSet::new();
     for (key, pod) in readers {
         if !gone.insert(pod.uid().to_owned()) {
@@ -116,6 +120,13 @@ async fn send_away(cx: &UndoCx, place: &Place, readers: Readers, marks: &mut [Ma
     Ok(())
 }
 
+async fn evidence_kept(cx: &UndoCx) -> Result<(), ActionError> {
+    tokio::select! {
+        () = cx.evidence.cancelled() => Ok(()),
+        () = cx.read.cancel.cancelled() => Err(stopped()),
+    }
+}
+
 async fn remove(
     cx: &UndoCx,
     place: &Place,
@@ -124,10 +135,7 @@ async fn remove(
 ) -> Result<Vec<Mark>, ActionError> {
     if removals.iter().any(|(_, change)| order::is_workload(&change.at.kind.kind)) {
         // The pods that are deleted here are the ones that can tell why the step failed.
-        tokio::select! {
-            () = cx.evidence.cancelled() => {}
-            () = cx.read.cancel.cancelled() => return Err(crate::actions::kubernetes::stopped()),
-        }
+        evidence_kept(cx).await?;
     }
     removals.reverse();
     removals.sort_by_key(|(_, change)| order::removal_rank(&change.at.kind.kind));
