@@ -89,7 +89,7 @@ impl Retreat {
                 marks.extend(spared.into_iter().map(|effect| Mark { key: effect.key, kind: MarkKind::Kept, notes: vec![note.to_owned()] }));
                 Ok(marks)
             }
-            Compensation::Nothing(why) => Ok(self.mark_all(MarkKind::Nothing, why)),
+            Compensation::Nothing(why) => Ok(self.mark_all(MarkKind::Nothing, Some(why))),
             Compensation::Steps(steps) => {
                 // Nobody knows what they destroy: the evidence of the failure comes first.
                 self.cx.evidence.cancelled().await;
@@ -98,13 +98,13 @@ impl Retreat {
                     let action = find(&self.registry, kind)?;
                     action.perform(self.cx.read.clone(), Arc::clone(&effects), params.clone()).await?;
                 }
-                Ok(self.mark_all(MarkKind::Restored, "by the plan's own undo"))
+                Ok(self.mark_all(MarkKind::Restored, None))
             }
         }
     }
 
-    fn mark_all(&self, kind: MarkKind, note: &str) -> Vec<Mark> {
-        self.effects.iter().map(|effect| Mark { key: effect.key.clone(), kind, notes: vec![note.to_owned()] }).collect()
+    fn mark_all(&self, kind: MarkKind, note: Option<&String>) -> Vec<Mark> {
+        self.effects.iter().map(|effect| Mark { key: effect.key.clone(), kind, notes: note.into_iter().cloned().collect() }).collect()
     }
 }
 

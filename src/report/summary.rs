@@ -30,6 +30,8 @@ pub struct Summary {
     pub reason: Option<String>,
     /// What to do about the reason.
     pub hint: Option<String>,
+    /// What is back, though not in every respect: an object that was made again has a new uid.
+    pub restored: Vec<Left>,
     /// What stays on purpose: a backup, or what the plan says there is nothing to take back of.
     pub stays: Vec<Left>,
     /// Changes by somebody else that were left alone.
@@ -82,7 +84,8 @@ impl Summary {
             headline: headline(story),
             reason,
             hint,
-            stays: stays(story),
+            restored: noted(story, MarkKind::Restored),
+            stays: noted(story, MarkKind::Nothing),
             kept: left(story, MarkKind::Kept),
             residue: residue(story),
             blocked: blocked(story),
@@ -103,6 +106,7 @@ impl Summary {
             lines.push(format!("not taken back yet, because what is still there needs them: {}", named(&self.blocked)));
         }
         list(&mut lines, "left alone, because somebody else changed it since:", &self.kept);
+        list(&mut lines, "taken back, but:", &self.restored);
         if !self.stays.is_empty() {
             lines.push("stays on purpose:".to_owned());
         }
@@ -184,7 +188,7 @@ fn failed_but_went_on(story: &Story) -> usize {
 
 fn rolled_back(story: &Story) -> String {
     let kept = story.steps.values().any(|step| step.marked(MarkKind::Kept).next().is_some());
-    let but = match (kept, stays(story).is_empty()) {
+    let but = match (kept, noted(story, MarkKind::Nothing).is_empty()) {
         (true, true) => ", but for what somebody else changed",
         (false, false) => ", but for what stays on purpose",
         (true, false) => ", but for what stays on purpose and what somebody else changed",
@@ -220,9 +224,9 @@ fn left(story: &Story, kind: MarkKind) -> Vec<Left> {
     story.steps.values().flat_map(|step| step.marked(kind).map(move |mark| of(step, mark))).collect()
 }
 
-/// What a look back found nothing to take back of, and why.
-fn stays(story: &Story) -> Vec<Left> {
-    left(story, MarkKind::Nothing).into_iter().filter(|left| !left.notes.is_empty()).collect()
+/// What has marks of this kind that say something: why there was nothing to take back, or what is not quite as it was.
+fn noted(story: &Story, kind: MarkKind) -> Vec<Left> {
+    left(story, kind).into_iter().filter(|left| !left.notes.is_empty()).collect()
 }
 
 /// Marked residue, with why it stayed; a step that gave up before it could mark anything is residue as a whole.
