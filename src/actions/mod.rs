@@ -21,7 +21,9 @@ mod naming;
 pub mod patch;
 pub mod pods;
 pub mod port_name;
+pub mod postgres;
 mod registry;
+pub mod restore;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
 pub mod shell;

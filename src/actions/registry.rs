@@ -17,7 +17,7 @@ pub struct Places {
 /// True for kinds whose every use reaches a cluster.
 #[cfg(feature = "kubernetes")]
 pub fn needs_cluster(kind: &str) -> bool {
-    ["apply", "backup", "delete", "detect-colour", "exec", "job", "patch", "scale", "switch-ingress", "wait-for", "wait-healthy"]
+    ["apply", "backup", "delete", "detect-colour", "exec", "job", "patch", "restore", "scale", "switch-ingress", "wait-for", "wait-healthy"]
         .contains(&kind)
 }
 
@@ -27,8 +27,8 @@ pub fn registry(ports: &Ports, places: &Places) -> Registry {
     use super::pods::{ClusterPods, Pods};
     use super::switch_ingress::SwitchIngress;
     use super::{
-        apply::Apply, backup::Backup, delete::Delete, detect_colour::DetectColour, exec::Exec, job::Job, patch::Patch, scale::Scale,
-        wait_for::WaitFor, wait_healthy::WaitHealthy,
+        apply::Apply, backup::Backup, delete::Delete, detect_colour::DetectColour, exec::Exec, job::Job, patch::Patch, restore::Restore,
+        scale::Scale, wait_for::WaitFor, wait_healthy::WaitHealthy,
     };
     use crate::cluster::Clusters;
     use std::sync::Arc;
@@ -43,6 +43,7 @@ pub fn registry(ports: &Ports, places: &Places) -> Registry {
         .with(Exec::new(pods.clone()))
         .with(Job::new(clusters.clone()))
         .with(Patch::new(clusters.clone()))
+        .with(Restore::new(pods.clone(), ports.files.clone(), ports.clock.clone(), places.backups.clone()))
         .with(Scale::new(clusters.clone()))
         .with(Shell::new(ports.processes.clone()))
         .with(SmokeTest::new(Outside::of(ports), Some(pods)))

@@ -14,6 +14,7 @@ mod locks;
 mod objects;
 mod others;
 mod preview;
+mod restore;
 mod secrets;
 mod stage;
 mod world;

@@ -1,9 +1,9 @@
 //! One dump from its first byte to its manifest. Whatever goes wrong on the way, nothing that looks like a backup is left.
 
-use super::postgres::{Server, check_end};
 use super::{BackupAfter, BackupParams, Verification, source};
 use crate::action::{ActionError, EffectError, Progress, ReadCx};
 use crate::actions::pods::Pods;
+use crate::actions::postgres::{Server, check_end};
 use crate::archive::{About, Archive, ArchiveError, Manifest, Unblessed, Writer};
 use crate::ports::Clock;
 use std::collections::BTreeMap;
@@ -15,41 +15,32 @@ const MEBIBYTE: u64 = 1024 * 1024;
 
 /// All that a dump needs, so that it can go on without the attempt that began it.
 #[derive(Clone)]
-pub(super) struct Dump {
-    pub(super) pods: Arc<dyn Pods>,
-    pub(super) archive: Archive,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) cx: ReadCx,
-    pub(super) params: BackupParams,
-    pub(super) name: String,
-    pub(super) series: String,
-    pub(super) scratch: String,
+pub(in crate::actions) struct Dump {
+    pub(in crate::actions) pods: Arc<dyn Pods>,
+    pub(in crate::actions) archive: Archive,
+    pub(in crate::actions) clock: Arc<dyn Clock>,
+    pub(in crate::actions) cx: ReadCx,
+    pub(in crate::actions) params: BackupParams,
+    pub(in crate::actions) name: String,
+    pub(in crate::actions) series: String,
+    pub(in crate::actions) scratch: String,
 }
 
 impl Dump {
     /// The server, in the pod that all of this goes through.
-    pub(super) async fn server(&self) -> Result<Server, ActionError> {
-        let source = &self.params.postgres;
-        let pod = self.pods.choose(&self.cx.scope, &source.pod).await?;
-        Ok(Server {
-            pods: self.pods.clone(),
-            scope: self.cx.scope.clone(),
-            pod,
-            container: source.container.clone(),
-            database: source.database.clone(),
-            user: source.user.clone(),
-        })
+    pub(in crate::actions) async fn server(&self) -> Result<Server, ActionError> {
+        self.params.postgres.server(&self.pods, &self.cx).await
     }
 
     /// Makes the database to restore into, anew if an earlier try left one.
-    pub(super) async fn make_scratch(&self, server: &Server) -> Result<BackupAfter, EffectError> {
+    pub(in crate::actions) async fn make_scratch(&self, server: &Server) -> Result<BackupAfter, EffectError> {
         server.drop_database(&self.scratch).await.map_err(EffectError::Lost)?;
         server.make_database(&self.scratch).await.map_err(EffectError::Lost)?;
         Ok(BackupAfter::Scratch)
     }
 
     /// Dumps, verifies, blesses and prunes.
-    pub(super) async fn make(&self, server: &Server) -> Result<BackupAfter, EffectError> {
+    pub(in crate::actions) async fn make(&self, server: &Server) -> Result<BackupAfter, EffectError> {
         let made = tokio::select! {
             made = self.whole(server) => made,
             () = self.cx.cancel.cancelled() => Err(ActionError::transient("the backup was stopped before it was whole")),
@@ -134,7 +125,7 @@ impl Dump {
         }
     }
 
-    pub(super) fn failed(&self, error: &ArchiveError) -> ActionError {
+    pub(in crate::actions) fn failed(&self, error: &ArchiveError) -> ActionError {
         ActionError::transient(format!("the dump of {} could not be stored", self.params.postgres.database)).because(error)
     }
 }

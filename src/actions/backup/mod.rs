@@ -1,10 +1,10 @@
 //! `backup`: a dump of a PostgreSQL database in a pod, streamed into an archive and verified before it counts. It knows no Kubernetes.
 
-mod dump;
-mod postgres;
-mod verify;
+pub(super) mod dump;
+pub(super) mod verify;
 
-use super::pods::{Pods, Reach, check_through};
+use super::pods::{Pods, Reach};
+use super::postgres::PostgresSource;
 use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx};
 use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const ARTEFACT: &str = "artefact";
@@ -59,26 +59,6 @@ pub struct BackupParams {
     /// How it is verified.
     #[serde(default)]
     pub verify: Verification,
-}
-
-/// A PostgreSQL database in a pod.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PostgresSource {
-    /// The pod: `statefulset/NAME`, `deployment/NAME`, `service/NAME` or `pod/NAME`.
-    pub pod: String,
-    /// The container; the pod's only or default one when it is not given.
-    #[serde(default)]
-    pub container: Option<String>,
-    /// The database.
-    pub database: String,
-    /// The database's user, who must be let in from within the pod; `postgres` when it is not given.
-    #[serde(default = "postgres_user")]
-    pub user: String,
-}
-
-fn postgres_user() -> String {
-    "postgres".to_owned()
 }
 
 /// How a backup is verified before it counts.
@@ -171,14 +151,11 @@ impl Action for Backup {
 
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {
         // Backups of different databases may share a folder; those of one series let each other go.
-        vec![Target(format!("file:{}", self.archive(params).folder().join(series(scope, params)).display()))]
+        vec![Target(format!("file:{}", self.archive(params).folder().join(series(scope, &params.postgres.database)).display()))]
     }
 
     fn problems(&self, params: &BackupParams) -> Vec<String> {
-        let mut problems = Vec::new();
-        problems.extend(check_through(&params.postgres.pod).err());
-        problems.extend(postgres::check_name("database", &params.postgres.database).err());
-        problems.extend(postgres::check_name("user", &params.postgres.user).err());
+        let mut problems = params.postgres.problems();
         if params.keep == Some(0) {
             problems.push("`keep: 0` would remove the backup that was just made: keep at least 1".to_owned());
         }
@@ -230,17 +207,13 @@ impl Action for Backup {
     async fn settle(&self, cx: &ReadCx, params: &BackupParams, effect: &Begun<Self>) -> Result<Settled<BackupAfter>, ActionError> {
         match &effect.undo {
             BackupUndo::Artefact { folder, name } => {
-                let archive = Archive::new(self.files.clone(), folder);
-                match archive.verify(name).await {
-                    Ok(manifest) => Ok(Settled::Done(BackupAfter::Artefact(Box::new(manifest)))),
-                    // What there is of it may need to be taken away, which only a compensation or a new try does.
-                    Err(ArchiveError::Absent { .. }) if archive.has_unfinished(name).await.map_err(|error| unusable(&error))? => {
-                        Ok(Settled::Other("an unfinished backup was left behind".to_owned()))
-                    }
-                    Err(ArchiveError::Absent { .. }) => Ok(Settled::NotDone),
-                    Err(error @ ArchiveError::Damaged { .. }) => Ok(Settled::Other(error.to_string())),
-                    Err(error) => Err(unusable(&error)),
-                }
+                let settled = settle_artefact(&Archive::new(self.files.clone(), folder), name).await?;
+                Ok(match settled {
+                    Settled::Done(manifest) => Settled::Done(BackupAfter::Artefact(Box::new(manifest))),
+                    Settled::NotDone => Settled::NotDone,
+                    Settled::Other(why) => Settled::Other(why),
+                    Settled::Unknown(why) => Settled::Unknown(why),
+                })
             }
             BackupUndo::Scratch { database } => {
                 let server = self.dump(cx, params, String::new()).server().await?;
@@ -254,7 +227,7 @@ impl Action for Backup {
         // What was intended last goes first: nobody may still restore into the database that is dropped.
         for effect in effects.into_iter().rev() {
             let (kind, note) = match &effect.undo {
-                BackupUndo::Artefact { folder, name } => self.take_back_artefact(folder, name).await?,
+                BackupUndo::Artefact { folder, name } => take_back_artefact(&Archive::new(self.files.clone(), folder), name).await?,
                 BackupUndo::Scratch { .. } if effect.known.is_not_done() => (MarkKind::Nothing, None),
                 BackupUndo::Scratch { database } => {
                     let server = self.dump(&cx.read, params, String::new()).server().await?;
@@ -282,50 +255,64 @@ impl Backup {
             clock: self.clock.clone(),
             cx: cx.clone(),
             params: params.clone(),
-            scratch: scratch(cx),
-            series: series(&cx.scope, params),
+            scratch: database_name("verify", cx),
+            series: series(&cx.scope, &params.postgres.database),
             name,
-        }
-    }
-
-    async fn take_back_artefact(&self, folder: &Path, name: &str) -> Result<(MarkKind, Option<String>), ActionError> {
-        let archive = Archive::new(self.files.clone(), folder);
-        match archive.show(name).await {
-            Ok(_) => Ok((MarkKind::Nothing, Some(format!("the backup stays: {}", archive.path(name).display())))),
-            Err(ArchiveError::Damaged { .. }) => {
-                archive.remove(name).await.map_err(|error| unusable(&error))?;
-                Ok((MarkKind::Restored, None))
-            }
-            Err(ArchiveError::Absent { .. }) => {
-                let was_there = archive.clear_unfinished(name).await.map_err(|error| unusable(&error))?;
-                Ok((if was_there { MarkKind::Restored } else { MarkKind::Nothing }, None))
-            }
-            Err(error) => Err(unusable(&error)),
         }
     }
 }
 
-fn unusable(error: &ArchiveError) -> ActionError {
+/// Finds out whether a backup was finished.
+pub(super) async fn settle_artefact(archive: &Archive, name: &str) -> Result<Settled<Manifest>, ActionError> {
+    match archive.verify(name).await {
+        Ok(manifest) => Ok(Settled::Done(manifest)),
+        // What there is of it may need to be taken away, which only a compensation or a new try does.
+        Err(ArchiveError::Absent { .. }) if archive.has_unfinished(name).await.map_err(|error| unusable(&error))? => {
+            Ok(Settled::Other("an unfinished backup was left behind".to_owned()))
+        }
+        Err(ArchiveError::Absent { .. }) => Ok(Settled::NotDone),
+        Err(error @ ArchiveError::Damaged { .. }) => Ok(Settled::Other(error.to_string())),
+        Err(error) => Err(unusable(&error)),
+    }
+}
+
+/// Takes an unfinished backup away, and leaves a finished one.
+pub(super) async fn take_back_artefact(archive: &Archive, name: &str) -> Result<(MarkKind, Option<String>), ActionError> {
+    match archive.show(name).await {
+        Ok(_) => Ok((MarkKind::Nothing, Some(format!("the backup stays: {}", archive.path(name).display())))),
+        Err(ArchiveError::Damaged { .. }) => {
+            archive.remove(name).await.map_err(|error| unusable(&error))?;
+            Ok((MarkKind::Restored, None))
+        }
+        Err(ArchiveError::Absent { .. }) => {
+            let was_there = archive.clear_unfinished(name).await.map_err(|error| unusable(&error))?;
+            Ok((if was_there { MarkKind::Restored } else { MarkKind::Nothing }, None))
+        }
+        Err(error) => Err(unusable(&error)),
+    }
+}
+
+pub(super) fn unusable(error: &ArchiveError) -> ActionError {
     ActionError::transient("the backups cannot be used").because(error)
 }
 
 /// The name of what a step makes: the same in every attempt, and in no other run.
 fn name(scope: &RunScope, cx: &ReadCx, params: &BackupParams) -> String {
-    format!("{}-{}-{}", series(scope, params), scope.run, cx.step)
+    format!("{}-{}-{}", series(scope, &params.postgres.database), scope.run, cx.step)
 }
 
 /// Backups of one plan, environment and database replace each other.
-fn series(scope: &RunScope, params: &BackupParams) -> String {
+pub(super) fn series(scope: &RunScope, database: &str) -> String {
     let environment = scope.environment.as_deref().map(|environment| format!("{environment}-")).unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
-    format!("{}-{environment}{}", scope.plan, params.postgres.database).chars().map(plain).collect()
+    format!("{}-{environment}{}", scope.plan, database).chars().map(plain).collect()
 }
 
-/// The database that a backup is restored into. PostgreSQL cuts names after 63 bytes, so the step's id goes in as a sum.
-fn scratch(cx: &ReadCx) -> String {
+/// The name of a database that a step makes. PostgreSQL cuts names after 63 bytes, so the step's id goes in as a sum.
+pub(super) fn database_name(purpose: &str, cx: &ReadCx) -> String {
     let sum: String = Sha256::digest(cx.step.as_str()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let run: String = cx.scope.run.as_str().chars().take(38).collect();
-    format!("bowline_verify_{}_{sum}", run.replace('-', "_"))
+    format!("bowline_{purpose}_{}_{sum}", run.replace('-', "_"))
 }
 
 fn source(params: &BackupParams) -> String {

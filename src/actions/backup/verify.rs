@@ -2,9 +2,9 @@
 
 use super::Verification;
 use super::dump::Dump;
-use super::postgres::{Server, check_end, read_all};
 use crate::action::ActionError;
 use crate::actions::pods::PodProgram;
+use crate::actions::postgres::{Server, check_end, read_all};
 use crate::archive::{ArchiveError, Reader, Unblessed};
 use std::collections::BTreeMap;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -30,7 +30,7 @@ impl Dump {
     }
 
     async fn verify_restore(&self, server: &Server, content: &Unblessed, tables: &[String]) -> Result<BTreeMap<String, u64>, ActionError> {
-        self.feed("pg_restore", server.restore(&self.scratch).await?, content).await?;
+        self.feed("pg_restore", server.restore_rows(&self.scratch).await?, content).await?;
         let rows = server.rows(&self.scratch).await?;
         // Rows change while a database is in use; tables that are gone were never dumped.
         match tables.iter().find(|table| !rows.contains_key(*table)) {
@@ -39,19 +39,28 @@ impl Dump {
         }
     }
 
-    /// Gives stored content to a program, all of it read back from the disk, and checks its end; gives what the program printed.
-    async fn feed(&self, title: &str, mut program: PodProgram, content: &Unblessed) -> Result<String, ActionError> {
+    async fn feed(&self, title: &str, program: PodProgram, content: &Unblessed) -> Result<String, ActionError> {
         let mut reader = self.archive.open_unblessed(content).await.map_err(|error| self.failed(&error))?;
-        let stdin = program.stdin.take();
-        let ended = futures::future::join(read_all(program.stdout), program.end);
-        let (fed, ended) = give_and_wait(&mut reader, stdin, ended).await;
-        fed.map_err(|error| self.failed(&error))?;
-        let (printed, end) = ended;
-        check_end(title, &end?)?;
-        // The program may not want all of it; what is on the disk must be whole all the same.
-        while reader.next().await.map_err(|error| self.failed(&error))?.is_some() {}
-        Ok(printed)
+        feed(&mut reader, title, program, |error| self.failed(error)).await
     }
+}
+
+/// Gives stored content to a program, all of it read back from the disk, and checks its end; gives what the program printed.
+pub(in crate::actions) async fn feed(
+    reader: &mut Reader,
+    title: &str,
+    mut program: PodProgram,
+    failed: impl Fn(&ArchiveError) -> ActionError,
+) -> Result<String, ActionError> {
+    let stdin = program.stdin.take();
+    let ended = futures::future::join(read_all(program.stdout), program.end);
+    let (fed, ended) = give_and_wait(reader, stdin, ended).await;
+    fed.map_err(|error| failed(&error))?;
+    let (printed, end) = ended;
+    check_end(title, &end?)?;
+    // The program may not want all of it; what is on the disk must be whole all the same.
+    while reader.next().await.map_err(|error| failed(&error))?.is_some() {}
+    Ok(printed)
 }
 
 /// Gives content to a program until either has enough, then waits for the program's end.

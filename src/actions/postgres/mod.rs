@@ -1,7 +1,14 @@
 //! PostgreSQL's own programs in a pod: what is run there, and what their answers mean. It knows no archive.
 
-use crate::action::{ActionError, RunScope};
-use crate::actions::pods::{PodCommand, PodEnd, PodProgram, Pods};
+mod swap;
+mod writes;
+
+pub(super) use writes::{Mark, Write};
+
+use super::pods::{PodCommand, PodEnd, PodProgram, Pods};
+use crate::action::{ActionError, ReadCx, RunScope};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -26,19 +33,64 @@ WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname NOT LI
 ORDER BY 1;
 ";
 
+/// A PostgreSQL database in a pod.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PostgresSource {
+    /// The pod: `statefulset/NAME`, `deployment/NAME`, `service/NAME` or `pod/NAME`.
+    pub pod: String,
+    /// The container; the pod's only or default one when it is not given.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// The database.
+    pub database: String,
+    /// The database's user, who must be let in from within the pod; `postgres` when it is not given.
+    #[serde(default = "postgres_user")]
+    pub user: String,
+}
+
+fn postgres_user() -> String {
+    "postgres".to_owned()
+}
+
+impl PostgresSource {
+    /// Finds mistakes in the names.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let checks = [super::pods::check_through(&self.pod), check_name("database", &self.database), check_name("user", &self.user)];
+        checks.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// The server, in the pod that all of this goes through.
+    pub(super) async fn server(&self, pods: &Arc<dyn Pods>, cx: &ReadCx) -> Result<Server, ActionError> {
+        let pod = pods.choose(&cx.scope, &self.pod).await?;
+        Ok(Server {
+            pods: pods.clone(),
+            scope: cx.scope.clone(),
+            pod,
+            container: self.container.clone(),
+            database: self.database.clone(),
+            home: self.database.clone(),
+            user: self.user.clone(),
+        })
+    }
+}
+
 /// A PostgreSQL server in a pod.
 #[derive(Clone)]
 pub(super) struct Server {
-    pub(super) pods: Arc<dyn Pods>,
-    pub(super) scope: Arc<RunScope>,
-    pub(super) pod: String,
-    pub(super) container: Option<String>,
+    pods: Arc<dyn Pods>,
+    scope: Arc<RunScope>,
+    pod: String,
+    container: Option<String>,
+    /// The database that all of this is about.
     pub(super) database: String,
-    pub(super) user: String,
+    /// The database from which others are made, renamed and dropped.
+    home: String,
+    user: String,
 }
 
 /// Says what is wrong with the name of a database or a user.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
+fn check_name(what: &str, name: &str) -> Result<(), String> {
     // PostgreSQL's programs read `key=value` and URLs where a database's name stands, and options anywhere.
     let is_other = name.contains('=') || name.contains("://") || name.starts_with('-') || name.contains(char::is_control);
     match () {
@@ -50,6 +102,13 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
 }
 
 impl Server {
+    /// The same server, where the database itself is about to be renamed: nobody may be connected to it then.
+    pub(super) fn from_outside(self) -> Self {
+        // Both are there on every server that nobody has stripped.
+        let home = if self.database == "postgres" { "template1" } else { "postgres" };
+        Self { home: home.to_owned(), ..self }
+    }
+
     /// Starts `pg_dump` in its custom form, which is compressed on the way.
     pub(super) async fn dump(&self) -> Result<PodProgram, ActionError> {
         self.start("pg_dump", &["--format=custom", "--dbname", &self.database], false).await
@@ -60,31 +119,46 @@ impl Server {
         self.start_draining(&["pg_restore", "--file", "/dev/null"]).await
     }
 
-    /// Starts `pg_restore`, which reads a dump into a database.
-    pub(super) async fn restore(&self, database: &str) -> Result<PodProgram, ActionError> {
-        let options = ["--exit-on-error", "--no-owner", "--no-privileges", "--no-password", "--username", &self.user, "--dbname", database];
-        self.start_draining(&[&["pg_restore"], options.as_slice()].concat()).await
+    /// Starts `pg_restore`, which reads a dump into a database to look at: the rows count, not whose they are.
+    pub(super) async fn restore_rows(&self, database: &str) -> Result<PodProgram, ActionError> {
+        self.restore(database, &["--no-owner", "--no-privileges"]).await
+    }
+
+    /// Starts `pg_restore`, which reads a dump into a database to work with: owners and privileges are as they were.
+    pub(super) async fn restore_all(&self, database: &str) -> Result<PodProgram, ActionError> {
+        self.restore(database, &[]).await
+    }
+
+    async fn restore(&self, database: &str, options: &[&str]) -> Result<PodProgram, ActionError> {
+        let common = ["pg_restore", "--exit-on-error", "--no-password", "--username", &self.user, "--dbname", database];
+        self.start_draining(&[common.as_slice(), options].concat()).await
     }
 
     pub(super) async fn has_database(&self, name: &str) -> Result<bool, ActionError> {
-        let answer = self.ask(&self.database, &format!("SELECT 1 FROM pg_database WHERE datname = {};", literal(name))).await?;
+        let answer = self.ask(&self.home, &format!("SELECT 1 FROM pg_database WHERE datname = {};", literal(name))).await?;
         Ok(!answer.is_empty())
     }
 
-    /// Makes an empty database like the one that is backed up.
+    /// Makes an empty database like this one: its encoding, its locale and its place.
     pub(super) async fn make_database(&self, name: &str) -> Result<(), ActionError> {
+        // A server without a column answers null through JSON: the locale's provider came with version 15, its name has moved since.
         let sql = format!(
-            "SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L', {}, \
-             pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = current_database() \\gexec\n",
-            literal(name)
+            "SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L TABLESPACE %I', {}, \
+             pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, t.spcname) || CASE to_jsonb(d)->>'datlocprovider' \
+             WHEN 'c' THEN ' LOCALE_PROVIDER libc' \
+             WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale')) \
+             WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale') ELSE '' END \
+             FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = {} \\gexec\n",
+            literal(name),
+            literal(&self.database)
         );
-        self.ask(&self.database, &sql).await.map(drop)
+        self.ask(&self.home, &sql).await.map(drop)
     }
 
     /// Drops a database, whoever is connected to it; an absent one is no error.
     pub(super) async fn drop_database(&self, name: &str) -> Result<(), ActionError> {
-        let sql = format!("DROP DATABASE IF EXISTS \"{}\" WITH (FORCE);", name.replace('"', "\"\""));
-        self.ask(&self.database, &sql).await.map(drop)
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE);", identifier(name));
+        self.ask(&self.home, &sql).await.map(drop)
     }
 
     pub(super) async fn tables(&self) -> Result<Vec<String>, ActionError> {
@@ -131,6 +205,11 @@ impl Server {
         let command = PodCommand { pod: self.pod.clone(), container: self.container.clone(), command, stdin };
         self.pods.start(&self.scope, command).await
     }
+}
+
+/// A name as SQL takes it.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A text as an SQL literal.
