@@ -77,6 +77,9 @@ pub enum Command {
     /// Check, export and import the journals of runs
     #[command(subcommand)]
     Journal(Journal),
+    /// List, check, thin out and take out backups
+    #[command(subcommand)]
+    Backups(Backups),
 }
 
 /// Which plan, and with what.
@@ -327,6 +330,9 @@ pub struct JournalImport {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }
+
+mod of_backups;
+pub use of_backups::{Backups, BackupsPrune, BackupsRestore};
 
 #[cfg(test)]
 mod tests;

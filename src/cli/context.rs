@@ -88,7 +88,8 @@ impl Context {
         registry(&self.ports, &Places { backups: self.backups() })
     }
 
-    fn backups(&self) -> PathBuf {
+    /// The folder of backups where nobody names one.
+    pub fn backups(&self) -> PathBuf {
         self.state.clone().unwrap_or_default().join("backups")
     }
 

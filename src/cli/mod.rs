@@ -3,6 +3,7 @@
 mod abandon;
 mod answer;
 mod arguments;
+mod backups;
 mod cancel;
 mod confirm;
 mod context;

@@ -4,7 +4,7 @@ use super::arguments::{Arguments, Command};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{abandon, answer, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
+use super::{abandon, answer, backups, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
 use crate::ports::Ports;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -57,6 +57,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
         Command::Approve(arguments) => on(&runtime, answer::answer(context, arguments, true)),
         Command::Reject(arguments) => on(&runtime, answer::answer(context, arguments, false)),
         Command::Cancel(arguments) => on(&runtime, cancel::cancel(context, arguments)),
+        Command::Backups(command) => on(&runtime, backups::backups(context, command)),
         Command::Journal(command) => on(&runtime, journal::journal(context, command)),
     }
 }
