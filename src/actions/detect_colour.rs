@@ -3,7 +3,7 @@
 use super::kubernetes::{Place, failed};
 use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::rights::Right;
-use crate::cluster::traffic::{backends, selector};
+use crate::cluster::traffic::{backends, live_services, route_at, selector};
 use crate::cluster::{Address, Clusters, Object};
 use crate::record::{Mark, Reversibility, Settled, Target};
 use schemars::JsonSchema;
@@ -31,7 +31,10 @@ pub struct DetectColourParams {
     /// The Service whose selector tells, instead of an Ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The blue side: a Service behind the Ingress, or a value in the Service's selector.
+    /// The HTTPRoute whose backends with a weight tell, instead of an Ingress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The blue side: a Service behind the Ingress or HTTPRoute, or a value in the Service's selector.
     pub blue: String,
     /// The green side.
     pub green: String,
@@ -42,9 +45,10 @@ pub struct DetectColourParams {
 
 impl DetectColourParams {
     fn at(&self, namespace: &str) -> Address {
-        match (&self.ingress, &self.service) {
-            (Some(name), _) => Address::known("Ingress", namespace, name),
-            (None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
+        match (&self.ingress, &self.route, &self.service) {
+            (Some(name), _, _) => Address::known("Ingress", namespace, name),
+            (None, Some(name), _) => route_at(namespace, name),
+            (None, None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -82,9 +86,10 @@ fn colours(params: &DetectColourParams, live: Option<Colour>) -> Colours {
 /// Which of the two names is among those that traffic goes to.
 fn judge(params: &DetectColourParams, object: Option<&Object>) -> Result<Colours, ActionError> {
     let Some(object) = object else { return Ok(colours(params, None)) };
-    let names: Vec<String> = match params.ingress {
-        Some(_) => backends(object).into_iter().map(|backend| backend.service).collect(),
-        None => selector(object).into_values().collect(),
+    let names: Vec<String> = match (&params.ingress, &params.route) {
+        (Some(_), _) => backends(object).into_iter().map(|backend| backend.service).collect(),
+        (None, Some(_)) => live_services(object),
+        (None, None) => selector(object).into_values().collect(),
     };
     match (names.contains(&params.blue), names.contains(&params.green)) {
         (true, true) => {
@@ -124,10 +129,10 @@ impl Action for DetectColour {
 
     fn problems(&self, params: &DetectColourParams) -> Vec<String> {
         let mut problems = Vec::new();
-        match (&params.ingress, &params.service) {
-            (Some(_), Some(_)) => problems.push("say `ingress` or `service`, not both".to_owned()),
-            (None, None) => problems.push("say which `ingress` or `service` traffic comes through".to_owned()),
-            _ => {}
+        match [&params.ingress, &params.route, &params.service].iter().filter(|name| name.is_some()).count() {
+            0 => problems.push("say which `ingress`, `route` or `service` traffic comes through".to_owned()),
+            1 => {}
+            _ => problems.push("say only one of `ingress`, `route` and `service`".to_owned()),
         }
         if params.blue == params.green {
             problems.push(format!("`blue` and `green` are both `{}`: name two sides", params.blue));
@@ -199,6 +204,17 @@ mod tests {
     fn traffic_to_both_sides_is_no_answer() {
         let error = judge(&params("ingress"), Some(&ingress(&["web-blue", "web-green"]))).unwrap_err();
         insta::assert_snapshot!(error, @"traffic of ingress/api goes to both `web-blue` and `web-green`");
+    }
+
+    #[test]
+    fn of_a_route_the_side_with_a_weight_is_live() {
+        let route = |blue: i64, green: i64| {
+            let refs = json!([{ "name": "web-blue", "weight": blue }, { "name": "web-green", "weight": green }]);
+            Object(json!({ "kind": "HTTPRoute", "metadata": { "name": "api" }, "spec": { "rules": [{ "backendRefs": refs }] } }))
+        };
+        assert_eq!(judge(&params("route"), Some(&route(0, 100))).unwrap().live, Some(Colour::Green));
+        assert_eq!(judge(&params("route"), Some(&route(1, 0))).unwrap().live, Some(Colour::Blue));
+        assert!(judge(&params("route"), Some(&route(90, 10))).is_err());
     }
 
     #[test]

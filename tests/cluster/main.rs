@@ -15,6 +15,7 @@ mod objects;
 mod others;
 mod preview;
 mod restore;
+mod routes;
 mod secrets;
 mod stage;
 mod world;

@@ -1,5 +1,6 @@
 //! `switch-ingress`: moves traffic from one side to the other, proves that it arrives, and moves it back at once.
 
+mod accepted;
 mod plan;
 mod verify;
 
@@ -11,7 +12,7 @@ use super::kubernetes::{
 };
 use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::cluster::rights::Right;
-use crate::cluster::traffic::wait_fit;
+use crate::cluster::traffic::{gateway_at, route_at, wait_fit};
 use crate::cluster::{Address, Clusters, Object};
 use crate::ids::Period;
 use crate::ports::{Clock, Http};
@@ -49,6 +50,9 @@ pub struct SwitchIngressParams {
     /// The Ingress whose backends are switched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress: Option<String>,
+    /// The HTTPRoute of the Gateway API whose weights are switched, instead of an Ingress.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The Service that its traffic goes to from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -64,7 +68,7 @@ pub struct SwitchIngressParams {
     /// Only backends of this path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Only backends that lead to this Service. Needed when the Ingress leads to several.
+    /// Only backends that lead to this Service. Needed when the Ingress or HTTPRoute leads to several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// How to see that traffic arrives.
@@ -95,7 +99,7 @@ pub struct Switched {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BeforeSwitch {
-    /// The Ingress or Service.
+    /// The Ingress, HTTPRoute or Service.
     pub image: Image,
     /// Ready endpoints of the old side at that time.
     pub ready: usize,
@@ -103,9 +107,10 @@ pub struct BeforeSwitch {
 
 impl SwitchIngressParams {
     fn at(&self, namespace: &str) -> Address {
-        match (&self.ingress, &self.service) {
-            (Some(name), _) => Address::known("Ingress", namespace, name),
-            (None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
+        match (&self.ingress, &self.route, &self.service) {
+            (Some(name), _, _) => Address::known("Ingress", namespace, name),
+            (None, Some(name), _) => route_at(namespace, name),
+            (None, None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
         }
     }
 
@@ -200,10 +205,12 @@ impl SwitchIngress {
         }
         cx.read.doing(format!("switching {} back", change.at));
         let (mark, live) = undo(&place, key, &change).await?;
-        if let (Some(verify), Some(live), true) = (&params.verify, live, mark.kind == MarkKind::Restored)
-            && let Some(question) = plan::question(params, verify, &live)?
-        {
-            let asked = question.of_any_side();
+        let Some(live) = live.filter(|_| mark.kind == MarkKind::Restored) else { return Ok(mark) };
+        if let Err(why) = accepted::wait_accepted(&cx.read, &place, &change.at, &live).await? {
+            return Err(ActionError::transient(format!("{} was switched back, but {why}", change.at)));
+        }
+        if let Some(verify) = &params.verify {
+            let asked = plan::question(params, verify, &live, plan::authority(&place, &live).await?)?.of_any_side();
             asked
                 .ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text))
                 .await
@@ -254,6 +261,12 @@ impl Action for SwitchIngress {
         let mut rights = patch_rights(&params.at(&place.namespace));
         let slices = Address::known("EndpointSlice", &place.namespace, "");
         rights.extend(["list", "watch"].map(|verb| Right::on(verb, &slices)));
+        if params.route.is_some() {
+            rights.extend(["list", "watch"].map(|verb| Right::on(verb, &params.at(&place.namespace))));
+            if params.verify.as_ref().is_some_and(|verify| verify.url.is_none()) {
+                rights.push(Right::on("get", &gateway_at(&place.namespace, "")));
+            }
+        }
         place.lacking(&rights).await
     }
 
@@ -261,11 +274,16 @@ impl Action for SwitchIngress {
         let (place, at, live) = self.look(&cx.read.scope, params).await?;
         let switch = plan::plan(params, &live)?;
         let changes = !switch.operations.is_empty();
+        if let Err(why) = accepted::wait_accepted(&cx.read, &place, &at, &live).await? {
+            return Err(ActionError::permanent(format!("{at} leads no traffic that could be switched: {why}")));
+        }
         self.wait_fit(&cx.read, &place, params, &switch).await?;
-        let live = if changes { self.switch(cx, params, (&place, at, live), &switch).await? } else { live };
-        if let Some(verify) = &params.verify
-            && let Some(question) = plan::question(params, verify, &live)?
-        {
+        let live = if changes { self.switch(cx, params, (&place, at.clone(), live), &switch).await? } else { live };
+        if let Err(why) = accepted::wait_accepted(&cx.read, &place, &at, &live).await? {
+            return Err(ActionError::permanent(format!("{at} was switched, but {why}")));
+        }
+        if let Some(verify) = &params.verify {
+            let question = plan::question(params, verify, &live, plan::authority(&place, &live).await?)?;
             cx.read.doing(format!("asking {}", question.url));
             let asking = question.ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text));
             tokio::select! {

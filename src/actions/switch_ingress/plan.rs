@@ -1,17 +1,18 @@
-//! What a switch means for the Ingress or Service as it is: operations, sides, the question that proves it. It sends nothing.
+//! What a switch means for the Ingress, HTTPRoute or Service as it is: operations, sides, the question that proves it. It sends nothing.
 
 use super::SwitchIngressParams;
 use super::verify::{Question, Verify};
 use crate::action::ActionError;
 use crate::actions::kubernetes::{Place, failed, target};
 use crate::cluster::traffic::{
-    Side, Which, address, backends, behind, choose, ready, selector, switch_backends, switch_selector, watch_sides,
+    Side, Which, address, backends, behind, choose, gateway_authority, gateways, hostname, live_services, ready, selector, switch_backends,
+    switch_route, switch_selector, watch_sides,
 };
 use crate::cluster::{Address, Object, Reference};
 use crate::record::Target;
 use serde_json::Value;
 
-/// A switch of one Ingress or Service.
+/// A switch of one Ingress, HTTPRoute or Service.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Switch {
     /// Where traffic goes now; none when that is where it should go.
@@ -25,17 +26,20 @@ pub(super) struct Switch {
 /// Mistakes in the parameters.
 pub(super) fn problems(params: &SwitchIngressParams) -> Vec<String> {
     let mut problems = Vec::new();
-    match (&params.ingress, &params.service) {
-        (Some(_), Some(_)) => problems.push("say `ingress` or `service`, not both".to_owned()),
-        (None, None) => problems.push("say which `ingress` or `service` is switched".to_owned()),
-        (Some(_), None) if params.to.is_none() => problems.push("say the Service that traffic goes `to`".to_owned()),
-        (None, Some(_)) if params.selector.is_empty() => problems.push("say the `selector` of the pods that traffic goes to".to_owned()),
-        _ => {}
+    let named = [&params.ingress, &params.route, &params.service].iter().filter(|name| name.is_some()).count();
+    match named {
+        0 => problems.push("say which `ingress`, `route` or `service` is switched".to_owned()),
+        1 if params.service.is_none() && params.to.is_none() => problems.push("say the Service that traffic goes `to`".to_owned()),
+        1 if params.service.is_some() && params.selector.is_empty() => {
+            problems.push("say the `selector` of the pods that traffic goes to".to_owned());
+        }
+        1 => {}
+        _ => problems.push("say only one of `ingress`, `route` and `service`".to_owned()),
     }
     if params.service.is_some() && (params.to.is_some() || params.from.is_some() || params.host.is_some() || params.path.is_some()) {
-        problems.push("`to`, `from`, `host` and `path` belong to an `ingress`".to_owned());
+        problems.push("`to`, `from`, `host` and `path` belong to an `ingress` or a `route`".to_owned());
     }
-    if params.ingress.is_some() && !params.selector.is_empty() {
+    if params.service.is_none() && named > 0 && !params.selector.is_empty() {
         problems.push("`selector` belongs to a `service`".to_owned());
     }
     problems
@@ -43,7 +47,7 @@ pub(super) fn problems(params: &SwitchIngressParams) -> Vec<String> {
 
 /// What has to be done to this object.
 pub(super) fn plan(params: &SwitchIngressParams, live: &Object) -> Result<Switch, ActionError> {
-    if params.ingress.is_none() {
+    if params.service.is_some() {
         let old = selector(live);
         let mut new = old.clone();
         new.extend(params.selector.clone());
@@ -52,7 +56,12 @@ pub(super) fn plan(params: &SwitchIngressParams, live: &Object) -> Result<Switch
     }
     let to = params.to.as_deref().unwrap_or_default();
     let which = Which { host: params.host.as_deref(), path: params.path.as_deref(), from: params.from.as_deref() };
-    let chosen = choose(live, &which, to).map_err(|error| ActionError::permanent(error.to_string()))?;
+    let refused = |error: crate::cluster::traffic::TrafficError| ActionError::permanent(error.to_string());
+    if params.route.is_some() {
+        let switch = switch_route(live, &which, to).map_err(refused)?;
+        return Ok(Switch { old: switch.old.map(Side::Service), new: Side::Service(to.to_owned()), operations: switch.operations });
+    }
+    let chosen = choose(live, &which, to).map_err(refused)?;
     let old = chosen.first().map(|backend| Side::Service(backend.service.clone()));
     Ok(Switch { old, new: Side::Service(to.to_owned()), operations: switch_backends(&chosen, to) })
 }
@@ -71,6 +80,10 @@ pub(super) fn from_known(params: &SwitchIngressParams, first: &Object) -> Switch
 pub(super) fn old_side(before: &Object, after: &Object) -> Option<Side> {
     if before.kind() == "Service" {
         return (selector(before) != selector(after)).then(|| Side::Pods(selector(before)));
+    }
+    if before.kind() == "HTTPRoute" {
+        let now = live_services(after);
+        return live_services(before).into_iter().find(|service| !now.contains(service)).map(Side::Service);
     }
     let (old, new) = (backends(before), backends(after));
     let moved =
@@ -104,19 +117,37 @@ impl Switch {
     }
 }
 
-/// The question that shows whether traffic arrives.
-pub(super) fn question(params: &SwitchIngressParams, verify: &Verify, live: &Object) -> Result<Option<Question>, ActionError> {
+/// Where traffic of this object comes in, as far as the cluster tells.
+pub(super) async fn authority(place: &Place, live: &Object) -> Result<Option<String>, ActionError> {
+    match live.kind() {
+        "Ingress" => Ok(address(live)),
+        "HTTPRoute" => {
+            for (at, parent) in gateways(live) {
+                let gateway = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+                if let Some(authority) = gateway.and_then(|gateway| gateway_authority(&gateway, parent)) {
+                    return Ok(Some(authority));
+                }
+            }
+            Ok(None)
+        }
+        _ => Ok(live.number("/spec/ports/0/port").map(|port| format!("{}:{port}", live.text("/spec/clusterIP")))),
+    }
+}
+
+/// The question that shows whether traffic arrives. `authority` is where it comes in.
+pub(super) fn question(
+    params: &SwitchIngressParams,
+    verify: &Verify,
+    live: &Object,
+    authority: Option<String>,
+) -> Result<Question, ActionError> {
+    let of_rules = || backends(live).into_iter().find_map(|backend| backend.host).or_else(|| hostname(live));
     if let Some(url) = &verify.url {
-        return Ok(Some(Question::new(verify, url.clone(), None)));
+        return Ok(Question::new(verify, url.clone(), None));
     }
     let path = verify.path.as_deref().unwrap_or("/");
-    let host = params.host.clone().or_else(|| backends(live).into_iter().find_map(|backend| backend.host));
-    let authority = match params.ingress {
-        Some(_) => address(live),
-        None => live.number("/spec/ports/0/port").map(|port| format!("{}:{port}", live.text("/spec/clusterIP"))),
-    };
     match authority.filter(|authority| !authority.starts_with("None") && !authority.starts_with(':')) {
-        Some(authority) => Ok(Some(Question::new(verify, format!("http://{authority}{path}"), host))),
+        Some(authority) => Ok(Question::new(verify, format!("http://{authority}{path}"), params.host.clone().or_else(of_rules))),
         None => Err(ActionError::permanent(format!("{} tells no address to ask at", live.reference())).hint("say `verify: { url: ... }`")),
     }
 }
@@ -126,7 +157,7 @@ mod tests {
     use super::{from_known, old_side, plan, problems, question};
     use crate::actions::switch_ingress::{SwitchIngressParams, Verify};
     use crate::cluster::Object;
-    use crate::cluster::traffic::Side;
+    use crate::cluster::traffic::{Side, address};
     use serde_json::{Value, json};
 
     fn params(value: Value) -> SwitchIngressParams {
@@ -174,18 +205,19 @@ mod tests {
     fn the_question_goes_to_the_ingress_own_address() {
         let params = params(json!({ "ingress": "api", "to": "green" }));
         let verify = Verify { path: Some("/health".to_owned()), ..Verify::default() };
-        let asked = question(&params, &verify, &ingress("green")).unwrap().unwrap();
+        let asked = question(&params, &verify, &ingress("green"), address(&ingress("green"))).unwrap();
         assert_eq!((asked.url.as_str(), asked.host.as_deref()), ("http://10.0.0.9/health", Some("api.example")));
         let mut nowhere = ingress("green");
         nowhere.0["status"] = Value::Null;
-        insta::assert_snapshot!(question(&params, &verify, &nowhere).unwrap_err(), @"ingress/api tells no address to ask at");
+        assert_eq!(address(&nowhere), None);
+        insta::assert_snapshot!(question(&params, &verify, &nowhere, None).unwrap_err(), @"ingress/api tells no address to ask at");
     }
 
     #[test]
     fn what_does_not_fit_together_is_told() {
         insta::assert_snapshot!(problems(&params(json!({ "service": "web", "to": "x" }))).join("\n"), @r"
         say the `selector` of the pods that traffic goes to
-        `to`, `from`, `host` and `path` belong to an `ingress`
+        `to`, `from`, `host` and `path` belong to an `ingress` or a `route`
         ");
         assert!(problems(&params(json!({ "ingress": "api", "to": "x" }))).is_empty());
     }

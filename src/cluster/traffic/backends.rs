@@ -35,9 +35,27 @@ pub enum TrafficError {
         /// Where it leads.
         known: String,
     },
+    /// A rule of a route gives parts of its traffic to more sides than two.
+    #[error("a rule of {route} splits its traffic among several old Services ({known}): bring it to one side first")]
+    Shared {
+        /// The HTTPRoute.
+        route: String,
+        /// Where it leads.
+        known: String,
+    },
+    /// A backend that is missing cannot be made like the old one.
+    #[error("{route} has no backend {to}, and that of {old} has filters: add the backend {to} with weight 0 and the filters that it needs")]
+    Filtered {
+        /// The HTTPRoute.
+        route: String,
+        /// The old side.
+        old: String,
+        /// The new side.
+        to: String,
+    },
 }
 
-/// Which backends of an Ingress are meant.
+/// Which backends of an Ingress or HTTPRoute are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Which<'a> {
     /// Only those of this host.

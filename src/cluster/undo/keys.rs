@@ -52,7 +52,7 @@ pub(super) fn element_key(path: &Path, element: &Value) -> Option<String> {
         return element.as_str().map(str::to_owned);
     }
     // A route's rules have no name: what a rule matches is what it is.
-    if fields == ["spec", "rules"] && element.get("backendRefs").is_some() {
+    if fields == ["spec", "rules"] && ["backendRefs", "matches"].iter().any(|field| element.get(field).is_some()) {
         return Some(element.get("matches").map(Value::to_string).unwrap_or_default());
     }
     let (_, names) = KEYS.iter().find(|(end, _)| fields.ends_with(end))?;

@@ -139,3 +139,20 @@ fn what_the_server_and_controllers_write_is_nobodys_change() {
     assert!(result.kept.is_empty());
     assert_eq!(result.object.0, object("9", "a", 9, "2"));
 }
+
+#[test]
+fn weights_of_a_route_go_back_and_rules_of_others_stay() {
+    let rule = |path: &str, refs: Value| json!({ "matches": [{ "path": { "type": "PathPrefix", "value": path } }], "backendRefs": refs });
+    let backend = |name: &str, weight: u32| json!({ "group": "", "kind": "Service", "name": name, "port": 80, "weight": weight });
+    let redirect = |path: &str| json!({ "matches": [{ "path": { "value": path } }], "filters": [{ "type": "RequestRedirect" }] });
+    let route = |rules: Value| json!({ "spec": { "rules": rules } });
+    let moved = rule("/", json!([backend("blue", 0), backend("green", 100)]));
+    let before = route(json!([redirect("/a"), redirect("/b"), rule("/", json!([backend("blue", 1)]))]));
+    let after = route(json!([redirect("/a"), redirect("/b"), moved]));
+    let live = route(json!([redirect("/a"), redirect("/b"), moved, rule("/new", json!([backend("other", 1)]))]));
+    let wanted =
+        json!([redirect("/a"), redirect("/b"), rule("/", json!([backend("blue", 1)])), rule("/new", json!([backend("other", 1)]))]);
+    let result = run(before, after, live);
+    assert_eq!(result.object.0["spec"]["rules"], wanted);
+    assert!(result.kept.is_empty());
+}
