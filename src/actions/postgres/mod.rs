@@ -103,7 +103,7 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
 
 impl Server {
     /// The same server, where the database itself is about to be renamed: nobody may be connected to it then.
-    pub(super) fn from_outside(self) -> Self {
+    pub(super) fn seen_from_outside(self) -> Self {
         // Both are there on every server that nobody has stripped.
         let home = if self.database == "postgres" { "template1" } else { "postgres" };
         Self { home: home.to_owned(), ..self }

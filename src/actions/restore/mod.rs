@@ -314,7 +314,7 @@ impl Restore {
             series,
         };
         let server = dump.server().await?;
-        Ok(work::Work { dump, server: server.from_outside(), aside: database_name("before", cx) })
+        Ok(work::Work { dump, server: server.seen_from_outside(), aside: database_name("before", cx) })
     }
 }
 
