@@ -30,6 +30,7 @@ fn the_help_is_what_a_person_needs_first() {
       reject    Say no to a step that asks: the run is rolled back
       cancel    Stop a run that is under way in another process, and roll it back
       journal   Check, export and import the journals of runs
+      backups   List, check, thin out and take out backups
       help      Print this message or the help of the given subcommand(s)
 
     Options:

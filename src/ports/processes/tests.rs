@@ -190,7 +190,8 @@ impl Drop for Stranger {
 #[tokio::test]
 async fn an_orphan_is_ended_although_nobody_asks_for_its_end() {
     // The shell becomes a program that never asks how its child ended, as process 1 of many containers.
-    let script = "set -m; env $MARK BOWLINE_STEP=busy sh -c 'sleep 600 & wait' & echo $!; exec sleep 600";
+    // The program itself says who it is: before it is one, it has no mark.
+    let script = "set -m; env $MARK BOWLINE_STEP=busy sh -c 'echo $$; sleep 600 & wait' & exec sleep 600";
     let stranger = Stranger::new(script, "20261121-120300-aa01");
     let begun = Instant::now();
     let ended = SystemProcesses.end_orphans(&run_id("20261121-120300-aa01")).await;
