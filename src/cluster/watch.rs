@@ -11,6 +11,8 @@ use kube::api::{Api, DynamicObject};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 /// What to watch.
@@ -41,8 +43,10 @@ impl Watched {
 type News = (usize, Result<Event<DynamicObject>, watcher::Error>);
 type Objects = BTreeMap<(Option<String>, String), Object>;
 
-/// Watches that are open.
+/// Watches that are open. They list first, and go on watching only when somebody waits for more: what is as it should be at first sight
+/// costs one request a kind.
 pub struct Watch {
+    listing: Vec<BoxStream<'static, News>>,
     streams: SelectAll<BoxStream<'static, News>>,
     seen: Vec<Seen>,
     trouble: Option<String>,
@@ -58,7 +62,7 @@ struct Seen {
 impl Watch {
     /// Opens watches.
     pub fn open(cluster: &Cluster, what: Vec<Watched>) -> Self {
-        let mut streams = SelectAll::new();
+        let mut listing = Vec::new();
         let mut seen = Vec::new();
         for (index, watched) in what.into_iter().enumerate() {
             let resource = watched.kind.resource();
@@ -68,10 +72,10 @@ impl Watch {
                 _ => Api::all_with(client, &resource),
             };
             let config = watcher::Config { field_selector: watched.fields, label_selector: watched.labels, ..watcher::Config::default() };
-            streams.push(watcher(api, config).default_backoff().map(move |news| (index, news)).boxed());
+            listing.push(watcher(api, config).default_backoff().map(move |news| (index, news)).boxed());
             seen.push(Seen::of(watched.kind));
         }
-        Self { streams, seen, trouble: None }
+        Self { listing, streams: SelectAll::new(), seen, trouble: None }
     }
 
     /// Waits for news, and takes in all that have arrived. Returns for the first time when everything was seen once.
@@ -82,19 +86,38 @@ impl Watch {
     /// # Cancel safety
     /// Nothing is lost when this is dropped.
     pub async fn changed(&mut self) -> Result<(), ApiError> {
-        loop {
-            match self.streams.next().await {
-                Some(news) => self.take(news)?,
-                // Watches never end by themselves; without any there is nothing to wait for.
-                None => return Err(ApiError::lost("nothing is watched any more")),
-            }
-            while let Some(Some(news)) = self.streams.next().now_or_never() {
-                self.take(news)?;
-            }
-            if self.seen.iter().all(|seen| seen.complete) {
-                return Ok(());
+        if !self.listing.is_empty() {
+            return self.list().await;
+        }
+        match self.streams.next().await {
+            Some(news) => self.take(news)?,
+            // Watches never end by themselves; without any there is nothing to wait for.
+            None => return Err(ApiError::lost("nothing is watched any more")),
+        }
+        while let Some(Some(news)) = self.streams.next().now_or_never() {
+            self.take(news)?;
+        }
+        Ok(())
+    }
+
+    /// Until each was seen once. A stream that is not asked for more does not begin to watch.
+    async fn list(&mut self) -> Result<(), ApiError> {
+        while !self.listing.is_empty() {
+            let (place, news) = poll_fn(|context| {
+                let ready = |(place, stream): (usize, &mut BoxStream<'static, News>)| match stream.poll_next_unpin(context) {
+                    Poll::Ready(Some(news)) => Some((place, news)),
+                    _ => None,
+                };
+                self.listing.iter_mut().enumerate().find_map(ready).map_or(Poll::Pending, Poll::Ready)
+            })
+            .await;
+            let index = news.0;
+            self.take(news)?;
+            if self.seen[index].complete {
+                self.streams.push(self.listing.swap_remove(place));
             }
         }
+        Ok(())
     }
 
     /// The objects of a kind.
