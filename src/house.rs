@@ -18,7 +18,7 @@ const TABLE: [(&str, &[&str]); 16] = [
     ("engine/core", &["ids", "record"]),
     ("engine", &["ids", "record", "action", "plan", "journal", "event", "expr", "ports"]),
     ("cluster", &["ids", "ports"]),
-    ("probe", &["ids", "ports"]),
+    ("probe", &["ids", "expr", "ports"]),
     ("archive", &["ids", "ports"]),
     ("actions", &["ids", "record", "action", "expr", "ports", "cluster", "probe", "archive"]),
     (

@@ -6,7 +6,7 @@ use super::logs::Logs;
 use crate::action::Registry;
 use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
-use crate::ports::{Clock, Gate, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
+use crate::ports::{Gate, Ports};
 use crate::report::called::Called;
 use crate::report::json::Json;
 use crate::report::lines::Lines;
@@ -164,20 +164,12 @@ fn key() -> Option<String> {
 
 /// The outside as it is.
 fn ports(common: &Common, gate: &Gate) -> Ports {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     #[cfg(not(feature = "kubernetes"))]
     let _ = (common, gate);
-    Ports {
-        clock,
-        random: Arc::new(SystemRandom::default()),
-        processes: Arc::new(SystemProcesses),
-        files: Arc::new(SystemFiles),
-        host: Arc::new(SystemHost),
-        http: Arc::new(NetworkHttp::default()),
-        tcp: Arc::new(NetworkTcp),
+    Ports::system(
         #[cfg(feature = "kubernetes")]
-        kubernetes: Arc::new(crate::ports::Kubeconfig { path: common.kubeconfig.clone(), gate: gate.clone() }),
-    }
+        crate::ports::Kubeconfig { path: common.kubeconfig.clone(), gate: gate.clone() },
+    )
 }
 
 /// What the next command must say again: not what the environment says, which clap took for an argument.

@@ -2,8 +2,7 @@
 
 use crate::action::RunScope;
 use crate::ids::{PlanName, RunId};
-use crate::ports::{NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
-use std::sync::Arc;
+use crate::ports::Ports;
 
 pub fn scope() -> RunScope {
     RunScope {
@@ -16,15 +15,8 @@ pub fn scope() -> RunScope {
 }
 
 pub fn ports() -> Ports {
-    Ports {
-        clock: Arc::new(SystemClock),
-        random: Arc::new(SystemRandom::default()),
-        processes: Arc::new(SystemProcesses),
-        files: Arc::new(SystemFiles),
-        host: Arc::new(SystemHost),
-        http: Arc::new(NetworkHttp::default()),
-        tcp: Arc::new(NetworkTcp),
+    Ports::system(
         #[cfg(feature = "kubernetes")]
-        kubernetes: Arc::new(crate::ports::Kubeconfig::default()),
-    }
+        crate::ports::Kubeconfig::default(),
+    )
 }

@@ -11,10 +11,13 @@ mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod names;
+mod postgres;
 mod processes;
 mod random;
 mod script;
 mod tcp;
+mod tls;
 
 pub use clock::{Clock, SystemClock};
 #[cfg(feature = "kubernetes")]
@@ -25,12 +28,15 @@ pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, NotReached, REQUEST_TIMEOUT};
+pub use names::{NameError, Names, SystemNames};
+pub use postgres::{NetworkPostgres, Postgres, SqlAnswer, SqlError, SqlQuestion};
 #[cfg(feature = "kubernetes")]
 pub(crate) use processes::Capture;
 pub use processes::{Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
 pub use random::{Random, SystemRandom};
 pub use script::Script;
 pub use tcp::{NetworkTcp, Tcp, TcpError};
+pub use tls::{Certificate, NetworkTls, Tls, TlsError, TlsQuestion};
 
 use std::sync::Arc;
 
@@ -51,7 +57,33 @@ pub struct Ports {
     pub http: Arc<dyn Http>,
     /// Servers of any other protocol.
     pub tcp: Arc<dyn Tcp>,
+    /// Host names.
+    pub names: Arc<dyn Names>,
+    /// Servers' certificates.
+    pub tls: Arc<dyn Tls>,
+    /// Databases.
+    pub postgres: Arc<dyn Postgres>,
     /// Kubernetes API servers.
     #[cfg(feature = "kubernetes")]
     pub kubernetes: Arc<dyn Kubernetes>,
+}
+
+impl Ports {
+    /// The outside as it is.
+    pub fn system(#[cfg(feature = "kubernetes")] kubernetes: Kubeconfig) -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom::default()),
+            processes: Arc::new(SystemProcesses),
+            files: Arc::new(SystemFiles),
+            host: Arc::new(SystemHost),
+            http: Arc::new(NetworkHttp::default()),
+            tcp: Arc::new(NetworkTcp),
+            names: Arc::new(SystemNames),
+            tls: Arc::new(NetworkTls),
+            postgres: Arc::new(NetworkPostgres),
+            #[cfg(feature = "kubernetes")]
+            kubernetes: Arc::new(kubernetes),
+        }
+    }
 }

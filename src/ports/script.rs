@@ -30,6 +30,20 @@ impl Script {
         }
     }
 
+    /// The whole of it, so that no two are the same.
+    pub fn whole(&self) -> String {
+        match self {
+            Script::Shell(text) => text.clone(),
+            Script::Program { program, args } => {
+                let words = std::iter::once(program).chain(args).map(|word| match word.contains(char::is_whitespace) || word.is_empty() {
+                    true => format!("'{word}'"),
+                    false => word.clone(),
+                });
+                words.collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+
     /// One line for people.
     pub fn title(&self) -> String {
         let whole = match self {

@@ -1,18 +1,24 @@
 //! One question put to a service, with what is expected of the answer. It knows no plan, no run and no cluster.
 
 mod command;
+mod dns;
 mod expect;
 mod http;
 mod patience;
+mod postgres;
 mod tcp;
+mod tls;
 
 pub use command::{CommandExpect, CommandProbe};
-pub use expect::{HttpExpect, JsonExpect, StatusExpect};
-pub use http::{Body, HttpProbe};
+pub use dns::{DnsExpect, DnsProbe};
+pub use expect::{ConditionExpect, HttpExpect, JsonExpect, StatusExpect};
+pub use http::{BasicAuth, Body, HttpProbe};
 pub use patience::Patience;
+pub use postgres::{PostgresExpect, PostgresProbe};
 pub use tcp::TcpProbe;
+pub use tls::{TlsExpect, TlsProbe};
 
-use crate::ports::{Clock, Http, Ports, Processes, Tcp};
+use crate::ports::{Clock, Http, Names, Ports, Postgres, Processes, Tcp, Tls};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +37,12 @@ pub enum Probe {
     Http(Box<HttpProbe>),
     /// A TCP connection: somebody takes it.
     Tcp(TcpProbe),
+    /// A host's name: it stands for an address.
+    Dns(DnsProbe),
+    /// A TLS handshake: the certificate is good, and for long enough.
+    Tls(TlsProbe),
+    /// A query to a PostgreSQL, in a session that may only read.
+    Postgres(Box<PostgresProbe>),
     /// A program on this machine, which only looks.
     Command(CommandProbe),
 }
@@ -51,6 +63,12 @@ pub struct Outside {
     pub http: Arc<dyn Http>,
     /// For `tcp`.
     pub tcp: Arc<dyn Tcp>,
+    /// For `dns`.
+    pub names: Arc<dyn Names>,
+    /// For `tls`.
+    pub tls: Arc<dyn Tls>,
+    /// For `postgres`.
+    pub postgres: Arc<dyn Postgres>,
     /// For `command`.
     pub processes: Arc<dyn Processes>,
     /// For waiting.
@@ -60,7 +78,15 @@ pub struct Outside {
 impl Outside {
     /// Those of the program.
     pub fn of(ports: &Ports) -> Self {
-        Self { http: ports.http.clone(), tcp: ports.tcp.clone(), processes: ports.processes.clone(), clock: ports.clock.clone() }
+        Self {
+            http: ports.http.clone(),
+            tcp: ports.tcp.clone(),
+            names: ports.names.clone(),
+            tls: ports.tls.clone(),
+            postgres: ports.postgres.clone(),
+            processes: ports.processes.clone(),
+            clock: ports.clock.clone(),
+        }
     }
 }
 
@@ -73,12 +99,20 @@ pub struct Setting {
     pub secrets: BTreeMap<String, String>,
 }
 
+impl Setting {
+    /// A secret's value, without the end of line that files put behind it.
+    fn secret(&self, name: &str) -> Result<&str, String> {
+        self.secrets.get(name).map(|value| value.trim_end()).ok_or_else(|| format!("the secret `{name}` is not there"))
+    }
+}
+
 impl Probe {
     /// The names of the secrets that it needs.
     pub fn secrets(&self) -> Vec<&str> {
         match self {
-            Probe::Http(probe) => probe.bearer.iter().map(String::as_str).collect(),
-            Probe::Tcp(_) => Vec::new(),
+            Probe::Http(probe) => probe.secrets().collect(),
+            Probe::Tcp(_) | Probe::Dns(_) | Probe::Tls(_) => Vec::new(),
+            Probe::Postgres(probe) => probe.password.iter().map(String::as_str).collect(),
             Probe::Command(probe) => probe.secrets.values().map(String::as_str).collect(),
         }
     }
@@ -88,6 +122,9 @@ impl Probe {
         match self {
             Probe::Http(probe) => probe.problems(based),
             Probe::Tcp(probe) => probe.problems(based),
+            Probe::Dns(probe) => probe.problems(),
+            Probe::Tls(probe) => probe.problems(based),
+            Probe::Postgres(probe) => probe.problems(based),
             Probe::Command(probe) => probe.problems(),
         }
     }
@@ -97,6 +134,9 @@ impl Probe {
         match self {
             Probe::Http(probe) => probe.title(),
             Probe::Tcp(probe) => probe.title(),
+            Probe::Dns(probe) => probe.title(),
+            Probe::Tls(probe) => probe.title(),
+            Probe::Postgres(probe) => probe.title(),
             Probe::Command(probe) => format!("`{}`", probe.run.title()),
         }
     }
@@ -108,6 +148,9 @@ impl Probe {
             Probe::Command(probe) => probe.ask(setting, outside, cancel).await,
             Probe::Http(probe) => unless(cancel, probe.ask(setting, outside)).await,
             Probe::Tcp(probe) => unless(cancel, probe.ask(setting, outside)).await,
+            Probe::Dns(probe) => unless(cancel, probe.ask(outside)).await,
+            Probe::Tls(probe) => unless(cancel, probe.ask(setting, outside)).await,
+            Probe::Postgres(probe) => unless(cancel, probe.ask(setting, outside)).await,
         };
         match complaints.is_empty() {
             true => Verdict::Passed,

@@ -26,13 +26,7 @@ impl TcpProbe {
     }
 
     pub(super) fn problems(&self, based: bool) -> Vec<String> {
-        let has_port =
-            |address: &String| address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        match &self.address {
-            None if !based => vec!["nothing says whom to ask: write `address: host:port`".to_owned()],
-            Some(address) if !has_port(address) => vec![format!("`{address}` is not an address: write it as `host:port`")],
-            _ => Vec::new(),
-        }
+        address_problems(self.address.as_deref(), based)
     }
 
     pub(super) async fn ask(&self, setting: &Setting, outside: &Outside) -> Vec<String> {
@@ -47,8 +41,18 @@ impl TcpProbe {
     }
 }
 
+/// What is wrong with an address that a probe gives, or does not give.
+pub(super) fn address_problems(address: Option<&str>, based: bool) -> Vec<String> {
+    let has_port = |address: &str| address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    match address {
+        None if !based => vec!["nothing says whom to ask: write `address: host:port`".to_owned()],
+        Some(address) if !has_port(address) => vec![format!("`{address}` is not an address: write it as `host:port`")],
+        _ => Vec::new(),
+    }
+}
+
 /// `host:port` of a URL.
-fn authority(base: &str) -> Option<String> {
+pub(super) fn authority(base: &str) -> Option<String> {
     let (scheme, rest) = base.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());

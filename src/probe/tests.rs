@@ -1,7 +1,9 @@
 //! Probes against a scripted server and real programs.
 
 use super::{Outside, Probe, Setting, Verdict};
-use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, NetworkTcp, SystemClock, SystemProcesses};
+use crate::ports::{
+    Http, HttpError, HttpRequest, HttpResponse, NetworkPostgres, NetworkTcp, NetworkTls, SystemClock, SystemNames, SystemProcesses,
+};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -29,7 +31,15 @@ fn probe(value: Value) -> Probe {
 async fn ask(value: Value, status: u16) -> (Verdict, Vec<HttpRequest>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let http = Arc::new(Server(status, requests.clone()));
-    let outside = Outside { http, tcp: Arc::new(NetworkTcp), processes: Arc::new(SystemProcesses), clock: Arc::new(SystemClock) };
+    let outside = Outside {
+        http,
+        tcp: Arc::new(NetworkTcp),
+        names: Arc::new(SystemNames),
+        tls: Arc::new(NetworkTls),
+        postgres: Arc::new(NetworkPostgres),
+        processes: Arc::new(SystemProcesses),
+        clock: Arc::new(SystemClock),
+    };
     let secrets = [("api-token".to_owned(), "t0ken\n".to_owned())].into();
     let setting = Setting { base: Some("http://127.0.0.1:4000/api/".to_owned()), secrets };
     let verdict = probe(value).ask(&setting, &outside, &CancellationToken::new()).await;
@@ -86,7 +96,49 @@ fn mistakes_are_told_before_anything_is_asked() {
     insta::assert_snapshot!(problems(json!({ "http": { "path": "/x" } })), @"`path` needs a place to start from: give the step `base` or `through`, or write `url`");
     insta::assert_snapshot!(problems(json!({ "http": { "path": "/x", "url": "http://a", "bearer": "t", "headers": { "authorization": "x" } } })), @"
     `url` and `path` both say where to ask: keep one
-    `bearer` and the header `Authorization` are the same: keep one
+    `bearer`, `basic` and the header `Authorization` are the same: keep one
     ");
-    insta::assert_snapshot!(serde_json::from_value::<Probe>(json!({ "http": { "paht": "/" } })).unwrap_err(), @"unknown field `paht`, expected one of `url`, `path`, `method`, `headers`, `body`, `bearer`, `timeout`, `expect`");
+    insta::assert_snapshot!(serde_json::from_value::<Probe>(json!({ "http": { "paht": "/" } })).unwrap_err(), @"unknown field `paht`, expected one of `url`, `path`, `method`, `headers`, `body`, `bearer`, `basic`, `secret-headers`, `tries`, `timeout`, `expect`");
+}
+
+#[tokio::test]
+async fn passwords_and_keys_come_from_secrets() {
+    let (verdict, requests) = ask(
+        json!({ "http": { "path": "/", "basic": { "user": "ann", "password": "api-token" }, "secret-headers": { "X-Api-Key": "api-token" } } }),
+        200,
+    )
+    .await;
+    assert_eq!(verdict, Verdict::Passed);
+    let header = |name: &str| requests[0].headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    assert_eq!((header("X-Api-Key"), header("Authorization")), (Some("t0ken"), Some("Basic YW5uOnQwa2Vu")));
+    let mut probe = probe(json!({ "http": { "path": "/", "bearer": "a", "basic": { "user": "ann", "password": "b" }, "tries": 0 } }));
+    insta::assert_snapshot!(probe.problems(true).join("\n"), @r"
+    `bearer`, `basic` and the header `Authorization` are the same: keep one
+    `tries` is from 1 to 1000: a smoke test is no load test
+    ");
+    assert_eq!(probe.secrets(), ["a", "b"]);
+    probe = self::probe(json!({ "http": { "path": "/", "expect": { "percentile": 95 } } }));
+    assert_eq!(probe.problems(true).len(), 2);
+}
+
+#[tokio::test]
+async fn many_tries_are_many_requests_and_one_bad_answer_ends_them() {
+    let (verdict, requests) =
+        ask(json!({ "http": { "path": "/", "tries": 20, "expect": { "latency": "1s", "percentile": 95 } } }), 200).await;
+    assert_eq!((verdict, requests.len()), (Verdict::Passed, 20));
+    let answer = ask(json!({ "http": { "path": "/", "tries": 20 } }), 500).await;
+    assert_eq!(answer.1.len(), 1);
+    insta::assert_snapshot!(failed(answer), @"try 1 of 20: expected status 2xx, got 500");
+}
+
+#[tokio::test]
+async fn a_name_stands_for_addresses() {
+    assert_eq!(ask(json!({ "dns": { "name": "localhost" } }), 200).await.0, Verdict::Passed);
+    let other = json!({ "dns": { "name": "localhost", "expect": { "addresses": ["192.0.2.1"] } } });
+    assert!(failed(ask(other, 200).await).starts_with("expected 192.0.2.1, got "));
+    let wrong = probe(json!({ "dns": { "name": "http://x", "expect": { "addresses": ["ten"], "only": true } } }));
+    insta::assert_snapshot!(wrong.problems(false).join("\n"), @r"
+    `http://x` is not a host's name
+    `ten` is not an IP address
+    ");
 }

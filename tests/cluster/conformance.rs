@@ -7,7 +7,7 @@ use bowline::action::conformance::{Stage, World, faults};
 use bowline::action::{DynAction, Frozen, RunScope};
 use bowline::actions::{Places, registry};
 use bowline::ids::{PlanName, RunId};
-use bowline::ports::{Kubeconfig, NetworkHttp, NetworkTcp, Ports, SystemClock, SystemFiles, SystemHost, SystemProcesses, SystemRandom};
+use bowline::ports::{Kubeconfig, Ports};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -124,16 +124,7 @@ impl Stage for Kit {
 }
 
 fn ports() -> Ports {
-    Ports {
-        clock: Arc::new(SystemClock),
-        random: Arc::new(SystemRandom::default()),
-        processes: Arc::new(SystemProcesses),
-        files: Arc::new(SystemFiles),
-        host: Arc::new(SystemHost),
-        http: Arc::new(NetworkHttp::default()),
-        tcp: Arc::new(NetworkTcp),
-        kubernetes: Arc::new(Kubeconfig::default()),
-    }
+    Ports::system(Kubeconfig::default())
 }
 
 fn kits() -> Vec<(&'static str, Kit)> {

@@ -7,7 +7,7 @@ use crate::action::{
 };
 use crate::actions::pods::{Door, PodCommand, PodProgram, Pods, Reach};
 use crate::ids::StepId;
-use crate::ports::{NetworkHttp, NetworkTcp, SystemClock, SystemProcesses};
+use crate::ports::{NetworkHttp, NetworkPostgres, NetworkTcp, NetworkTls, SystemClock, SystemNames, SystemProcesses};
 use crate::probe::Outside;
 use crate::record::EffectKey;
 use futures::future::{BoxFuture, FutureExt};
@@ -73,6 +73,9 @@ fn action(pod: SocketAddr) -> SmokeTest {
     let outside = Outside {
         http: Arc::new(NetworkHttp::default()),
         tcp: Arc::new(NetworkTcp),
+        names: Arc::new(SystemNames),
+        tls: Arc::new(NetworkTls),
+        postgres: Arc::new(NetworkPostgres),
         processes: Arc::new(SystemProcesses),
         clock: Arc::new(SystemClock),
     };

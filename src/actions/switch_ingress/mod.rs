@@ -4,7 +4,7 @@ mod accepted;
 mod plan;
 mod verify;
 
-pub use verify::{Expect, Verify};
+pub use verify::Verify;
 
 use super::kubernetes::{
     Image, Patched, Patching, Place, failed, fence_late, for_sure, known_patch, namespace_of, patch_rights, settle_patch, stopped, target,

@@ -11,9 +11,9 @@ use serde_json::Value;
 /// A parameter of this name takes the whole output of a step and is written as the step's id.
 const STEP_OUTPUT: &str = "applied-by";
 /// A parameter of this name, where a text is wanted, names a secret.
-const SECRET: &str = "bearer";
+const SECRET: [&str; 2] = ["bearer", "password"];
 /// A mapping of this name has names of secrets for values.
-const SECRETS: &str = "secrets";
+const SECRETS: [&str; 2] = ["secrets", "secret-headers"];
 
 impl Reader<'_, '_> {
     /// The parameters as a template; none, and told, when they do not fit.
@@ -108,8 +108,8 @@ pub(super) fn named_secrets<T>(node: &Node, decoded: &Decoded<T>, found: &mut Ve
     };
     for entry in node.entries() {
         match entry.key.as_str() {
-            SECRET => name(&entry.value),
-            SECRETS => entry.value.entries().iter().for_each(|inner| name(&inner.value)),
+            key if SECRET.contains(&key) => name(&entry.value),
+            key if SECRETS.contains(&key) => entry.value.entries().iter().for_each(|inner| name(&inner.value)),
             _ => {}
         }
     }
