@@ -3,6 +3,7 @@
 use super::erased::{Effects, ErasedTicket};
 use super::{Action, ActionError, EffectError, Intent};
 use crate::ids::{PlanName, RunId, StepId};
+use crate::ports::Script;
 use crate::record::{EffectKey, Settled};
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -35,6 +36,16 @@ impl Frozen {
     /// A file's content.
     pub fn file(&self, path: &str) -> Option<Arc<[u8]>> {
         self.0.get(path).cloned()
+    }
+
+    /// The name under which a command's output is kept: no file is called so.
+    pub fn name_of(command: &Script) -> String {
+        format!("$ {}", command.whole())
+    }
+
+    /// What a command printed when the run opened.
+    pub fn printed(&self, command: &Script) -> Option<Arc<[u8]>> {
+        self.file(&Self::name_of(command))
     }
 }
 

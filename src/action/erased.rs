@@ -2,6 +2,7 @@
 
 use super::cx::{decode, decode_known, encode};
 use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Frozen, Intent, Known, Preview, ReadCx, RunScope, UndoCx};
+use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
@@ -51,6 +52,8 @@ pub struct Prepared {
     pub targets: Vec<Target>,
     /// The files that it reads.
     pub sources: Vec<String>,
+    /// The programs whose output it reads.
+    pub commands: Vec<Script>,
     /// Mistakes in the parameters.
     pub problems: Vec<String>,
     /// An attempt whose end nobody knows may simply be repeated.
@@ -131,6 +134,7 @@ impl<A: Action> DynAction for A {
             reversibility: self.reversibility(&params),
             targets: self.targets(scope, frozen, &params),
             sources: self.sources(&params),
+            commands: self.commands(&params),
             problems: self.problems(&params),
             repeatable: self.repeatable(&params),
             kept: self.is_kept(&params),

@@ -16,6 +16,7 @@ pub use redact::Redactor;
 pub use registry::Registry;
 pub use source::{Source, SourceError};
 
+pub use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target, UndoClass};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -57,6 +58,12 @@ pub trait Action: Sized + Send + Sync + 'static {
 
     /// Names the files beside the plan that this use reads: paths, folders or globs. They are frozen when the run opens.
     fn sources(&self, _params: &Self::Params) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Names programs whose output this use reads like a file. Each runs once, when the run opens, and must only print: see
+    /// [`Frozen::printed`].
+    fn commands(&self, _params: &Self::Params) -> Vec<Script> {
         Vec::new()
     }
 

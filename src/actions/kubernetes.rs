@@ -250,6 +250,7 @@ pub(super) async fn undo(place: &Place, key: EffectKey, change: &Change) -> Resu
     };
     let (kind, notes, object) = match taken {
         TakenBack::Restored(object) => (MarkKind::Restored, Vec::new(), object),
+        TakenBack::Anew(object, notes) => (MarkKind::Restored, notes, Some(object)),
         TakenBack::Kept(object, notes) => (MarkKind::Kept, notes, object),
         TakenBack::Residue(why) => (MarkKind::Residue, vec![why], None),
     };

@@ -17,6 +17,7 @@ pub mod job;
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
 mod naming;
+mod object_condition;
 #[cfg(feature = "kubernetes")]
 pub mod patch;
 pub mod pods;

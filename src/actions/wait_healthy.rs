@@ -2,16 +2,19 @@
 
 use super::applied_by::AppliedBy;
 use super::kubernetes::{Place, evidence, failed, hide_secrets, open_for_evidence, stopped, watch_rights};
+use super::naming::ObjectName;
+use super::object_condition::{condition, holds, values};
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
-use crate::cluster::health::Pin;
-use crate::cluster::health::wait::{Patience, Subject, Unhealthy, WaitError, wait_healthy};
-use crate::cluster::kinds::named;
-use crate::cluster::{Address, Clusters};
+use crate::cluster::health::wait::{Patience, Subject, Unhealthy, WaitError, wait_healthy_by};
+use crate::cluster::health::{Pin, Trouble, Verdict};
+use crate::cluster::{Address, Clusters, Object};
+use crate::expr::Condition;
 use crate::ids::Period;
 use crate::record::{Mark, Reversibility, Settled, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Waits until objects are healthy.
 pub struct WaitHealthy {
@@ -44,9 +47,13 @@ pub struct WaitHealthyParams {
     /// A Job: healthy means that it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
-    /// More objects, each written `deployment/web`, `daemonset/logs`, `service/web`.
+    /// More objects, each written `deployment/web`, `daemonset/logs`, or with group and version `example.com/v1/Gadget/web`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<String>,
+    /// What else must be true of objects of a kind before they are healthy, in CEL: `Certificate: object.status.serial == "7"`. For custom
+    /// resources whose conditions do not say enough.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub healthy_when: BTreeMap<String, String>,
     /// Their namespace; the environment's when none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -70,21 +77,27 @@ pub struct Healthy {
 }
 
 impl WaitHealthyParams {
-    fn subjects(&self, namespace: &str) -> Result<Vec<Subject>, ActionError> {
+    /// Which objects to wait for. Only kinds that are no usual ones are asked for at the cluster.
+    async fn subjects(&self, place: &Place) -> Result<Vec<Subject>, ActionError> {
         let mut subjects = match &self.applied_by {
             None => Vec::new(),
             Some(AppliedBy::Output(output)) => output.objects.iter().map(super::applied_by::AppliedObject::subject).collect(),
             Some(AppliedBy::Step(step)) => return Err(ActionError::permanent(format!("the output of step `{step}` is not known"))),
         };
         let named = [("Deployment", &self.deployment), ("StatefulSet", &self.stateful_set), ("Pod", &self.pod), ("Job", &self.job)];
-        let named = named.into_iter().filter_map(|(kind, name)| name.as_ref().map(|name| Address::known(kind, namespace, name)));
+        let named = named.into_iter().filter_map(|(kind, name)| name.as_ref().map(|name| Address::known(kind, &place.namespace, name)));
         let mut addresses: Vec<Address> = named.collect();
         for text in &self.objects {
-            let found = address(text, namespace).ok_or_else(|| ActionError::permanent(not_an_object(text)))?;
-            addresses.push(found);
+            addresses.push(ObjectName::parse(text).map_err(ActionError::permanent)?.address(place).await?);
         }
         subjects.extend(addresses.into_iter().map(|at| Subject { at, pin: Pin::default() }));
         Ok(subjects)
+    }
+
+    /// The plan's own rules, by kind.
+    fn rules(&self) -> Result<BTreeMap<&str, Condition>, String> {
+        let rules = self.healthy_when.iter().map(|(kind, text)| Ok((kind.as_str(), condition("healthy-when", text)?)));
+        rules.collect()
     }
 
     fn patience(&self) -> Patience {
@@ -97,15 +110,14 @@ impl WaitHealthyParams {
     }
 }
 
-fn address(text: &str, namespace: &str) -> Option<Address> {
-    let (kind, name) = text.split_once('/')?;
-    let kind = named(kind)?;
-    let namespace = kind.namespaced.then(|| namespace.to_owned());
-    (!name.is_empty() && !name.contains('/')).then(|| Address { kind, namespace, name: name.to_owned() })
-}
-
-fn not_an_object(text: &str) -> String {
-    format!("`{text}` names no object: write it as `deployment/web`")
+/// What a rule of the plan's own says of an object.
+fn judge_by(rules: &BTreeMap<&str, Condition>, object: &Object) -> Option<Verdict> {
+    let condition = rules.get(object.kind())?;
+    Some(match holds(condition, object) {
+        Ok(true) => Verdict::Healthy,
+        Ok(false) => Verdict::Waiting(values(condition, object)),
+        Err(why) => Verdict::Failed(Trouble::of(why)),
+    })
 }
 
 fn told(unhealthy: &Unhealthy) -> ActionError {
@@ -139,8 +151,8 @@ impl Action for WaitHealthy {
     }
 
     fn problems(&self, params: &WaitHealthyParams) -> Vec<String> {
-        let mut problems: Vec<String> =
-            params.objects.iter().filter(|text| address(text, "").is_none()).map(|text| not_an_object(text)).collect();
+        let mut problems: Vec<String> = params.objects.iter().filter_map(|text| ObjectName::parse(text).err()).collect();
+        problems.extend(params.rules().err());
         let named = [&params.deployment, &params.stateful_set, &params.pod, &params.job];
         if params.applied_by.is_none() && params.objects.is_empty() && named.iter().all(|name| name.is_none()) {
             problems.push("say what to wait for: `applied-by`, `deployment`, `stateful-set`, `pod`, `job` or `objects`".to_owned());
@@ -158,15 +170,17 @@ impl Action for WaitHealthy {
 
     async fn missing_rights(&self, cx: &ReadCx, params: &WaitHealthyParams) -> Result<Vec<String>, ActionError> {
         let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
-        place.lacking(&watch_rights(&params.subjects(&place.namespace)?)).await
+        place.lacking(&watch_rights(&params.subjects(&place).await?)).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &WaitHealthyParams) -> Result<Healthy, ActionError> {
         let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
-        let subjects = params.subjects(&place.namespace)?;
+        let subjects = params.subjects(&place).await?;
+        let rules = params.rules().map_err(ActionError::permanent)?;
+        let judge = |object: &Object| judge_by(&rules, object);
         let mut tell = |text: String| cx.read.doing(text);
         let waited = tokio::select! {
-            waited = wait_healthy(&place.cluster, &subjects, params.patience(), &mut tell) => waited,
+            waited = wait_healthy_by(&place.cluster, &subjects, params.patience(), &judge, &mut tell) => waited,
             () = cx.read.cancel.cancelled() => return Err(stopped()),
         };
         match waited {
@@ -189,7 +203,7 @@ impl Action for WaitHealthy {
 
     async fn evidence(&self, cx: &ReadCx, params: &WaitHealthyParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {
         let Some(place) = open_for_evidence(&self.clusters, cx, params.namespace.as_deref()).await else { return Vec::new() };
-        let subjects = params.subjects(&place.namespace).unwrap_or_default();
+        let subjects = params.subjects(&place).await.unwrap_or_default();
         let addresses: Vec<Address> = subjects.into_iter().map(|subject| subject.at).collect();
         evidence(cx, &place, gather(&place.cluster, &addresses).await).await
     }
@@ -197,31 +211,52 @@ impl Action for WaitHealthy {
 
 #[cfg(test)]
 mod tests {
-    use super::{WaitHealthyParams, address, told};
-    use crate::cluster::Address;
-    use crate::cluster::health::Trouble;
+    use super::{WaitHealthyParams, judge_by, told};
+    use crate::action::RunScope;
+    use crate::actions::kubernetes::Place;
     use crate::cluster::health::wait::Unhealthy;
+    use crate::cluster::health::{Trouble, Verdict};
+    use crate::cluster::test_server::TestServer;
+    use crate::cluster::{Address, Object};
+    use crate::ids::{PlanName, RunId};
     use serde_json::json;
 
-    #[test]
-    fn objects_are_named_by_kind_and_name() {
-        assert_eq!(address("deployment/web", "shop"), Some(Address::known("Deployment", "shop", "web")));
-        assert_eq!(address("StatefulSet/db", "shop"), Some(Address::known("StatefulSet", "shop", "db")));
-        assert_eq!(address("namespace/shop", "x").unwrap().namespace, None);
-        for wrong in ["web", "gadget/web", "deployment/", "deployment/a/b"] {
-            assert_eq!(address(wrong, "shop"), None, "{wrong}");
+    async fn subjects(params: serde_json::Value) -> Result<Vec<String>, String> {
+        let params: WaitHealthyParams = serde_json::from_value(params).map_err(|error| error.to_string())?;
+        let clusters = crate::actions::test_world::clusters(&TestServer::default());
+        let scope = RunScope {
+            run: RunId::new("20261121-120300-7f3a").unwrap(),
+            plan: PlanName::new("web").unwrap(),
+            environment: None,
+            namespace: None,
+            context: None,
+        };
+        let place = Place::open(&clusters, &scope, None).await.map_err(|error| error.to_string())?;
+        let subjects = params.subjects(&place).await.map_err(|error| error.to_string())?;
+        Ok(subjects.iter().map(|subject| subject.at.to_string()).collect())
+    }
+
+    #[tokio::test]
+    async fn subjects_are_all_that_are_named() {
+        let told = subjects(json!({ "deployment": "web", "objects": ["job/migrate", "StatefulSet/db", "namespace/shop"] })).await.unwrap();
+        assert_eq!(told, ["deployment/web", "job/migrate", "statefulset/db", "namespace/shop"]);
+        assert!(subjects(json!({ "deploymnt": "web" })).await.is_err());
+        assert!(subjects(json!({ "applied-by": "deploy" })).await.is_err());
+        for wrong in ["web", "gadget/web", "deployment/", "deployment/a/b/c/d"] {
+            assert!(subjects(json!({ "objects": [wrong] })).await.is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn subjects_are_all_that_are_named() {
-        let params: WaitHealthyParams =
-            serde_json::from_value(json!({ "deployment": "web", "objects": ["job/migrate"], "stable-for": "10s" })).unwrap();
-        let subjects = params.subjects("shop").unwrap();
-        assert_eq!(subjects.iter().map(|subject| subject.at.to_string()).collect::<Vec<_>>(), ["deployment/web", "job/migrate"]);
-        assert!(serde_json::from_value::<WaitHealthyParams>(json!({ "deploymnt": "web" })).is_err());
-        let by: WaitHealthyParams = serde_json::from_value(json!({ "applied-by": "deploy" })).unwrap();
-        assert!(by.subjects("shop").is_err());
+    fn a_rule_of_the_plans_own_says_when_health_begins() {
+        let rule = |text: &str| -> WaitHealthyParams { serde_json::from_value(json!({ "healthy-when": { "Gadget": text } })).unwrap() };
+        let params = rule("object.status.phase == 'Ready'");
+        let rules = params.rules().unwrap();
+        let gadget = |phase: &str| Object(json!({ "kind": "Gadget", "metadata": { "name": "g" }, "status": { "phase": phase } }));
+        assert_eq!(judge_by(&rules, &gadget("Ready")), Some(Verdict::Healthy));
+        assert_eq!(judge_by(&rules, &gadget("Busy")), Some(Verdict::Waiting("object.status.phase is \"Busy\"".to_owned())));
+        assert_eq!(judge_by(&rules, &Object(json!({ "kind": "Pod" }))), None);
+        insta::assert_snapshot!(rule("status.phase = 1").rules().unwrap_err(), @"`healthy-when` is no condition: `=` is not an operator: `==` compares");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod orphans;
 mod pick;
 mod preview;
 mod print;
+mod printed;
 mod reach;
 mod resume;
 mod run;

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::print;
+use super::printed;
 use crate::action::RunScope;
 use crate::expr::Values;
 use crate::ids::RunId;
@@ -124,6 +125,18 @@ impl OpenedPlan {
         let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         freeze::freeze(&*context.ports.files, folder, &sources).await
+    }
+
+    /// Runs every program whose output the plan reads, and keeps that.
+    ///
+    /// # Errors
+    /// When one fails, or a step does not fit the inputs.
+    pub async fn printed(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
+        let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+        let scope = scope(&self.plan, bound, run);
+        let commands = self.plan.commands(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
+        let folder = self.file.parent().unwrap_or(Path::new("/"));
+        printed::printed(&*context.ports.processes, folder, commands).await
     }
 }
 

@@ -64,7 +64,8 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
     open::tell_warnings(context, &opened.plan);
     let mut bound = open::bound(&opened.plan, choice)?;
     let reaches = reach(context, &opened.plan, &mut bound).await?;
-    let files = opened.files(context, &bound).await?;
+    let mut files = opened.files(context, &bound).await?;
+    files.extend(opened.printed(context, &bound).await?);
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
     Ok(Draft { opened, bound, files, graph, reaches })

@@ -3,7 +3,7 @@
 use super::model::{Does, Input, Plan, Undo, plain};
 use super::read::typed_text;
 use super::suggest::instead;
-use crate::action::{Frozen, Prepared, Registry, RunScope};
+use crate::action::{Frozen, Prepared, Registry, RunScope, Script};
 use crate::expr::{Template, Values};
 use crate::ids::{ActionKind, LockName, LockNamespace, RunId, StepId};
 use miette::Diagnostic;
@@ -153,6 +153,15 @@ impl Plan {
     pub fn sources(&self, registry: &Registry, bound: &Bound, scope: &RunScope) -> Result<Vec<(StepId, String)>, BindProblems> {
         let prepared = self.prepared(registry, bound, scope, &Frozen::default())?.into_iter();
         Ok(prepared.flat_map(|(id, prepared)| prepared.sources.into_iter().map(move |source| (id.clone(), source))).collect())
+    }
+
+    /// The programs whose output steps read, to be run once when the run opens.
+    ///
+    /// # Errors
+    /// As [`Plan::prepared`].
+    pub fn commands(&self, registry: &Registry, bound: &Bound, scope: &RunScope) -> Result<Vec<(StepId, Script)>, BindProblems> {
+        let prepared = self.prepared(registry, bound, scope, &Frozen::default())?.into_iter();
+        Ok(prepared.flat_map(|(id, prepared)| prepared.commands.into_iter().map(move |command| (id.clone(), command))).collect())
     }
 }
 

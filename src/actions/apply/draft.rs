@@ -73,6 +73,14 @@ pub(in crate::actions) fn read(frozen: &Frozen, params: &ApplyParams, namespace:
             }
         }
     }
+    for command in &params.commands {
+        let name = Frozen::name_of(command);
+        match read_file(frozen, &name, params.values.as_ref(), plan) {
+            Ok(more) if more.is_empty() => problems.push(format!("`{name}` printed no manifest")),
+            Ok(more) => drafts.extend(more),
+            Err(problem) => problems.push(problem),
+        }
+    }
     for (index, draft) in drafts.iter().enumerate() {
         if drafts[..index].iter().any(|earlier| earlier.reference(namespace) == draft.reference(namespace)) {
             problems.push(format!("{} is there twice", draft.reference(namespace)));
@@ -146,6 +154,18 @@ mod tests {
     fn frozen(files: &[(&str, &str)]) -> Frozen {
         let files = files.iter().map(|(path, text)| ((*path).to_owned(), Arc::from(text.as_bytes())));
         Frozen(Arc::new(files.collect::<BTreeMap<_, _>>()))
+    }
+
+    #[test]
+    fn what_a_command_printed_is_read_like_a_file() {
+        let command: crate::ports::Script = serde_json::from_value(serde_json::json!(["helm", "template", "my chart"])).unwrap();
+        let name = Frozen::name_of(&command);
+        assert_eq!(name, "$ helm template 'my chart'");
+        let params = ApplyParams { commands: vec![command], ..ApplyParams::default() };
+        let files = frozen(&[(&name, "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")]);
+        assert_eq!(read(&files, &params, "shop", "p").unwrap().len(), 1);
+        let error = read(&frozen(&[(&name, "# nothing")]), &params, "shop", "p").err().unwrap();
+        insta::assert_snapshot!(error, @"the manifests cannot be applied: `$ helm template 'my chart'` printed no manifest");
     }
 
     fn params(manifests: &[&str]) -> ApplyParams {

@@ -18,6 +18,7 @@ use crate::cluster::tracked::Keeper;
 use crate::cluster::undo::managed::applied_by;
 use crate::cluster::write::{DryRun, Wanted, dry_run};
 use crate::cluster::{Address, Clusters, Object};
+use crate::ports::Script;
 use crate::record::{Mark, Reversibility, Settled, Target};
 use perform::Checked;
 use schemars::JsonSchema;
@@ -41,7 +42,12 @@ impl Apply {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ApplyParams {
     /// Files, folders or globs, from the plan's folder: `manifests/app.yaml`, `manifests`, `manifests/*.yaml`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<String>,
+    /// Programs that print manifests, such as `[helm, template, web, chart]`. Each runs once, in the plan's folder, when the run opens; what
+    /// it prints is kept with the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Script>,
     /// Values for `{{ name }}` in the manifests. Without them manifests are taken as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Map<String, Value>>,
@@ -160,14 +166,20 @@ impl Action for Apply {
     }
 
     fn problems(&self, params: &ApplyParams) -> Vec<String> {
-        match params.manifests.is_empty() {
-            true => vec!["`manifests` is empty: name a file, a folder or a glob".to_owned()],
+        match params.manifests.is_empty() && params.commands.is_empty() {
+            true => {
+                vec!["nothing to apply: name files, folders or globs in `manifests`, or programs that print them in `commands`".to_owned()]
+            }
             false => Vec::new(),
         }
     }
 
     fn sources(&self, params: &ApplyParams) -> Vec<String> {
         params.manifests.clone()
+    }
+
+    fn commands(&self, params: &ApplyParams) -> Vec<Script> {
+        params.commands.clone()
     }
 
     fn repeatable(&self, _params: &ApplyParams) -> bool {

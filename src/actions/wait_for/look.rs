@@ -1,12 +1,9 @@
 //! Whether objects are as they are waited for, and what they are instead, in words. Pure.
 
 use super::WaitForParams;
+use crate::actions::object_condition::{holds, values};
 use crate::cluster::Object;
-use crate::expr::{Condition, RenderError};
-use serde_json::{Map, Value};
-
-/// Longest value that is told.
-const LONGEST: usize = 200;
+use crate::expr::Condition;
 
 /// What a look found out.
 #[derive(Debug, PartialEq)]
@@ -50,43 +47,6 @@ pub(super) fn look(params: &WaitForParams, condition: Option<&Condition>, object
     }
 }
 
-/// A field that is not there, or not of the type that it will have, is not as it should be yet.
-fn holds(condition: &Condition, object: &Object) -> Result<bool, String> {
-    let names = Map::from_iter([("object".to_owned(), object.0.clone())]);
-    match condition.holds_over(&names) {
-        Ok(holds) => Ok(holds),
-        Err(error @ RenderError::NotBoolean { .. }) => Err(format!("{}: {error}", object.reference())),
-        Err(_) => Ok(false),
-    }
-}
-
-/// What the fields of an expression are now: `object.status.phase is "Pending"`.
-fn values(condition: &Condition, object: &Object) -> String {
-    if object.kind() == "Secret" {
-        return format!("`{}` does not hold", condition.source());
-    }
-    let mut told: Vec<String> = Vec::new();
-    for reference in condition.references() {
-        let value = reference.path[1..].iter().try_fold(&object.0, |value, name| value.get(name));
-        let text = match value {
-            None | Some(Value::Null) => format!("{reference} is not there"),
-            Some(value) => format!("{reference} is {}", short(value)),
-        };
-        if !told.contains(&text) {
-            told.push(text);
-        }
-    }
-    if told.is_empty() { format!("`{}` does not hold", condition.source()) } else { told.join(", ") }
-}
-
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Look, look};
@@ -100,7 +60,7 @@ mod tests {
 
     fn looked(params: Value, objects: &[Object]) -> Look {
         let params: WaitForParams = serde_json::from_value(params).unwrap();
-        let condition = params.until.as_deref().map(|text| condition(text).unwrap());
+        let condition = params.until.as_deref().map(|text| condition("until", text).unwrap());
         look(&params, condition.as_ref(), &objects.iter().collect::<Vec<_>>())
     }
 

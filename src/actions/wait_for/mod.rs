@@ -6,12 +6,12 @@ mod tests;
 
 use super::kubernetes::{Place, evidence, failed, open_for_evidence};
 use super::naming::{KindName, ObjectName};
+use super::object_condition::condition;
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
 use crate::cluster::rights::Right;
 use crate::cluster::watch::{Watch, Watched};
 use crate::cluster::{Address, Clusters, Kind, Object};
-use crate::expr::Condition;
 use crate::record::{Mark, Reversibility, Settled, Target};
 use look::{Look, look};
 use schemars::JsonSchema;
@@ -80,14 +80,6 @@ struct Quest {
     watched: Watched,
 }
 
-fn condition(text: &str) -> Result<Condition, String> {
-    let condition = Condition::parse(text).map_err(|error| format!("`until` is no condition: {error}"))?;
-    match condition.references().iter().find(|reference| reference.path.first().is_some_and(|root| root != "object")) {
-        Some(other) => Err(format!("`until` knows only `object`, not `{other}`: write for example `object.status.phase == \"Bound\"`")),
-        None => Ok(condition),
-    }
-}
-
 impl WaitForParams {
     fn kind_name(&self) -> Result<KindName, String> {
         match (&self.object, &self.kind) {
@@ -141,7 +133,7 @@ impl WaitFor {
 
     async fn wait(&self, cx: &ReadCx, params: &WaitForParams) -> Result<Found, ActionError> {
         let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
-        let condition = params.until.as_deref().map(condition).transpose().map_err(ActionError::permanent)?;
+        let condition = params.until.as_deref().map(|text| condition("until", text)).transpose().map_err(ActionError::permanent)?;
         let Some(kind) = self.kind(cx, &place, params).await? else { return Ok(Found { objects: Vec::new(), object: None }) };
         let Quest { kind, one, watched } = params.quest(&place, kind)?;
         let mut watch = Watch::open(&place.cluster, vec![watched]);
@@ -213,7 +205,7 @@ impl Action for WaitFor {
         if params.absent && params.at_least.is_some() {
             problems.push("`at-least` makes no sense with `absent`".to_owned());
         }
-        problems.extend(params.until.as_deref().and_then(|until| condition(until).err()));
+        problems.extend(params.until.as_deref().and_then(|until| condition("until", until).err()));
         problems
     }
 

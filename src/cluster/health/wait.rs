@@ -60,6 +60,9 @@ impl fmt::Display for Unhealthy {
     }
 }
 
+/// What is to be said of an object that is healthy by the rules for its kind; none when that is enough.
+pub type Rules<'a> = &'a (dyn Fn(&Object) -> Option<Verdict> + Sync);
+
 /// Why waiting ended without health.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WaitError {
@@ -81,6 +84,20 @@ pub async fn wait_healthy(
     patience: Patience,
     tell: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), WaitError> {
+    wait_healthy_by(cluster, subjects, patience, &|_| None, tell).await
+}
+
+/// As [`wait_healthy`], with rules of the caller's own for objects that only they know.
+///
+/// # Errors
+/// See [`WaitError`].
+pub async fn wait_healthy_by(
+    cluster: &Cluster,
+    subjects: &[Subject],
+    patience: Patience,
+    rules: Rules<'_>,
+    tell: &mut (dyn FnMut(String) + Send),
+) -> Result<(), WaitError> {
     if subjects.is_empty() {
         return Ok(());
     }
@@ -88,7 +105,7 @@ pub async fn wait_healthy(
     let mut course = Course { patience, failing: HashMap::new(), healthy: None, told: String::new() };
     watch.changed().await?;
     loop {
-        let verdicts = subjects.iter().map(|subject| (&subject.at, look(&watch, subject))).collect::<Vec<_>>();
+        let verdicts = subjects.iter().map(|subject| (&subject.at, look(&watch, subject, rules))).collect::<Vec<_>>();
         match course.next(cluster.clock.now(), &verdicts) {
             Next::Done => return Ok(()),
             Next::GiveUp(at, trouble) => return Err(WaitError::Unhealthy(Box::new(unhealthy(cluster, at, trouble).await))),
@@ -139,7 +156,7 @@ pub fn watched(subjects: &[Subject]) -> Vec<Watched> {
     all
 }
 
-fn look(watch: &Watch, subject: &Subject) -> Verdict {
+fn look(watch: &Watch, subject: &Subject, rules: Rules<'_>) -> Verdict {
     let Some(object) = watch.object(&subject.at) else {
         return match subject.pin.uid {
             Some(_) => Verdict::Failed(Trouble::of("it was deleted by somebody else")),
@@ -149,7 +166,11 @@ fn look(watch: &Watch, subject: &Subject) -> Verdict {
     let namespace = object.namespace();
     let near = |kind: &'static str| -> Vec<&Object> { watch.objects(kind).filter(|other| other.namespace() == namespace).collect() };
     let view = View { pods: near("Pod"), replica_sets: near("ReplicaSet"), events: near("Event") };
-    judge(object, &view, &subject.pin)
+    match judge(object, &view, &subject.pin) {
+        // A rule of one's own says when health begins; that it is the right object, and still ours, is judged as ever.
+        Verdict::Healthy => rules(object).unwrap_or(Verdict::Healthy),
+        other => other,
+    }
 }
 
 async fn unhealthy(cluster: &Cluster, at: Address, trouble: Trouble) -> Unhealthy {

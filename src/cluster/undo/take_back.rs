@@ -6,6 +6,7 @@ use crate::cluster::object::Object;
 use crate::cluster::request::{Address, Manner};
 use crate::cluster::undo::managed::{self, Managers};
 use crate::cluster::undo::merge::{Path, Restoration, Step, merge};
+use crate::cluster::undo::recreate::{Recreated, recreate};
 use crate::cluster::undo::vacancy;
 use crate::cluster::watch::wait_gone;
 use serde_json::{Value, json};
@@ -34,6 +35,8 @@ pub struct Change {
 pub enum TakenBack {
     /// It is as it was. The object as it is now; none when it is gone.
     Restored(Option<Object>),
+    /// It is as it was, though not the same object. The object as it is now, and what is not as it was, in one line each.
+    Anew(Object, Vec<String>),
     /// Something of it is somebody else's by now and stays. One line for each.
     Kept(Option<Object>, Vec<String>),
     /// It is still there.
@@ -64,7 +67,16 @@ async fn attempt(cluster: &Cluster, managers: &Managers, change: &Change) -> Res
     match (&change.before, live) {
         (None, None) => Ok(TakenBack::Restored(None)),
         (None, Some(live)) => remove(cluster, change, live).await,
+        // An attempt of ours may have ended between deleting it and making it again.
+        (Some(before), None) if sealed(change, &change.after) => anew(cluster, managers, change, before).await,
         (Some(_), None) => Ok(TakenBack::Kept(None, vec![format!("{} was deleted by somebody else and stays deleted", change.at)])),
+        (Some(before), Some(live)) if live.uid() != change.after.uid() && sealed(change, &change.after) => {
+            // Ours, made again: then only its list of owners may be missing. Anything else is somebody else's.
+            match recreate(cluster, managers, &change.at, before).await? {
+                Recreated::Again(object, notes) => Ok(TakenBack::Anew(object, notes)),
+                _ => Ok(replaced(change, live)),
+            }
+        }
         (Some(_), Some(live)) if live.uid() != change.after.uid() => Ok(replaced(change, live)),
         (Some(before), Some(live)) if live.is_terminating() => {
             wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await?;
@@ -112,12 +124,38 @@ async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before
     // Who owns what is read off the object before our own write: that takes over what it touches, a whole atomic list even where
     // only one element of it was ours.
     let owners = managed::restore(before, &live, managers);
+    if changed && sealed(change, &live) {
+        // The server takes no change of what is immutable back: it goes, and is made again as it should be.
+        cluster.delete(&change.at, live.uid()).await?;
+        if !wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
+            return Ok(TakenBack::Residue(format!("{} is deleted but not gone after {}s", change.at, GONE_WITHIN.as_secs())));
+        }
+        let mut wanted = object;
+        wanted.0["metadata"]["managedFields"] = Value::Array(owners);
+        return anew(cluster, managers, change, &wanted).await;
+    }
     let written = match changed {
         true => cluster.replace(&change.at, &object, Manner::of(&undo)).await?.object,
         false => live,
     };
     let now = restore_owners(cluster, &undo, &change.at, owners, written).await?;
     Ok(if notes.is_empty() { TakenBack::Restored(Some(now)) } else { TakenBack::Kept(Some(now), notes) })
+}
+
+/// True when the run made immutable what was not, so that only a new object can be as the old one.
+fn sealed(change: &Change, live: &Object) -> bool {
+    let is_immutable = |object: &Object| object.0["immutable"] == true;
+    let kind = change.at.kind.kind.as_str();
+    matches!(kind, "ConfigMap" | "Secret") && is_immutable(live) && change.before.as_ref().is_some_and(|before| !is_immutable(before))
+}
+
+async fn anew(cluster: &Cluster, managers: &Managers, change: &Change, wanted: &Object) -> Result<TakenBack, ApiError> {
+    Ok(match recreate(cluster, managers, &change.at, wanted).await? {
+        Recreated::Again(object, notes) => TakenBack::Anew(object, notes),
+        Recreated::Untouched(object) => TakenBack::Restored(Some(object)),
+        Recreated::Theirs(object) => replaced(change, object),
+        Recreated::Residue(why) => TakenBack::Residue(why),
+    })
 }
 
 /// Who changed a field after us; none when that is its proper owner and nothing to tell.

@@ -108,3 +108,33 @@ async fn a_volume_claim_that_may_hold_data_stays() {
     insta::assert_snapshot!(notes.join("\n"), @"persistentvolumeclaim/data has a volume and may hold data: delete it yourself when nobody needs it");
     assert!(server.writes().is_empty());
 }
+
+/// As [`changed`], where the run has made the ConfigMap immutable, too.
+fn made_immutable() -> (TestServer, Change) {
+    let (server, mut change) = changed();
+    let mut after = server.object(PATH).unwrap();
+    after["immutable"] = json!(true);
+    change.after = Object(server.put(PATH, after));
+    (server, change)
+}
+
+#[tokio::test]
+async fn what_was_made_immutable_is_made_again() {
+    let (server, change) = made_immutable();
+    let taken = take(&server, &change).await.unwrap();
+    let TakenBack::Anew(now, notes) = taken else { panic!("{taken:?}") };
+    is_as_before(&server);
+    assert!(now.0["immutable"].is_null() && now.uid() != change.after.uid());
+    insta::assert_snapshot!(notes.join("; "), @"configmap/conf was made again and has a new uid");
+    let writes = server.writes().len();
+    take(&server, &change).await.unwrap();
+    assert_eq!(server.writes().len(), writes, "a second time there is nothing left to write");
+}
+
+#[tokio::test]
+async fn an_undo_that_was_cut_off_after_the_deletion_goes_on() {
+    let (server, change) = made_immutable();
+    server.remove(PATH);
+    assert!(matches!(take(&server, &change).await.unwrap(), TakenBack::Anew(..)));
+    is_as_before(&server);
+}

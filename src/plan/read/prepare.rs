@@ -14,7 +14,9 @@ impl Reader<'_, '_> {
                         self.notes.error("plan::wrong-value", &draft.kind_span, problem.clone());
                     }
                 }
-                self.check_sources(&prepared.sources, draft);
+                let commands = prepared.commands.iter().map(|command| command.whole());
+                let read: Vec<String> = prepared.sources.iter().cloned().chain(commands).collect();
+                self.check_sources(&read, draft);
                 draft.prepared = Some(prepared);
             }
             Err(error) if template.is_literal() => {
