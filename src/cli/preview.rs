@@ -5,8 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::run::{Draft, draft};
-use super::secrets::PlanSecrets;
-use super::{open, print};
+use super::{open, print, secrets};
 use crate::action::{Change, Frozen};
 use crate::engine::{Planned, Previewing, Seen, Sight, preview as look};
 use crate::ids::RunId;
@@ -60,7 +59,7 @@ pub(super) fn previewing(context: &Context, draft: &Draft, run: RunId) -> Previe
         program: Planned::new(Arc::clone(&opened.plan), values),
         registry: context.actions_for_looking(),
         frozen: Frozen(Arc::new(files.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect())),
-        secrets: Arc::new(PlanSecrets::new(opened.plan.secrets.clone(), folder, &scope, &context.ports)),
+        secrets: secrets::of_plan(context, &opened.plan.secrets, folder, &scope),
         scope: Arc::new(scope),
         plan: Arc::clone(&opened.plan),
     }

@@ -4,6 +4,8 @@ use super::arguments::{Arguments, Command};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
+#[cfg(feature = "kubernetes")]
+use super::simulate;
 use super::{abandon, answer, backups, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
 use crate::ports::Ports;
 use clap::Parser;
@@ -48,6 +50,8 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
         Command::Validate(arguments) => on(&runtime, validate::validate(context, arguments)),
         Command::Graph(arguments) => on(&runtime, graph::graph(context, arguments)),
         Command::Preview(arguments) => on(&runtime, preview::preview(context, arguments)),
+        #[cfg(feature = "kubernetes")]
+        Command::Run(arguments) if arguments.simulate => simulate::run(context, arguments),
         Command::Run(arguments) => run::run(context, &runtime, arguments),
         Command::Resume(arguments) => resume::resume(context, &runtime, arguments),
         Command::Rollback(arguments) => resume::rollback(context, &runtime, arguments),
