@@ -119,6 +119,9 @@ pub struct Preview {
     /// End with code 6 when something would change
     #[arg(long)]
     pub exit_code: bool,
+    /// Look at a simulated cluster, as the plan's `simulate` describes it
+    #[arg(long)]
+    pub simulate: bool,
 }
 
 /// `graph`.

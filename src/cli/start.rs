@@ -49,6 +49,8 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
     match command {
         Command::Validate(arguments) => on(&runtime, validate::validate(context, arguments)),
         Command::Graph(arguments) => on(&runtime, graph::graph(context, arguments)),
+        #[cfg(feature = "kubernetes")]
+        Command::Preview(arguments) if arguments.simulate => simulate::preview(context, arguments),
         Command::Preview(arguments) => on(&runtime, preview::preview(context, arguments)),
         #[cfg(feature = "kubernetes")]
         Command::Run(arguments) if arguments.simulate => simulate::run(context, arguments),

@@ -100,5 +100,128 @@ fn a_simulated_run_is_no_run_that_anybody_could_go_on_with() {
     let bench = shipped("blue-green");
     simulate(&bench, "blue-green", &["--set", "version=v2"]).assert_code(0);
     bench.run(&["show"]).assert_code(0).assert_says("succeeded");
-    bench.run(&["rollback"]).assert_code(7).assert_says("was simulated");
+    let runs = bench.run(&["runs"]);
+    let run = runs.out.split_whitespace().find(|word| word.starts_with("20")).expect("a run's id").to_owned();
+    bench.run(&["rollback", &run]).assert_code(7).assert_says("was simulated");
+}
+
+/// The shipped plans, each with the inputs that it needs and its steps that do something.
+const SHIPPED: [(&str, &str, &[&str]); 5] = [
+    ("blue-green", "version=v2", &["database", "colours", "deploy", "healthy", "smoke", "switch", "live", "retire"]),
+    ("config-change", "colour=red", &["config", "restart", "healthy", "works"]),
+    ("database-migration", "version=v2", &["backup", "expand", "expanded", "deploy", "healthy", "smoke"]),
+    ("multi-service", "version=v2", &["backup", "schema", "catalog", "catalog-healthy", "orders", "orders-healthy", "together"]),
+    ("rolling-update", "version=v2", &["deploy", "healthy", "live"]),
+];
+
+#[test]
+fn every_shipped_plan_is_here() {
+    let mut found: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans"))
+        .expect("the plans can be read")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned))
+        .collect();
+    found.sort();
+    assert_eq!(found, SHIPPED.map(|(name, ..)| name));
+}
+
+#[test]
+fn shipped_plans_are_valid_previewed_and_run() {
+    for (name, input, steps) in SHIPPED {
+        let bench = shipped(name);
+        let file = format!("plans/{name}.yaml");
+        bench.run(&["validate", &file, "-e", "test", "--set", input]).assert_code(0);
+        let seen = bench.run(&["preview", &file, "--simulate", "-e", "test", "--set", input, "--exit-code"]);
+        seen.assert_code(6).assert_says("would change something");
+        let ended = simulate(&bench, name, &["--set", input]);
+        ended.assert_code(0).assert_says("succeeded");
+        for step in steps {
+            ended.assert_says(&format!("{step} "));
+        }
+    }
+}
+
+#[test]
+fn a_shipped_plan_that_fails_at_any_step_comes_undone() {
+    for (name, input, steps) in SHIPPED {
+        let bench = shipped(name);
+        let file = format!("plans/{name}.yaml");
+        let whole = bench.read(&file);
+        for step in steps {
+            bench.write(&file, &whole.replace("\nsimulate:\n", &format!("\nsimulate:\n  fails: {{ {step}: broken on purpose }}\n")));
+            let ended = simulate(&bench, name, &["--set", input]);
+            ended.assert_code(3).assert_says("broken on purpose").assert_says("simulated: the cluster was as before the run");
+        }
+    }
+}
+
+#[test]
+fn versions_that_do_not_work_are_found_out_and_come_undone() {
+    for (name, version, told) in [
+        ("rolling-update", "v8", "longer than its 3m"),
+        ("rolling-update", "v9", "not found"),
+        ("database-migration", "v9", "exit code 1"),
+        ("multi-service", "v9", "not found"),
+    ] {
+        let ended = simulate(&shipped(name), name, &["--set", &format!("version={version}")]);
+        ended.assert_code(3).assert_says(told).assert_says("simulated: the cluster was as before the run");
+    }
+}
+
+/// The system calls of a simulated run, one a line.
+fn traced(bench: &Bench, arguments: &[&str]) -> Option<(Ended, String)> {
+    let log = bench.path("calls");
+    let command = bench.command(arguments);
+    let mut strace = std::process::Command::new("strace");
+    let calls = "trace=network,process,openat,open,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,link,linkat,symlink,symlinkat,truncate";
+    strace.args(["-f", "-qq", "-y", "-s", "256", "-e", calls, "-o"]).arg(&log).arg(command.get_program()).args(command.get_args());
+    strace.current_dir(bench.path("")).env("NO_COLOR", "1").env_remove("BOWLINE_STATE").env_remove("BOWLINE_KEY");
+    match strace.output() {
+        Ok(output) => Some((output.into(), bench.read("calls"))),
+        Err(error) if std::env::var("BOWLINE_TEST_CLUSTER").is_ok_and(|wish| wish == "require") => panic!("strace is needed: {error}"),
+        Err(error) => {
+            eprintln!("SKIPPED: strace cannot be started, so nobody has looked at the system calls of a simulated run: {error}");
+            None
+        }
+    }
+}
+
+/// What a simulated run may not do: reach a network, start a program, change a file outside its own folder.
+fn forbidden<'a>(calls: &'a str, own: &str) -> Vec<&'a str> {
+    // The test's own wrapper, `env`, is a program that is started, and it starts the one that is looked at.
+    let begun = calls.match_indices("execve(").nth(1).map_or(0, |(at, _)| at);
+    let after = calls[begun..].split_once('\n').map_or("", |(_, rest)| rest);
+    // The C library asks its name service on this machine who the user is.
+    let is_name_service = |call: &str| call.contains("sun_path=\"/var/run/nscd/socket\"");
+    let reaches = |call: &str| call.contains("AF_INET") || call.contains("execve") || (call.contains("connect(") && !is_name_service(call));
+    let changes = |call: &str| {
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| call.contains(flag));
+        let moves = ["rename", "unlink", "mkdir", "link(", "symlink", "truncate", "creat("].iter().any(|name| call.contains(name));
+        let failed = call.contains(" = -1 E");
+        (writes || moves) && !failed && !call.contains(own) && !call.contains("/dev/null")
+    };
+    after.lines().filter(|call| reaches(call) || changes(call)).collect()
+}
+
+#[test]
+fn nothing_outside_is_reached_but_its_own_folder() {
+    let bench = shipped("blue-green");
+    let state = bench.path("state").display().to_string();
+    for version in ["version=v2", "version=v9"] {
+        let arguments = ["run", "plans/blue-green.yaml", "--simulate", "-e", "test", "--set", version];
+        let Some((ended, calls)) = traced(&bench, &arguments) else { return };
+        assert!(matches!(ended.code, Some(0 | 3)), "{}", ended.all());
+        assert!(calls.contains(&format!("{state}/journal.db")), "nothing was seen:\n{calls}");
+        let told = forbidden(&calls, &state);
+        assert!(told.is_empty(), "{}", told.join("\n"));
+    }
+}
+
+#[test]
+fn a_real_run_does_what_a_simulated_one_may_not() {
+    let bench = Bench::with("plan: real\nsteps:\n  - id: write\n    shell: { run: 'touch written.txt' }\n    undo: { none: a file }\n");
+    let Some((ended, calls)) = traced(&bench, &["run", "plan.yaml", "--yes"]) else { return };
+    ended.assert_code(0);
+    let told = forbidden(&calls, &bench.path("state").display().to_string()).join("\n");
+    assert!(told.contains("execve") && told.contains("written.txt"), "{told}");
 }

@@ -7,17 +7,20 @@ use futures::future::{BoxFuture, FutureExt};
 use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The steps that are still to fail, and what they say. Each fails once: what the plan gives to take it back is no step of its own.
+pub type Fails = Arc<Mutex<BTreeMap<StepId, String>>>;
 
 /// An action, some of whose steps fail.
 pub struct Failing {
     inner: Arc<dyn DynAction>,
-    fails: Arc<BTreeMap<StepId, String>>,
+    fails: Fails,
 }
 
 impl Failing {
-    /// The steps that fail, and what they say.
-    pub fn new(inner: Arc<dyn DynAction>, fails: Arc<BTreeMap<StepId, String>>) -> Self {
+    /// Puts failures behind an action.
+    pub fn new(inner: Arc<dyn DynAction>, fails: Fails) -> Self {
         Self { inner, fails }
     }
 }
@@ -57,9 +60,9 @@ impl DynAction for Failing {
 
     fn perform(&self, cx: ReadCx, effects: Arc<dyn Effects>, params: Value) -> BoxFuture<'_, Result<Value, ActionError>> {
         async move {
-            let why = self.fails.get(&cx.step).cloned();
+            let step = cx.step.clone();
             let output = self.inner.perform(cx, effects, params).await?;
-            match why {
+            match self.fails.lock().unwrap_or_else(PoisonError::into_inner).remove(&step) {
                 Some(why) => Err(ActionError::permanent(why)),
                 None => Ok(output),
             }

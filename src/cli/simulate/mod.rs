@@ -9,7 +9,7 @@ mod timeless;
 
 pub(super) use answering::Answering;
 #[cfg(feature = "kubernetes")]
-pub(super) use run::run;
+pub(super) use run::{preview, run};
 pub(super) use timeless::Timeless;
 
 use crate::action::{ActionError, Secret};

@@ -1,15 +1,16 @@
 //! `run --simulate`: a run as it is, in a world that is not. It sees to it that everything the run reaches is simulated.
 
 use super::Stage;
-use super::failing::Failing;
+use super::failing::{Failing, Fails};
 use crate::action::Registry;
-use crate::cli::arguments::Run;
+use crate::cli::arguments::{PlanChoice, Preview, Run};
 use crate::cli::context::Context;
 use crate::cli::drive::{Journey, drive};
 use crate::cli::exit::Exit;
 use crate::cli::failure::CommandFailure;
 use crate::cli::freeze::freeze;
 use crate::cli::lock::{self, Ask};
+use crate::cli::preview::look_at;
 use crate::cli::reach::reach;
 use crate::cli::run::{Draft, check_rights, frozen};
 use crate::cli::{open, print};
@@ -22,23 +23,27 @@ use crate::scenario::Scenario;
 use crate::sim::Simulation;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// Runs a plan in a simulated world.
 ///
 /// # Errors
 /// When it cannot begin.
 pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, CommandFailure> {
-    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
-    let runtime = runtime.map_err(|error| CommandFailure::new(Exit::Internal, "the system gives no threads").because(&error))?;
+    let runtime = paused()?;
     let seed = arguments.seed.unwrap_or_else(seed);
-    let scratch = ScratchFolder::new("bowline-simulated");
-    let scratch = scratch.map_err(|error| CommandFailure::new(Exit::Refused, "there is no place for a simulated run").because(&error))?;
     // The folder of real runs is not for this one, unless somebody names it here.
-    let folder = real.named_state().unwrap_or_else(|| scratch.path().to_owned());
-    let (context, draft, simulation) = runtime.block_on(prepare(real, arguments, seed, &folder))?;
+    let named = real.named_state();
+    let scratch = named.is_none().then(|| ScratchFolder::new("bowline-simulated")).transpose();
+    let scratch = scratch.map_err(|error| CommandFailure::new(Exit::Refused, "there is no place for a simulated run").because(&error))?;
+    let folder = named.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned())).unwrap_or_default();
+    let (context, draft, simulation) = runtime.block_on(async {
+        let ready = prepare(real, &arguments.choice, arguments.jobs, seed, &folder).await?;
+        check_rights(&ready.0, &ready.1).await?;
+        Ok::<_, CommandFailure>(ready)
+    })?;
     if !context.is_json() {
         print::notice(&format!("simulated (seed {seed}): nothing outside this process is reached"));
     }
@@ -50,6 +55,23 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
     Ok(exit)
 }
 
+/// Tells what a run would change in the simulated world.
+///
+/// # Errors
+/// When the plan cannot run.
+pub(in crate::cli) fn preview(real: &Context, arguments: &Preview) -> Result<Exit, CommandFailure> {
+    paused()?.block_on(async {
+        // Nothing is kept, so no folder is made.
+        let (context, draft, _) = prepare(real, &arguments.choice, None, seed(), Path::new("/nowhere")).await?;
+        look_at(&context, &draft, arguments.exit_code).await
+    })
+}
+
+fn paused() -> Result<Runtime, CommandFailure> {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.map_err(|error| CommandFailure::new(Exit::Internal, "the system gives no threads").because(&error))
+}
+
 fn seed() -> u64 {
     let mut bytes = [0; 4];
     // Any seed will do.
@@ -58,8 +80,13 @@ fn seed() -> u64 {
 }
 
 /// Reads the plan and its files as they are, and furnishes the cluster.
-async fn prepare(real: &Context, arguments: &Run, seed: u64, folder: &Path) -> Result<(Context, Draft, Arc<Simulation>), CommandFailure> {
-    let choice = &arguments.choice;
+async fn prepare(
+    real: &Context,
+    choice: &PlanChoice,
+    jobs: Option<u32>,
+    seed: u64,
+    folder: &Path,
+) -> Result<(Context, Draft, Arc<Simulation>), CommandFailure> {
     let opened = open::plan(real, &choice.plan).await?;
     open::tell_warnings(real, &opened.plan);
     let mut bound = open::bound(&opened.plan, choice)?;
@@ -77,10 +104,8 @@ async fn prepare(real: &Context, arguments: &Run, seed: u64, folder: &Path) -> R
     let reaches = reach(&context, &opened.plan, &mut bound).await?;
     let files = opened.files(real, &bound).await?;
     let mut graph = opened.plan.summary();
-    graph.concurrency = arguments.jobs.unwrap_or(graph.concurrency);
-    let draft = Draft { opened, bound, files, graph, reaches };
-    check_rights(&context, &draft).await?;
-    Ok((context, draft, simulation))
+    graph.concurrency = jobs.unwrap_or(graph.concurrency);
+    Ok((context, Draft { opened, bound, files, graph, reaches }, simulation))
 }
 
 /// The time at which it begins is told on the screen: it is the real one, in whole seconds, so that nothing hangs on a millisecond.
@@ -101,8 +126,8 @@ async fn manifests(real: &Context, scenario: &Scenario, folder: &Path) -> Result
 }
 
 fn failing_steps(registry: Registry, scenario: &Scenario) -> Registry {
-    let fails = Arc::new(scenario.fails.clone());
-    match fails.is_empty() {
+    let fails: Fails = Arc::new(Mutex::new(scenario.fails.clone()));
+    match scenario.fails.is_empty() {
         true => registry,
         false => registry.iter().fold(Registry::default(), |all, action| all.with(Failing::new(Arc::clone(action), Arc::clone(&fails)))),
     }
