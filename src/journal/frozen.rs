@@ -120,6 +120,7 @@ mod tests {
             namespace: None,
             context: None,
             files: files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone().into())).collect(),
+            simulated: false,
             lock: Some(FrozenLock { namespace: "shop".to_owned(), name: "bowline.web.production".to_owned() }),
         };
         let journal = MemoryStore::new().hold();

@@ -12,7 +12,7 @@ pub(super) fn look(world: &mut World) {
         let owners = owners(object);
         !owners.is_empty() && owners.iter().all(|owner| owner["uid"].as_str().is_none_or(|uid| !uids.contains(uid)))
     };
-    let going: BTreeSet<&str> = namespaces(world, |namespace| super::is_going(namespace));
+    let going: BTreeSet<&str> = namespaces(world, super::is_going);
     let all = world.store.all().iter();
     let doomed: Vec<Key> =
         all.filter(|(key, object)| is_orphan(object) || going.contains(key.namespace.as_str())).map(|(key, _)| key.clone()).collect();

@@ -249,7 +249,8 @@ fn remove_at<'a>(value: &mut Value, gone: &'a Fields, kept: &Fields, path: &mut 
             }
             Some((_, written)) => {
                 if let Some(items) = value.as_array_mut() {
-                    items.retain(|item| item.to_string() != written);
+                    let gone: Value = serde_json::from_str(written).unwrap_or_default();
+                    items.retain(|item| *item != gone);
                 }
             }
             None => {}
