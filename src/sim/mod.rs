@@ -25,7 +25,7 @@ use differences::Picture;
 use futures::future::{BoxFuture, FutureExt};
 use http::Request;
 use kube::client::Body;
-use outside::{SimulatedFiles, SimulatedHttp, SimulatedLoopback, SimulatedProcesses, SimulatedTcp};
+use outside::{SimulatedFiles, SimulatedHttp, SimulatedLoopback, SimulatedProcesses, SimulatedTcp, Unmodelled};
 use serde_json::Value;
 use shared::Shared;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,6 +79,9 @@ impl Simulation {
             host: Arc::clone(&real.host),
             http: Arc::new(SimulatedHttp { shared: Arc::clone(shared), loopback: loopback.clone() }),
             tcp: Arc::new(SimulatedTcp { shared: Arc::clone(shared), loopback: loopback.clone() }),
+            names: Arc::new(Unmodelled(Arc::clone(shared))),
+            tls: Arc::new(Unmodelled(Arc::clone(shared))),
+            postgres: Arc::new(Unmodelled(Arc::clone(shared))),
             kubernetes: Arc::new(SimulatedKubernetes { shared: Arc::clone(shared), loopback, gate: gate.clone() }),
         }
     }

@@ -9,9 +9,11 @@ pub(super) mod pods;
 mod processes;
 mod routes;
 mod tcp;
+mod unmodelled;
 
 pub(super) use files::SimulatedFiles;
 pub(super) use http::SimulatedHttp;
 pub(super) use loopback::SimulatedLoopback;
 pub(super) use processes::SimulatedProcesses;
 pub(super) use tcp::SimulatedTcp;
+pub(super) use unmodelled::Unmodelled;
