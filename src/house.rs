@@ -5,13 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and what it may use of the others. `cli` and `lib` may use all.
-const TABLE: [(&str, &[&str]); 16] = [
+const TABLE: [(&str, &[&str]); 18] = [
     ("ids", &[]),
     ("record", &["ids"]),
     ("expr", &["ids"]),
     ("ports", &["ids"]),
     ("action", &["ids", "record", "ports"]),
-    ("plan", &["ids", "record", "expr", "action"]),
+    ("scenario", &["ids"]),
+    ("sim", &["ids", "ports", "scenario"]),
+    ("plan", &["ids", "record", "expr", "action", "scenario"]),
     ("journal", &["ids", "record", "ports"]),
     ("event", &["ids", "record"]),
     ("report", &["ids", "record", "event"]),
@@ -25,7 +27,7 @@ const TABLE: [(&str, &[&str]); 16] = [
         "cli",
         &[
             "ids", "record", "expr", "ports", "action", "plan", "journal", "event", "report", "engine", "cluster", "probe", "archive",
-            "actions",
+            "actions", "scenario", "sim",
         ],
     ),
 ];

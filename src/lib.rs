@@ -19,3 +19,6 @@ pub mod ports;
 pub mod probe;
 pub mod record;
 pub mod report;
+pub mod scenario;
+#[cfg(feature = "kubernetes")]
+pub mod sim;

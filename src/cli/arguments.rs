@@ -119,6 +119,9 @@ pub struct Preview {
     /// End with code 6 when something would change
     #[arg(long)]
     pub exit_code: bool,
+    /// Look at a simulated cluster, as the plan's `simulate` describes it
+    #[arg(long)]
+    pub simulate: bool,
 }
 
 /// `graph`.
@@ -165,6 +168,12 @@ pub struct Run {
     /// What keeps others out: a Lease in the cluster, where the plan reaches one, or the state folder alone
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
     pub lock: LockChoice,
+    /// Run it in a simulated cluster, as the plan's `simulate` describes it: nothing outside this process is reached
+    #[arg(long)]
+    pub simulate: bool,
+    /// With `--simulate`: what chance follows from; the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", requires = "simulate")]
+    pub seed: Option<u64>,
 }
 
 /// `resume`.

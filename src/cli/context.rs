@@ -14,6 +14,7 @@ use crate::report::screen::Terminal;
 use crate::report::terminal::Look;
 use crate::report::{Display, Now};
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub struct Context {
     /// What the commands that are told must say again.
     pub called: Called,
     state: Option<PathBuf>,
+    /// Secrets of a simulated run; none in a real one.
+    pub simulated_secrets: Option<BTreeMap<String, String>>,
 }
 
 /// What is at the other end of the three streams.
@@ -79,7 +82,37 @@ impl Context {
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });
         let called = called(&common, |name| env::var_os(name).map(PathBuf::from));
-        Self { called, common, state, ports, gate, registry, zone: TimeZone::system(), streams: Streams::look(), logs }
+        let (zone, streams) = (TimeZone::system(), Streams::look());
+        Self { called, common, state, ports, gate, registry, zone, streams, logs, simulated_secrets: None }
+    }
+
+    /// The same terminal and the same person in another world, whose runs are kept in `folder`. `with` may change its actions.
+    pub fn within(
+        &self,
+        ports: Ports,
+        gate: Gate,
+        folder: &Path,
+        with: impl FnOnce(Registry) -> Registry,
+        secrets: BTreeMap<String, String>,
+    ) -> Self {
+        let registry = with(registry(&ports, &Places { backups: folder.join("backups") }));
+        Self {
+            common: self.common.clone(),
+            gate,
+            registry,
+            zone: self.zone.clone(),
+            streams: self.streams,
+            logs: self.logs.clone(),
+            called: self.called.clone(),
+            state: Some(folder.to_owned()),
+            simulated_secrets: Some(secrets),
+            ports,
+        }
+    }
+
+    /// The state folder that is named on the command line itself.
+    pub fn named_state(&self) -> Option<PathBuf> {
+        self.called.state.as_ref().and(self.state.clone())
     }
 
     /// The actions once more, with connections of their own: a connection lives on the runtime that opened it, and what looks before a

@@ -6,18 +6,19 @@ use super::failure::CommandFailure;
 use super::lock::{self, Ask, Gated, Kept};
 use super::orphans;
 use super::print;
-use super::secrets::PlanSecrets;
+use super::secrets;
 use super::settings::Settlement;
-use super::signals::{End, supervise};
+use super::signals::{End, supervise, supervise_on};
+use super::simulate::{Answering, LONGEST, Stage, Timeless};
 use crate::action::{self, RunScope};
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
 use crate::expr::Values;
-use crate::ids::{RunId, StepId};
+use crate::ids::{Period, RunId, StepId};
 use crate::journal::{Frozen, Held, JournalError, Request, StateFolder};
 use crate::plan::Plan;
-use crate::ports::{Gate, Ports};
-use crate::record::{Outcome, Record, What};
+use crate::ports::{Clock, Gate, Ports};
+use crate::record::{CancelLevel, Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
 use serde_json::{Value, json};
@@ -46,13 +47,16 @@ pub struct Journey {
     pub settle: Vec<Settlement>,
     /// How the outcome becomes an exit code.
     pub exit: fn(Outcome) -> Exit,
+    /// Where a simulated run is carried; none for a real one.
+    pub(super) stage: Option<Stage>,
 }
 
 /// Drives it until it is closed, rests, or has to be left.
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure> {
+pub fn drive(context: &Context, mut journey: Journey) -> Result<Exit, CommandFailure> {
+    let stage = journey.stage.take();
     let run = journey.held.run().clone();
     let exit = journey.exit;
     let display = context.display();
@@ -64,12 +68,21 @@ pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure
         controls.send(control).expect("the receiver is a few lines above");
     }
     let (kube_context, folder) = (journey.frozen.context.clone(), journey.folder.clone());
-    let (opening, held, ask) = opening(context, journey, &display, obeyed)?;
-    let outside = Surroundings { ports: context.ports.clone(), gate: context.gate.clone(), folder, display: Arc::clone(&display) };
+    let (mut opening, held, ask) = opening(context, journey, &display, obeyed)?;
+    let is_simulated = stage.is_some();
+    if let Some(stage) = &stage {
+        opening.journal = Arc::new(Timeless(opening.journal));
+        opening.reporter = Arc::new(Answering::new(opening.reporter, controls.clone(), &stage.scenario));
+    }
+    let (ports, gate) = (context.ports.clone(), context.gate.clone());
+    let outside = Surroundings { ports, gate, folder, display: Arc::clone(&display), is_simulated };
     let work = carry(opening, ask, Arc::clone(&held), controls.clone(), outside);
-    let supervised = supervise(&context.ports.clock, &controls, work);
+    let supervised = match stage {
+        Some(stage) => supervise_on(stage.runtime, &context.ports.clock, &controls, work),
+        None => supervise(&context.ports.clock, &controls, work),
+    };
     let mut supervised = supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))?;
-    if let (End::Came(Ok(Carried { ended: Ok(ended), kept })), true) = (&mut supervised.end, supervised.all_over) {
+    if let (End::Came(Ok(Carried { ended: Ok(ended), kept })), true) = (&mut supervised.end, supervised.all_over && !is_simulated) {
         // Only now is nothing left that could still write.
         lock::rest(context, kube_context.as_deref(), kept.take(), ended.outcome);
     }
@@ -135,7 +148,7 @@ fn opening(
         registry: context.registry.clone(),
         clock: Arc::clone(&context.ports.clock),
         random: Arc::clone(&context.ports.random),
-        secrets: Arc::new(PlanSecrets::new(plan.secrets.clone(), folder, &scope, &context.ports)),
+        secrets: secrets::of_plan(context, &plan.secrets, folder, &scope),
         scope,
         frozen: action::Frozen(Arc::new(contents)),
         journal: held.journal(),
@@ -154,6 +167,8 @@ struct Surroundings {
     gate: Gate,
     folder: StateFolder,
     display: Arc<dyn Display>,
+    /// No other shell can ask anything of it.
+    is_simulated: bool,
 }
 
 /// How the engine ended, and the Lease if the run still needs it.
@@ -170,7 +185,7 @@ async fn carry(
     controls: UnboundedSender<Control>,
     outside: Surroundings,
 ) -> Result<Carried, Box<CommandFailure>> {
-    let Surroundings { ports, gate, folder, display } = outside;
+    let Surroundings { ports, gate, folder, display, is_simulated } = outside;
     let kept = match ask {
         Some(ask) => Some(lock::take(ask, &ports, &gate, &folder).await?),
         None => None,
@@ -185,7 +200,10 @@ async fn carry(
             return Err(Box::new(orphans::still_run(&orphans)));
         }
     }
-    let hearing = tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)));
+    let hearing = match is_simulated {
+        true => tokio::spawn(end_in_time(Arc::clone(&ports.clock), controls)),
+        false => tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display))),
+    };
     let ended = drive_engine(opening).await;
     hearing.abort();
     let _stopped = hearing.await;
@@ -232,6 +250,13 @@ async fn hear(held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<
             return;
         }
     }
+}
+
+/// Halts a simulated run that would go on for ever.
+async fn end_in_time(clock: Arc<dyn Clock>, controls: UnboundedSender<Control>) {
+    clock.sleep(LONGEST).await;
+    let by = format!("the simulation, after {}", Period(LONGEST));
+    let _ending = controls.send(Control::Cancel { level: CancelLevel::Halt, by });
 }
 
 fn control(request: Request) -> Control {

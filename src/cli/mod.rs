@@ -30,6 +30,7 @@ mod secrets;
 mod settings;
 mod show;
 mod signals;
+mod simulate;
 mod start;
 mod validate;
 

@@ -5,8 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::run::{Draft, draft};
-use super::secrets::PlanSecrets;
-use super::{open, print};
+use super::{open, print, secrets};
 use crate::action::{Change, Frozen};
 use crate::engine::{Planned, Previewing, Seen, Sight, preview as look};
 use crate::ids::RunId;
@@ -25,13 +24,21 @@ const LINES: usize = 60;
 /// When the plan cannot run.
 pub async fn preview(context: &Context, arguments: &Preview) -> Result<Exit, CommandFailure> {
     let draft = draft(context, &arguments.choice, None).await?;
+    look_at(context, &draft, arguments.exit_code).await
+}
+
+/// Looks at every step of a plan that is ready to run.
+///
+/// # Errors
+/// When the system gives no names.
+pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -> Result<Exit, CommandFailure> {
     let title = match &draft.bound.environment {
         Some(environment) => format!("{} in {environment}", draft.opened.plan.name),
         None => draft.opened.plan.name.to_string(),
     };
     // No run has this id: it is seen in names that contain it.
     let run = RunId::new("preview").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-    let seen = look(previewing(context, &draft, run)).await;
+    let seen = look(previewing(context, draft, run)).await;
     let changing = seen.iter().filter(|seen| seen.changes()).count();
     let refusals: Vec<(&Seen, Vec<String>)> =
         seen.iter().map(|seen| (seen, seen.refusals())).filter(|(_, told)| !told.is_empty()).collect();
@@ -43,7 +50,7 @@ pub async fn preview(context: &Context, arguments: &Preview) -> Result<Exit, Com
             told.iter().for_each(|why| print::notice(&format!("{}: {why}", seen.step)));
         }
     }
-    Ok(match (refusals.is_empty(), changing > 0 && arguments.exit_code) {
+    Ok(match (refusals.is_empty(), changing > 0 && exit_code) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,
         (true, false) => Exit::Succeeded,
@@ -60,7 +67,7 @@ pub(super) fn previewing(context: &Context, draft: &Draft, run: RunId) -> Previe
         program: Planned::new(Arc::clone(&opened.plan), values),
         registry: context.actions_for_looking(),
         frozen: Frozen(Arc::new(files.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect())),
-        secrets: Arc::new(PlanSecrets::new(opened.plan.secrets.clone(), folder, &scope, &context.ports)),
+        secrets: secrets::of_plan(context, &opened.plan.secrets, folder, &scope),
         scope: Arc::new(scope),
         plan: Arc::clone(&opened.plan),
     }

@@ -48,6 +48,12 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: 
     let spared = if mode == Mode::Rollback { later::written_since(&folder, &run, &records, partial)? } else { Vec::new() };
     // What the run was opened with never changes; all else is true only once the run is held.
     let frozen = frozen(&folder, &run, &records)?;
+    if frozen.simulated {
+        let failure = CommandFailure::new(Exit::Refused, format!("run {run} was simulated, and its world is gone"));
+        return Err(
+            failure.hint(format!("`bowline show {run}` tells what happened in it, `bowline abandon {run}` closes it if it is open"))
+        );
+    }
     let place = frozen.lock.clone().filter(|_| lock == LockChoice::Lease);
     let way = match &place {
         Some(place) => Some(runtime.block_on(clear_way(context, &folder, &run, place, frozen.context.as_deref()))?),
@@ -68,7 +74,7 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: 
     })?;
     let first = What::EpochOpened { holder: held.holder().clone(), mode, spared };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
-    drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit })
+    drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit, stage: None })
 }
 
 fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), CommandFailure> {

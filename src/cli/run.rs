@@ -52,7 +52,10 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
         frozen: frozen.seal(&*held.journal())?,
     };
     let plan = draft.opened.plan;
-    drive(context, Journey { held, folder, ask, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run })
+    drive(
+        context,
+        Journey { held, folder, ask, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run, stage: None },
+    )
 }
 
 /// A plan with everything that a run of it would read.
@@ -75,7 +78,7 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
 ///
 /// # Errors
 /// When some are missing.
-async fn check_rights(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
+pub(super) async fn check_rights(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
     let run = RunId::new("rights").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
     let missing = missing_rights(&previewing(context, draft, run)).await;
     if missing.is_empty() {
@@ -86,7 +89,7 @@ async fn check_rights(context: &Context, draft: &Draft) -> Result<(), CommandFai
     Err(failure.hint("ask whoever runs the cluster for them; the run must be able to go back as well"))
 }
 
-fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
+pub(super) fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
     Frozen {
         v: Frozen::VERSION,
         plan_file: draft.opened.file.display().to_string(),
@@ -97,6 +100,7 @@ fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
         context: draft.bound.context.clone(),
         files: draft.files.iter().map(|(path, content)| (path.clone(), FrozenFile::from(content.clone()))).collect(),
         lock,
+        simulated: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Finds the values of a plan's secrets where the plan says they are. They go to whoever asks and nowhere else.
 
+use super::context::Context;
+use super::simulate::SimulatedSecrets;
 use crate::action::{ActionError, RunScope, Secret};
 use crate::engine::Secrets;
 use crate::plan::SecretSource;
@@ -25,6 +27,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     #[cfg(feature = "kubernetes")]
     cluster: kubernetes::Place,
+}
+
+/// The secrets of a plan, as a run in this world finds them.
+pub fn of_plan(context: &Context, sources: &IndexMap<String, SecretSource>, folder: PathBuf, scope: &RunScope) -> Arc<dyn Secrets> {
+    if let Some(values) = &context.simulated_secrets {
+        return Arc::new(SimulatedSecrets(values.clone()));
+    }
+    Arc::new(PlanSecrets::new(sources.clone(), folder, scope, &context.ports))
 }
 
 impl PlanSecrets {

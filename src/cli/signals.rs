@@ -101,6 +101,23 @@ pub fn supervise<T: Send + 'static>(
     Ok(Supervised { end, all_over: fall(workers) })
 }
 
+/// Does the work on one runtime, beside the signals: whose time is not the real one cannot be watched from outside of it.
+///
+/// # Errors
+/// When the system gives no signals.
+pub fn supervise_on<T: Send + 'static>(
+    runtime: Runtime,
+    clock: &Arc<dyn Clock>,
+    controls: &UnboundedSender<Control>,
+    work: impl Future<Output = T> + Send + 'static,
+) -> io::Result<Supervised<T>> {
+    let end = runtime.block_on(async {
+        let mut streams = Streams::open()?;
+        io::Result::Ok(watch(runtime.handle(), clock, controls, work, async || streams.next().await).await)
+    })?;
+    Ok(Supervised { end, all_over: fall(runtime) })
+}
+
 /// Drops all tasks, which kill the process groups that they hold, and says whether all of them let go in time.
 fn fall(workers: Runtime) -> bool {
     let (over, heard) = mpsc::channel();

@@ -4,6 +4,8 @@ use super::arguments::{Arguments, Command};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
+#[cfg(feature = "kubernetes")]
+use super::simulate;
 use super::{abandon, answer, backups, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
 use crate::ports::Ports;
 use clap::Parser;
@@ -47,7 +49,16 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
     match command {
         Command::Validate(arguments) => on(&runtime, validate::validate(context, arguments)),
         Command::Graph(arguments) => on(&runtime, graph::graph(context, arguments)),
+        // What is to be simulated must never be done instead.
+        #[cfg(not(feature = "kubernetes"))]
+        Command::Preview(arguments) if arguments.simulate => Err(cannot_simulate()),
+        #[cfg(not(feature = "kubernetes"))]
+        Command::Run(arguments) if arguments.simulate => Err(cannot_simulate()),
+        #[cfg(feature = "kubernetes")]
+        Command::Preview(arguments) if arguments.simulate => simulate::preview(context, arguments),
         Command::Preview(arguments) => on(&runtime, preview::preview(context, arguments)),
+        #[cfg(feature = "kubernetes")]
+        Command::Run(arguments) if arguments.simulate => simulate::run(context, arguments),
         Command::Run(arguments) => run::run(context, &runtime, arguments),
         Command::Resume(arguments) => resume::resume(context, &runtime, arguments),
         Command::Rollback(arguments) => resume::rollback(context, &runtime, arguments),
@@ -60,6 +71,11 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
         Command::Backups(command) => on(&runtime, backups::backups(context, command)),
         Command::Journal(command) => on(&runtime, journal::journal(context, command)),
     }
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn cannot_simulate() -> CommandFailure {
+    CommandFailure::usage("this bowline was built without Kubernetes, so it simulates nothing")
 }
 
 fn on(runtime: &Runtime, work: impl Future<Output = Result<Exit, CommandFailure>>) -> Result<Exit, CommandFailure> {

@@ -1,12 +1,11 @@
 //! A door on this machine's loopback that leads to a port of a pod, through the API server. It knows no protocol that goes through it.
 
 use crate::cluster::through::{ChosenPod, Through, ThroughError};
-use crate::ports::Connection;
+use crate::ports::{Connected, Connection, Listener};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -37,8 +36,8 @@ impl Forward {
     pub async fn open(connection: &Connection, namespace: &str, through: &Through, port: Option<&str>) -> Result<Self, ForwardError> {
         let chosen = through.choose(connection, namespace).await?;
         through.port(&chosen, port)?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ForwardError::Listen)?;
-        let address = listener.local_addr().map_err(ForwardError::Listen)?;
+        let listener = connection.loopback.listen().await.map_err(ForwardError::Listen)?;
+        let address = listener.address();
         let tunnel = Arc::new(Tunnel {
             connection: connection.clone(),
             namespace: namespace.to_owned(),
@@ -76,12 +75,12 @@ struct Tunnel {
     trouble: Mutex<Option<String>>,
 }
 
-async fn accept(listener: TcpListener, tunnel: Arc<Tunnel>) {
+async fn accept(listener: Box<dyn Listener>, tunnel: Arc<Tunnel>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     connections.spawn(carry(stream, tunnel.clone()));
                 }
                 Err(error) => tunnel.tell(format!("cannot accept a connection: {error}")),
@@ -91,7 +90,7 @@ async fn accept(listener: TcpListener, tunnel: Arc<Tunnel>) {
     }
 }
 
-async fn carry(mut near: TcpStream, tunnel: Arc<Tunnel>) {
+async fn carry(mut near: Box<dyn Connected>, tunnel: Arc<Tunnel>) {
     // Every connection gets a tunnel of its own, as every client of a Service gets a connection of its own.
     let (mut forwarder, port) = match tunnel.dig().await {
         Ok(dug) => dug,

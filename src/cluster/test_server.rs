@@ -2,7 +2,7 @@
 
 use crate::cluster::Clusters;
 use crate::cluster::api::Cluster;
-use crate::ports::{Connection, Kubernetes, KubernetesError, SystemClock};
+use crate::ports::{Connection, Kubernetes, KubernetesError, SystemClock, SystemLoopback};
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request, Response};
 use kube::client::Body;
@@ -61,6 +61,7 @@ impl Kubernetes for TestServer {
                 namespace: "shop".to_owned(),
                 context: "test".to_owned(),
                 server: "http://test".to_owned(),
+                loopback: Arc::new(SystemLoopback),
             })
         }
         .boxed()

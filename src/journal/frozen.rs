@@ -30,6 +30,9 @@ pub struct Frozen {
     /// The Lease that keeps other machines out; none when the state folder alone keeps the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<FrozenLock>,
+    /// It ran in a simulated world, which ended with it: nothing of it may ever reach a real one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
 }
 
 /// Where the Lease of a run is, in the cluster of its context.
@@ -117,6 +120,7 @@ mod tests {
             namespace: None,
             context: None,
             files: files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone().into())).collect(),
+            simulated: false,
             lock: Some(FrozenLock { namespace: "shop".to_owned(), name: "bowline.web.production".to_owned() }),
         };
         let journal = MemoryStore::new().hold();

@@ -4,6 +4,7 @@ use super::Problem;
 use crate::expr::{Condition, Template};
 use crate::ids::{ActionKind, LockName, LockNamespace, Period, PlanName, StepId};
 use crate::record::{RetryPolicy, Reversibility};
+use crate::scenario::Scenario;
 use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 use regex::Regex;
@@ -33,6 +34,8 @@ pub struct Plan {
     pub lock: Option<LockName>,
     /// The namespace of its lock.
     pub lock_namespace: Option<LockNamespace>,
+    /// What the outside is like when it is simulated.
+    pub simulate: Scenario,
     /// What is worth a look although the plan can run.
     pub warnings: Vec<Problem>,
     pub(super) index: HashMap<StepId, usize>,

@@ -2,6 +2,7 @@
 
 use crate::ids::{LockName, LockNamespace, Period, PlanName, StepId};
 use crate::record::RetryPolicy;
+use crate::scenario::Scenario;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -34,6 +35,8 @@ pub(super) struct PlanWritten {
     /// The namespace of the lock; the environment's when it is not given. It must be there before the run: a plan that makes its own
     /// namespace names another one here.
     pub(super) lock_namespace: Option<LockNamespace>,
+    /// What the outside is like when the run is simulated: `run --simulate`. A real run never looks at it.
+    pub(super) simulate: Option<Scenario>,
 }
 
 /// The type of an input's values.

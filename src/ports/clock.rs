@@ -1,8 +1,13 @@
-//! Time.
+//! Time: this machine's, and one that passes only while everybody waits.
 
+use super::gate::Uptime;
 use crate::ids::Moment;
 use futures::future::{BoxFuture, FutureExt};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 /// Tells and waits for time.
 pub trait Clock: Send + Sync {
@@ -23,5 +28,68 @@ impl Clock for SystemClock {
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
         tokio::time::sleep(wait).boxed()
+    }
+}
+
+/// The time of a paused runtime, as a wall clock: it stands still while anybody works, and leaps to the next timer when all wait.
+#[derive(Debug)]
+pub struct VirtualClock {
+    begins: Moment,
+    origin: OnceLock<Instant>,
+    /// Milliseconds since the origin, for threads that are on no runtime.
+    passed: AtomicU64,
+}
+
+impl VirtualClock {
+    /// A clock that shows `begins` when it is looked at for the first time.
+    pub fn from(begins: Moment) -> Self {
+        Self { begins, origin: OnceLock::new(), passed: AtomicU64::new(0) }
+    }
+
+    /// Time since it was looked at for the first time.
+    pub fn passed(&self) -> Duration {
+        // Off the runtime the same call would tell this machine's time.
+        if Handle::try_current().is_ok() {
+            let passed = Instant::now().saturating_duration_since(*self.origin.get_or_init(Instant::now));
+            self.passed.fetch_max(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        Duration::from_millis(self.passed.load(Ordering::Relaxed))
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Moment {
+        let passed = i64::try_from(self.passed().as_millis()).unwrap_or(i64::MAX);
+        Moment::from_millis(self.begins.as_millis().saturating_add(passed))
+    }
+
+    fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(wait).boxed()
+    }
+}
+
+impl Uptime for VirtualClock {
+    fn uptime(&self) -> Duration {
+        self.passed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Clock, VirtualClock};
+    use crate::ids::Moment;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn virtual_time_passes_only_while_all_wait_and_is_the_same_on_every_thread() {
+        let clock = Arc::new(VirtualClock::from(Moment::from_millis(1_000)));
+        assert_eq!(clock.now(), Moment::from_millis(1_000));
+        std::thread::yield_now();
+        assert_eq!(clock.now(), Moment::from_millis(1_000));
+        clock.sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(clock.now(), Moment::from_millis(3_601_000));
+        let elsewhere = Arc::clone(&clock);
+        assert_eq!(std::thread::spawn(move || elsewhere.now()).join().unwrap(), clock.now());
     }
 }

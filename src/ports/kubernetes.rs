@@ -2,12 +2,14 @@
 
 use super::gate::Gate;
 use super::gated::Gated;
+use super::loopback::{Loopback, SystemLoopback};
 use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig as KubeconfigFile, KubeconfigError};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{BoxError, Service};
@@ -26,6 +28,8 @@ pub struct Connection {
     pub context: String,
     /// Where the server is, for people.
     pub server: String,
+    /// Where the near ends of port-forwards are.
+    pub loopback: Arc<dyn Loopback>,
 }
 
 /// A server that is there but busy is asked again after these times.
@@ -35,6 +39,17 @@ const LOOKS_AGAIN: [Duration; 3] = [Duration::from_millis(300), Duration::from_s
 pub const IN_CLUSTER: &str = "in-cluster";
 
 impl Connection {
+    /// A connection to a server that is no network away, behind the same gate and with the same time limit as a real one.
+    pub fn to_service<S>(service: S, gate: Gate, loopback: Arc<dyn Loopback>, namespace: &str, context: &str) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Box<DynBody>>, Error = BoxError> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        let limited = TimeLimit { inner: service, limit: REQUEST_TIMEOUT };
+        let client = kube::Client::new(Gated { inner: limited, gate }, namespace);
+        Self { client, namespace: namespace.to_owned(), context: context.to_owned(), server: format!("{context}:"), loopback }
+    }
+
     /// Looks whether the server answers, and lets us in.
     ///
     /// # Errors
@@ -176,7 +191,7 @@ fn connect_with(mut config: kube::Config, context: String, gate: Gate) -> Result
     // Waiting at the gate is no time of the request.
     let gated = tower::layer::layer_fn(move |inner| Gated { inner, gate: gate.clone() });
     let client = builder.with_layer(&limited).with_layer(&gated).build();
-    Ok(Connection { client, namespace, context, server })
+    Ok(Connection { client, namespace, context, server, loopback: Arc::new(SystemLoopback) })
 }
 
 /// The server did not answer in time. The request may have been done.

@@ -11,15 +11,17 @@ mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+mod loopback;
 mod names;
 mod postgres;
 mod processes;
 mod random;
+mod scratch;
 mod script;
 mod tcp;
 mod tls;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, VirtualClock};
 #[cfg(feature = "kubernetes")]
 pub use faults::{Fault, Faults, FaultyKubernetes, Sought};
 pub use files::{FileError, Files, Reading, SystemFiles, Writing, is_partial_of};
@@ -28,12 +30,14 @@ pub use host::{Host, ProcessFacts, SystemHost};
 pub use http::{Http, HttpError, HttpRequest, HttpResponse, NetworkHttp};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{Connection, IN_CLUSTER, Kubeconfig, Kubernetes, KubernetesError, NotReached, REQUEST_TIMEOUT};
+pub use loopback::{Connected, Listener, Loopback, SystemLoopback};
 pub use names::{NameError, Names, SystemNames};
 pub use postgres::{NetworkPostgres, Postgres, SqlAnswer, SqlError, SqlQuestion};
 #[cfg(feature = "kubernetes")]
 pub(crate) use processes::Capture;
 pub use processes::{Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, RUN_VARIABLE, STEP_VARIABLE, Stream, SystemProcesses};
-pub use random::{Random, SystemRandom};
+pub use random::{Random, SeededRandom, SystemRandom};
+pub use scratch::ScratchFolder;
 pub use script::Script;
 pub use tcp::{NetworkTcp, Tcp, TcpError};
 pub use tls::{Certificate, NetworkTls, Tls, TlsError, TlsQuestion};

@@ -9,5 +9,6 @@ mod locks;
 mod plans;
 mod preview;
 mod signals;
+mod simulate;
 mod state;
 mod terminal;

@@ -13,6 +13,7 @@ mod kills;
 mod locks;
 mod objects;
 mod others;
+mod plans;
 mod preview;
 mod restore;
 mod routes;

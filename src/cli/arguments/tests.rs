@@ -96,6 +96,10 @@ fn the_help_of_run() {
           --lock <WHERE>        What keeps others out: a Lease in the cluster, where the plan reaches
                                 one, or the state folder alone [default: lease] [possible values: lease,
                                 local]
+          --simulate            Run it in a simulated cluster, as the plan's `simulate` describes it:
+                                nothing outside this process is reached
+          --seed <NUMBER>       With `--simulate`: what chance follows from; the same seed gives the
+                                same run
       -h, --help                Print help (see more with '--help')
     ");
 }

@@ -33,6 +33,7 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
         concurrency: head.concurrency,
         lock: head.lock,
         lock_namespace: head.lock_namespace,
+        simulate: head.simulate,
         warnings,
         index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
         graph: graph_of(&order.needs, &ids),

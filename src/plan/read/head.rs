@@ -7,13 +7,14 @@ use crate::plan::decode::decode_as;
 use crate::plan::model::{Environment, Input};
 use crate::plan::suggest::instead;
 use crate::plan::written::{Defaults, EnvironmentWritten, RetryWritten, SecretSource};
+use crate::scenario::Scenario;
 use indexmap::IndexMap;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// The keys of a plan.
-pub(in crate::plan) const PLAN_KEYS: [&str; 10] =
-    ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "lock", "lock-namespace", "steps"];
+pub(in crate::plan) const PLAN_KEYS: [&str; 11] =
+    ["plan", "about", "inputs", "environments", "secrets", "defaults", "concurrency", "lock", "lock-namespace", "simulate", "steps"];
 /// The keys of an environment that are no inputs.
 const RESERVED: [&str; 4] = ["namespace", "context", "lock", "lock-namespace"];
 
@@ -31,6 +32,7 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) concurrency: u32,
     pub(in crate::plan) lock: Option<LockName>,
     pub(in crate::plan) lock_namespace: Option<LockNamespace>,
+    pub(in crate::plan) simulate: Scenario,
 }
 
 impl Reader<'_, '_> {
@@ -75,6 +77,7 @@ impl Reader<'_, '_> {
             concurrency: root.get("concurrency").and_then(|node| self.piece::<NonZeroU32>(node, "a plan")).map_or(0, NonZeroU32::get),
             lock: root.get("lock").and_then(|node| self.piece(node, "`lock`")),
             lock_namespace: root.get("lock-namespace").and_then(|node| self.piece(node, "`lock-namespace`")),
+            simulate: root.get("simulate").map(|node| self.scenario(node)).unwrap_or_default(),
             inputs,
             environments,
             defaults,

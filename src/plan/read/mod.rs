@@ -7,6 +7,7 @@ mod input;
 mod params;
 mod place;
 mod prepare;
+mod simulate;
 mod step;
 mod undo;
 

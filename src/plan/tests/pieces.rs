@@ -88,7 +88,7 @@ fn the_head_of_a_plan() {
     1:7 [My Plan] plan::wrong-value: 'M' is not allowed here: write lower-case letters, digits and `-`, with a letter or digit at both ends
         help: -
     2:1 [abuot] plan::unknown-key: there is no key `abuot` in a plan
-        help: did you mean `about`? known keys: plan, about, inputs, environments, secrets, defaults, concurrency, lock, lock-namespace, steps
+        help: did you mean `about`? known keys: plan, about, inputs, environments, secrets, defaults, concurrency, lock, lock-namespace, simulate, steps
     4:14 [strin] plan::unknown-word: `strin` is not known here
         help: did you mean `string`? known words: string, integer, number, boolean
     5:32 ['5'] plan::wrong-value: expected a whole number, found the text `5`

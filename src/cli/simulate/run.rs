@@ -1,0 +1,172 @@
+//! `run --simulate`: a run as it is, in a world that is not. It sees to it that everything the run reaches is simulated.
+
+use super::Stage;
+use super::failing::{Failing, Fails};
+use crate::action::Registry;
+use crate::cli::arguments::{PlanChoice, Preview, Run};
+use crate::cli::context::Context;
+use crate::cli::drive::{Journey, drive};
+use crate::cli::exit::Exit;
+use crate::cli::failure::CommandFailure;
+use crate::cli::freeze::freeze;
+use crate::cli::lock::{self, Ask};
+use crate::cli::preview::look_at;
+use crate::cli::reach::reach;
+use crate::cli::run::{Draft, check_rights, frozen};
+use crate::cli::{open, print};
+use crate::expr::yaml::documents;
+use crate::ids::{Moment, Period, StepId};
+use crate::journal::{Frozen, Identity, Outside, StateFolder};
+use crate::ports::{Gate, Random, ScratchFolder, SystemRandom, VirtualClock};
+use crate::record::What;
+use crate::scenario::Scenario;
+use crate::sim::Simulation;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Runs a plan in a simulated world.
+///
+/// # Errors
+/// When it cannot begin.
+pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, CommandFailure> {
+    let runtime = paused()?;
+    let seed = arguments.seed.unwrap_or_else(seed);
+    // The folder of real runs is not for this one, unless somebody names it here.
+    let named = real.named_state();
+    let scratch = named.is_none().then(|| ScratchFolder::new("bowline-simulated")).transpose();
+    let scratch = scratch.map_err(|error| CommandFailure::new(Exit::Refused, "there is no place for a simulated run").because(&error))?;
+    let folder = named.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned())).unwrap_or_default();
+    let (context, draft, simulation) = runtime.block_on(async {
+        let ready = prepare(real, &arguments.choice, arguments.jobs, seed, &folder).await?;
+        check_rights(&ready.0, &ready.1).await?;
+        Ok::<_, CommandFailure>(ready)
+    })?;
+    if !context.is_json() {
+        print::notice(&format!("simulated (seed {seed}): nothing outside this process is reached"));
+    }
+    let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone() };
+    let exit = begin(&context, draft, arguments, &folder, stage)?;
+    if !context.is_json() {
+        tell(&simulation, exit);
+    }
+    Ok(exit)
+}
+
+/// Tells what a run would change in the simulated world.
+///
+/// # Errors
+/// When the plan cannot run.
+pub(in crate::cli) fn preview(real: &Context, arguments: &Preview) -> Result<Exit, CommandFailure> {
+    paused()?.block_on(async {
+        // Nothing is kept, so no folder is made.
+        let (context, draft, _) = prepare(real, &arguments.choice, None, seed(), Path::new("/nowhere")).await?;
+        look_at(&context, &draft, arguments.exit_code).await
+    })
+}
+
+fn paused() -> Result<Runtime, CommandFailure> {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.map_err(|error| CommandFailure::new(Exit::Internal, "the system gives no threads").because(&error))
+}
+
+fn seed() -> u64 {
+    let mut bytes = [0; 4];
+    // Any seed will do.
+    let _ = SystemRandom::default().fill(&mut bytes);
+    u64::from(u32::from_le_bytes(bytes))
+}
+
+/// Reads the plan and its files as they are, and furnishes the cluster.
+async fn prepare(
+    real: &Context,
+    choice: &PlanChoice,
+    jobs: Option<u32>,
+    seed: u64,
+    folder: &Path,
+) -> Result<(Context, Draft, Arc<Simulation>), CommandFailure> {
+    let opened = open::plan(real, &choice.plan).await?;
+    open::tell_warnings(real, &opened.plan);
+    let mut bound = open::bound(&opened.plan, choice)?;
+    let scenario = opened.plan.simulate.clone();
+    let objects = manifests(real, &scenario, opened.file.parent().unwrap_or(Path::new("/"))).await?;
+    let clock = Arc::new(VirtualClock::from(begins(real)));
+    let simulation = Arc::new(Simulation::new(scenario.clone(), seed, Arc::clone(&clock)));
+    let namespace = bound.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    simulation
+        .furnish(&namespace, &objects)
+        .map_err(|error| CommandFailure::usage("the simulated cluster cannot be as `simulate.cluster` describes it").because(&error))?;
+    let gate = Gate::new(clock);
+    let ports = simulation.ports(&gate, &real.ports);
+    let context = real.within(ports, gate, folder, |registry| failing_steps(registry, &scenario), scenario.secrets.clone());
+    let reaches = reach(&context, &opened.plan, &mut bound).await?;
+    let files = opened.files(real, &bound).await?;
+    let mut graph = opened.plan.summary();
+    graph.concurrency = jobs.unwrap_or(graph.concurrency);
+    Ok((context, Draft { opened, bound, files, graph, reaches }, simulation))
+}
+
+/// The time at which it begins is told on the screen: it is the real one, in whole seconds, so that nothing hangs on a millisecond.
+fn begins(real: &Context) -> Moment {
+    Moment::from_millis(real.ports.clock.now().as_millis() / 1000 * 1000)
+}
+
+async fn manifests(real: &Context, scenario: &Scenario, folder: &Path) -> Result<Vec<Value>, CommandFailure> {
+    let step = StepId::new("simulate").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let sources: Vec<(StepId, String)> = scenario.cluster.iter().map(|source| (step.clone(), source.clone())).collect();
+    let contents = freeze(&*real.ports.files, folder, &sources).await?;
+    let mut objects = Vec::new();
+    for (path, bytes) in contents {
+        let read = documents(&String::from_utf8_lossy(&bytes));
+        objects.extend(read.map_err(|error| CommandFailure::usage(format!("{path} is no manifest")).because(&error))?);
+    }
+    Ok(objects)
+}
+
+fn failing_steps(registry: Registry, scenario: &Scenario) -> Registry {
+    let fails: Fails = Arc::new(Mutex::new(scenario.fails.clone()));
+    match scenario.fails.is_empty() {
+        true => registry,
+        false => registry.iter().fold(Registry::default(), |all, action| all.with(Failing::new(Arc::clone(action), Arc::clone(&fails)))),
+    }
+}
+
+fn begin(context: &Context, draft: Draft, arguments: &Run, folder: &Path, stage: Stage) -> Result<Exit, CommandFailure> {
+    // What seals the journal must not follow from a seed.
+    let outside = Outside { random: Arc::new(SystemRandom::default()), ..Outside::from(&context.ports) };
+    let folder = StateFolder::open(folder, outside, None)?;
+    let Draft { opened, bound, .. } = &draft;
+    let identity = Identity { plan: opened.plan.name.clone(), environment: bound.environment.clone() };
+    let held = folder.open_run(&identity)?;
+    let place = lock::place(&opened.plan, bound, draft.reaches, arguments.lock);
+    // Nobody who looks at this run later may look for its lock in a real cluster.
+    let frozen = Frozen { simulated: true, ..frozen(&draft, None) };
+    let ask = place.map(|place| Ask::new(&folder, &held, place, frozen.context.clone(), None)).transpose()?;
+    let first = What::RunOpened {
+        run: held.run().clone(),
+        plan: opened.plan.name.clone(),
+        environment: bound.environment.clone(),
+        graph: Arc::new(draft.graph),
+        frozen: frozen.seal(&*held.journal())?,
+    };
+    let plan = draft.opened.plan;
+    let journey =
+        Journey { held, folder, ask, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run, stage: Some(stage) };
+    drive(context, journey)
+}
+
+/// What there is to say once it is over: the world ends with this process.
+fn tell(simulation: &Simulation, exit: Exit) {
+    simulation.missing().iter().for_each(|what| print::notice(what));
+    let whole = Duration::from_secs(simulation.passed().as_secs());
+    let gone = "the simulated cluster is gone now, so there is nothing to resume or to roll back; `--state DIR` keeps the journal";
+    print::notice(&format!("simulated: {} of its own time; {gone}", Period(whole)));
+    if exit == Exit::RolledBack {
+        match simulation.differences() {
+            same if same.is_empty() => print::notice("simulated: the cluster was as before the run"),
+            told => told.iter().for_each(|what| print::notice(&format!("simulated: not as before the run: {what}"))),
+        }
+    }
+}

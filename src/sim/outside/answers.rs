@@ -1,0 +1,177 @@
+//! What a container answers to a request, its templates filled in. It knows no wire.
+
+use crate::scenario::{Served, fits};
+use crate::sim::world::World;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long an answer takes where nothing else is said.
+const TAKES: Duration = Duration::from_millis(5);
+
+/// A request, as far as an answer depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) method: String,
+    /// Without its query.
+    pub(super) path: String,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+    pub(super) takes: Duration,
+}
+
+/// What an answer is made of.
+pub(super) struct Parts<'a> {
+    pub(super) status: Option<u16>,
+    pub(super) headers: Vec<(&'a String, &'a String)>,
+    pub(super) json: Option<&'a Value>,
+    pub(super) text: Option<&'a String>,
+    pub(super) takes: Option<crate::ids::Period>,
+}
+
+impl Parts<'_> {
+    pub(super) fn reply(&self, fill: impl Fn(&str) -> String) -> Reply {
+        let mut headers: Vec<(String, String)> = self.headers.iter().map(|(name, value)| (name.to_lowercase(), fill(value))).collect();
+        let body = match (self.json, self.text) {
+            (Some(json), _) => {
+                if !headers.iter().any(|(name, _)| name == "content-type") {
+                    headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                }
+                filled(json, &fill).to_string().into_bytes()
+            }
+            (None, Some(text)) => fill(text).into_bytes(),
+            (None, None) => Vec::new(),
+        };
+        Reply { status: self.status.unwrap_or(200), headers, body, takes: self.takes.map_or(TAKES, |period| period.0) }
+    }
+}
+
+fn filled(value: &Value, fill: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(fill(text)),
+        Value::Array(items) => items.iter().map(|item| filled(item, fill)).collect(),
+        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), filled(value, fill))).collect()),
+        other => other.clone(),
+    }
+}
+
+/// What a pod answers.
+///
+/// # Errors
+/// What is not modelled.
+pub(super) fn of_pod(world: &World, pod: &Value, question: &Question) -> Result<Reply, String> {
+    let containers = pod["spec"]["containers"].as_array().cloned().unwrap_or_default();
+    for container in &containers {
+        let image = container["image"].as_str().unwrap_or_default();
+        let served = world.scenario.image(image).map_or(&[][..], |rule| rule.http.as_slice());
+        if let Some(served) = served.iter().find(|served| is_meant(served, question)) {
+            return Ok(parts(served).reply(|text| fill(world, pod, container, text)));
+        }
+    }
+    let image = containers.first().and_then(|container| container["image"].as_str()).unwrap_or_default();
+    let Question { method, path } = question;
+    Err(format!("{method} {path} of the image `{image}`; add it to `http` of the image in `simulate.images`"))
+}
+
+fn is_meant(served: &Served, question: &Question) -> bool {
+    served.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&question.method))
+        && served.path.as_ref().is_none_or(|path| fits(path, &question.path))
+}
+
+fn parts(served: &Served) -> Parts<'_> {
+    Parts {
+        status: served.status,
+        headers: served.headers.iter().collect(),
+        json: served.json.as_ref(),
+        text: served.text.as_ref(),
+        takes: served.takes,
+    }
+}
+
+/// Puts in what `{{ … }}` stands for; what is unknown stays as it is written.
+fn fill(world: &World, pod: &Value, container: &Value, text: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, behind)) = after.split_once("}}") else { break };
+        filled.push_str(before);
+        match value(world, pod, container, name.trim()) {
+            Some(value) => filled.push_str(&value),
+            None => filled.extend(["{{", name, "}}"]),
+        }
+        rest = behind;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+fn value(world: &World, pod: &Value, container: &Value, name: &str) -> Option<String> {
+    let image = container["image"].as_str().unwrap_or_default();
+    let (repository, tag) = match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (image, "latest"),
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match name.split_once('.')? {
+        ("image", "tag") => Some(tag.to_owned()),
+        ("image", "name") => Some(repository.to_owned()),
+        ("pod", "name") => text(&pod["metadata"]["name"]),
+        ("labels", label) => text(&pod["metadata"]["labels"][label]),
+        ("env", variable) => environment(world, pod, container, variable),
+        _ => None,
+    }
+}
+
+/// A variable of a container, also one that it has from a ConfigMap or a Secret.
+fn environment(world: &World, pod: &Value, container: &Value, variable: &str) -> Option<String> {
+    use crate::sim::kinds::Kind;
+    use crate::sim::store::Key;
+    let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
+    let read = |kind: &str, name: &Value, key: &str| -> Option<String> {
+        let object = world.store.get(&Key::new(Kind::named(kind), namespace, name.as_str()?))?;
+        let text = object["data"][key].as_str()?;
+        match kind {
+            "Secret" => String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).ok()?).ok(),
+            _ => Some(text.to_owned()),
+        }
+    };
+    let list = |name: &str| container[name].as_array().cloned().unwrap_or_default();
+    if let Some(found) = list("env").iter().find(|known| known["name"] == variable) {
+        let from = &found["valueFrom"];
+        let (config, secret) = (&from["configMapKeyRef"], &from["secretKeyRef"]);
+        let own = found["value"].as_str().map(str::to_owned);
+        return own
+            .or_else(|| read("ConfigMap", &config["name"], config["key"].as_str()?))
+            .or_else(|| read("Secret", &secret["name"], secret["key"].as_str()?));
+    }
+    list("envFrom").iter().find_map(|source| {
+        read("ConfigMap", &source["configMapRef"]["name"], variable).or_else(|| read("Secret", &source["secretRef"]["name"], variable))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Question, of_pod};
+    use crate::ids::Moment;
+    use crate::scenario::Scenario;
+    use crate::sim::world::World;
+    use serde_json::json;
+
+    #[test]
+    fn an_answer_tells_what_the_container_is() {
+        let rule = json!({ "http": [{ "path": "/health", "json": { "v": "{{ image.tag }}", "c": "{{ env.COLOUR }}-{{ pod.name }}", "x": "{{ other }}" } }] });
+        let scenario: Scenario = serde_json::from_value(json!({ "images": { "web:*": rule } })).unwrap();
+        let world = World::new(scenario, 1, Moment::from_millis(0));
+        let container = json!({ "name": "web", "image": "web:v2", "env": [{ "name": "COLOUR", "value": "blue" }] });
+        let pod = json!({ "metadata": { "name": "web-1", "namespace": "shop" }, "spec": { "containers": [container] } });
+        let ask = |path: &str| of_pod(&world, &pod, &Question { method: "GET".into(), path: path.into() });
+        let reply = ask("/health").unwrap();
+        assert_eq!(String::from_utf8(reply.body).unwrap(), r#"{"v":"v2","c":"blue-web-1","x":"{{ other }}"}"#);
+        assert_eq!(ask("/other").unwrap_err(), "GET /other of the image `web:v2`; add it to `http` of the image in `simulate.images`");
+    }
+}

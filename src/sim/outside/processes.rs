@@ -1,0 +1,100 @@
+//! Programs on this machine, as the scenario describes them. None is started.
+
+use crate::ids::RunId;
+use crate::ports::{Clock, Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, Stream};
+use crate::scenario::{Program, fits};
+use crate::sim::shared::Shared;
+use futures::future::{BoxFuture, FutureExt};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a program runs when its rule says nothing.
+const TAKES: Duration = Duration::from_millis(100);
+
+/// The programs.
+pub(in crate::sim) struct SimulatedProcesses(pub(in crate::sim) Arc<Shared>);
+
+impl Processes for SimulatedProcesses {
+    fn run(
+        &self,
+        spec: ProcessSpec,
+        lines: Arc<dyn Fn(Line) + Send + Sync>,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'static, Result<Exit, ProcessError>> {
+        let shared = Arc::clone(&self.0);
+        async move {
+            let words = [vec![spec.program.clone()], spec.args.clone()].concat();
+            let input = String::from_utf8_lossy(&spec.input.unwrap_or_default()).into_owned();
+            let rule = shared.with(|world| find(&world.scenario.processes, &words, &input).cloned());
+            let Some(rule) = rule else {
+                let what = format!("not modelled: the program `{}`; add it to `simulate.processes`", title(&words));
+                shared.with(|world| world.note(&what));
+                return Err(ProcessError::NotStarted { program: spec.program, source: io::Error::other(what) });
+            };
+            let cancelled = tokio::select! {
+                () = shared.clock.sleep(takes(&rule)) => false,
+                () = cancel.cancelled() => true,
+            };
+            let told = |stream, text: &str| text.lines().for_each(|line| lines(Line { stream, text: line.to_owned() }));
+            told(Stream::Out, &rule.stdout);
+            told(Stream::Err, &rule.stderr);
+            Ok(Exit {
+                code: (!cancelled).then_some(rule.exit_code),
+                signal: cancelled.then_some(15),
+                output: rule.stdout,
+                errors: rule.stderr,
+                cancelled,
+            })
+        }
+        .boxed()
+    }
+
+    fn end_orphans(&self, _run: &RunId) -> BoxFuture<'static, Vec<Orphan>> {
+        std::future::ready(Vec::new()).boxed()
+    }
+}
+
+pub(super) fn takes(rule: &Program) -> Duration {
+    rule.takes.map_or(TAKES, |period| period.0)
+}
+
+/// The first rule that means a command line. A shell's text is looked at by itself, too, and so is what a shell is given to run.
+pub(super) fn find<'a>(rules: &'a [Program], words: &[String], input: &str) -> Option<&'a Program> {
+    let mut texts = vec![words.join(" ")];
+    if let Some(place) = words.iter().position(|word| word == "-c").filter(|_| words.first().is_some_and(|first| first.ends_with("sh"))) {
+        texts.extend(words.get(place + 1).map(|text| text.trim().to_owned()));
+        texts.extend(words.get(place + 3..).filter(|rest| !rest.is_empty()).map(|rest| rest.join(" ")));
+    }
+    let is_meant = |rule: &&Program| {
+        texts.iter().any(|text| fits(&rule.run, text)) && rule.input.as_ref().is_none_or(|wanted| fits(wanted, input.trim()))
+    };
+    rules.iter().find(is_meant)
+}
+
+/// One line for people.
+pub(super) fn title(words: &[String]) -> String {
+    let whole = words.join(" ");
+    let line: String = whole.lines().next().unwrap_or_default().chars().take(100).collect();
+    if line.len() < whole.len() { format!("{line} …") } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+    use crate::scenario::Program;
+
+    #[test]
+    fn a_program_is_found_by_its_words_its_script_and_what_a_shell_is_given() {
+        let rules = ["make *", "echo hi", "pg_restore *"].map(|run| Program { run: run.to_owned(), ..Program::default() });
+        let found = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            find(&rules, &words, "").map(|rule| rule.run.as_str())
+        };
+        assert_eq!(found(&["make", "install"]), Some("make *"));
+        assert_eq!(found(&["sh", "-e", "-c", "echo hi\n"]), Some("echo hi"));
+        assert_eq!(found(&["sh", "-c", "\"$@\"; exit", "sh", "pg_restore", "-f"]), Some("pg_restore *"));
+        assert_eq!(found(&["rm", "-rf", "/"]), None);
+    }
+}

@@ -1,0 +1,227 @@
+//! Plans in a simulated world: they run, they fail, they come undone, and nothing outside is reached.
+
+use crate::bench::{Bench, Ended};
+use std::fs;
+use std::path::Path;
+
+/// A shipped plan, in a folder of the test with its manifests.
+pub fn shipped(name: &str) -> Bench {
+    let bench = Bench::new();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("plans"), &bench.path("plans"));
+    assert!(bench.has(&format!("plans/{name}.yaml")), "there is no plan {name}");
+    bench
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the test's folder can be written");
+    for entry in fs::read_dir(from).expect("the plans can be read").flatten() {
+        match entry.path() {
+            path if path.is_dir() => copy(&path, &to.join(entry.file_name())),
+            path => drop(fs::copy(&path, to.join(entry.file_name())).expect("a plan can be copied")),
+        }
+    }
+}
+
+/// Simulates a plan of the bench, with a seed, so that a failure comes again.
+pub fn simulate(bench: &Bench, plan: &str, more: &[&str]) -> Ended {
+    let plan = format!("plans/{plan}.yaml");
+    bench.run(&[&["run", plan.as_str(), "--simulate", "--seed", "7", "-e", "test"], more].concat())
+}
+
+#[test]
+fn blue_green_goes_live_and_a_version_that_nobody_has_built_comes_undone() {
+    let bench = shipped("blue-green");
+    simulate(&bench, "blue-green", &["--set", "version=v2"]).assert_code(0).assert_says("succeeded").assert_says("simulated");
+    let broken = simulate(&bench, "blue-green", &["--set", "version=v9"]);
+    broken.assert_code(3).assert_says("web:v9").assert_says("not found").assert_says("simulated: the cluster was as before the run");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let bench = shipped("blue-green");
+    let told = |ended: Ended| {
+        let lines = ended
+            .all()
+            .lines()
+            .filter(|line| !line.contains(" run ") && !line.contains("bowline show"))
+            .map(|line| line.get(9..).unwrap_or(line).to_owned())
+            .collect::<Vec<_>>();
+        lines.join("\n")
+    };
+    let one = told(simulate(&bench, "blue-green", &["--set", "version=v9"]));
+    let other = told(simulate(&bench, "blue-green", &["--set", "version=v9"]));
+    assert_eq!(one, other);
+}
+
+#[test]
+fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
+    let plan = |step: &str| Bench::with(&format!("plan: sketch\nsteps:\n  - id: it\n    {step}\n"));
+    let program = plan("shell: { run: 'touch written.txt' }\n    undo: { none: a file }");
+    let told = program.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("not modelled: the program `sh -e -c touch written.txt`; add it to `simulate.processes`");
+    assert!(!program.has("written.txt"));
+    let server = plan("smoke-test: { probes: [{ http: { url: 'http://127.0.0.1:1/x' } }] }");
+    let told = server.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("not modelled: GET http://127.0.0.1:1/x; add it to `simulate.http`");
+    let image = plan("apply: { manifests: [app.yaml] }");
+    image.write("app.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: one }\nspec: { containers: [{ name: one, image: 'one:1' }] }\n");
+    let told = image.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("not modelled: the image `one:1` of Pod one; add it to `simulate.images`");
+}
+
+#[test]
+fn programs_servers_and_people_are_as_the_plan_describes_them() {
+    let bench = Bench::with(
+        "
+plan: sketch
+secrets: { token: { env: NOT_SET_ANYWHERE } }
+simulate:
+  processes: [{ run: 'make *', stdout: 'made', takes: 1h }]
+  http: [{ url: 'https://example.org/*', json: { status: up } }]
+  approvals: { gate: approved }
+steps:
+  - id: make
+    shell: { run: [make, all], secrets: { TOKEN: token } }
+    undo: { none: it is only built }
+    timeout: 2h
+  - id: gate
+    approve: { message: 'Go on?' }
+  - id: ask
+    smoke-test: { probes: [{ http: { url: 'https://example.org/health', bearer: token, expect: { json: { '$.status': up } } } }] }
+",
+    );
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(0).assert_says("made").assert_says("done in 1h");
+    bench.write("plan.yaml", &bench.read("plan.yaml").replace("gate: approved", "gate: rejected"));
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(3).assert_says("rejected");
+}
+
+#[test]
+fn a_simulated_run_is_no_run_that_anybody_could_go_on_with() {
+    let bench = shipped("blue-green");
+    simulate(&bench, "blue-green", &["--set", "version=v2"]).assert_code(0);
+    bench.run(&["show"]).assert_code(0).assert_says("succeeded");
+    let runs = bench.run(&["runs"]);
+    let run = runs.out.split_whitespace().find(|word| word.starts_with("20")).expect("a run's id").to_owned();
+    bench.run(&["rollback", &run]).assert_code(7).assert_says("was simulated");
+}
+
+/// The shipped plans, each with the inputs that it needs and its steps that do something.
+const SHIPPED: [(&str, &str, &[&str]); 5] = [
+    ("blue-green", "version=v2", &["database", "colours", "deploy", "healthy", "smoke", "switch", "live", "retire"]),
+    ("config-change", "colour=red", &["config", "restart", "healthy", "works"]),
+    ("database-migration", "version=v2", &["backup", "expand", "expanded", "deploy", "healthy", "smoke"]),
+    ("multi-service", "version=v2", &["backup", "schema", "catalog", "catalog-healthy", "orders", "orders-healthy", "together"]),
+    ("rolling-update", "version=v2", &["deploy", "healthy", "live"]),
+];
+
+#[test]
+fn every_shipped_plan_is_here() {
+    let mut found: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans"))
+        .expect("the plans can be read")
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned))
+        .collect();
+    found.sort();
+    assert_eq!(found, SHIPPED.map(|(name, ..)| name));
+}
+
+#[test]
+fn shipped_plans_are_valid_previewed_and_run() {
+    for (name, input, steps) in SHIPPED {
+        let bench = shipped(name);
+        let file = format!("plans/{name}.yaml");
+        bench.run(&["validate", &file, "-e", "test", "--set", input]).assert_code(0);
+        let seen = bench.run(&["preview", &file, "--simulate", "-e", "test", "--set", input, "--exit-code"]);
+        seen.assert_code(6).assert_says("would change something");
+        let ended = simulate(&bench, name, &["--set", input]);
+        ended.assert_code(0).assert_says("succeeded");
+        for step in steps {
+            ended.assert_says(&format!("{step} "));
+        }
+    }
+}
+
+#[test]
+fn a_shipped_plan_that_fails_at_any_step_comes_undone() {
+    for (name, input, steps) in SHIPPED {
+        let bench = shipped(name);
+        let file = format!("plans/{name}.yaml");
+        let whole = bench.read(&file);
+        for step in steps {
+            bench.write(&file, &whole.replace("\nsimulate:\n", &format!("\nsimulate:\n  fails: {{ {step}: broken on purpose }}\n")));
+            let ended = simulate(&bench, name, &["--set", input]);
+            ended.assert_code(3).assert_says("broken on purpose").assert_says("simulated: the cluster was as before the run");
+        }
+    }
+}
+
+#[test]
+fn versions_that_do_not_work_are_found_out_and_come_undone() {
+    for (name, version, told) in [
+        ("rolling-update", "v8", "longer than its 3m"),
+        ("rolling-update", "v9", "not found"),
+        ("database-migration", "v9", "exit code 1"),
+        ("multi-service", "v9", "not found"),
+    ] {
+        let ended = simulate(&shipped(name), name, &["--set", &format!("version={version}")]);
+        ended.assert_code(3).assert_says(told).assert_says("simulated: the cluster was as before the run");
+    }
+}
+
+/// The system calls of a simulated run, one a line.
+fn traced(bench: &Bench, arguments: &[&str]) -> Option<(Ended, String)> {
+    let log = bench.path("calls");
+    let command = bench.command(arguments);
+    let mut strace = std::process::Command::new("strace");
+    let calls = "trace=network,process,openat,open,creat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat,link,linkat,symlink,symlinkat,truncate";
+    strace.args(["-f", "-qq", "-y", "-s", "256", "-e", calls, "-o"]).arg(&log).arg(command.get_program()).args(command.get_args());
+    strace.current_dir(bench.path("")).env("NO_COLOR", "1").env_remove("BOWLINE_STATE").env_remove("BOWLINE_KEY");
+    match strace.output() {
+        Ok(output) => Some((output.into(), bench.read("calls"))),
+        Err(error) if std::env::var("BOWLINE_TEST_CLUSTER").is_ok_and(|wish| wish == "require") => panic!("strace is needed: {error}"),
+        Err(error) => {
+            eprintln!("SKIPPED: strace cannot be started, so nobody has looked at the system calls of a simulated run: {error}");
+            None
+        }
+    }
+}
+
+/// What a simulated run may not do: reach a network, start a program, change a file outside its own folder.
+fn forbidden<'a>(calls: &'a str, own: &str) -> Vec<&'a str> {
+    // The test's own wrapper, `env`, is a program that is started, and it starts the one that is looked at.
+    let begun = calls.match_indices("execve(").nth(1).map_or(0, |(at, _)| at);
+    let after = calls[begun..].split_once('\n').map_or("", |(_, rest)| rest);
+    // The C library asks its name service on this machine who the user is.
+    let is_name_service = |call: &str| call.contains("sun_path=\"/var/run/nscd/socket\"");
+    let reaches = |call: &str| call.contains("AF_INET") || call.contains("execve") || (call.contains("connect(") && !is_name_service(call));
+    let changes = |call: &str| {
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| call.contains(flag));
+        let moves = ["rename", "unlink", "mkdir", "link(", "symlink", "truncate", "creat("].iter().any(|name| call.contains(name));
+        let failed = call.contains(" = -1 E");
+        (writes || moves) && !failed && !call.contains(own) && !call.contains("/dev/null")
+    };
+    after.lines().filter(|call| reaches(call) || changes(call)).collect()
+}
+
+#[test]
+fn nothing_outside_is_reached_but_its_own_folder() {
+    let bench = shipped("blue-green");
+    let state = bench.path("state").display().to_string();
+    for version in ["version=v2", "version=v9"] {
+        let arguments = ["run", "plans/blue-green.yaml", "--simulate", "-e", "test", "--set", version];
+        let Some((ended, calls)) = traced(&bench, &arguments) else { return };
+        assert!(matches!(ended.code, Some(0 | 3)), "{}", ended.all());
+        assert!(calls.contains(&format!("{state}/journal.db")), "nothing was seen:\n{calls}");
+        let told = forbidden(&calls, &state);
+        assert!(told.is_empty(), "{}", told.join("\n"));
+    }
+}
+
+#[test]
+fn a_real_run_does_what_a_simulated_one_may_not() {
+    let bench = Bench::with("plan: real\nsteps:\n  - id: write\n    shell: { run: 'touch written.txt' }\n    undo: { none: a file }\n");
+    let Some((ended, calls)) = traced(&bench, &["run", "plan.yaml", "--yes"]) else { return };
+    ended.assert_code(0);
+    let told = forbidden(&calls, &bench.path("state").display().to_string()).join("\n");
+    assert!(told.contains("execve") && told.contains("written.txt"), "{told}");
+}
