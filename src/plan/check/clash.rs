@@ -47,7 +47,7 @@ impl Checker<'_, '_> {
 /// What a step writes for sure, whatever the templates in it come to.
 fn writes(draft: &Draft) -> impl Iterator<Item = &Target> {
     let prepared = draft.prepared.as_ref().filter(|prepared| prepared.reversibility != Reversibility::ReadOnly);
-    let known = move |target: &&Target| !target.0.contains('*') && !(draft.each.is_some() && target.0.contains("{{"));
+    let known = move |target: &&Target| !(target.0.contains('*') || draft.each.is_some() && target.0.contains("{{"));
     prepared.into_iter().flat_map(|prepared| &prepared.targets).filter(known)
 }
 
