@@ -1,10 +1,12 @@
-//! What the same work costs without bowline: the same spawns with one fdatasync each, and the fdatasync alone. `benches/steps`
-//! calls it; it uses the standard library only.
+//! What the same work costs without bowline: the same spawns with one fdatasync each, the fdatasync alone, and a typed parse of a plan.
+//! `benches/steps` and `benches/validate` call it.
 //!
 //! `cargo bench --bench bare -- loop COUNT THREADS FOLDER PROGRAM [ARGUMENT...]`: milliseconds for all
 //! `cargo bench --bench bare -- sync COUNT FOLDER`: microseconds of one append of 4 KiB with its fdatasync, least, median and most
 //! `cargo bench --bench bare -- time COMMAND [ARGUMENT...]`: milliseconds that another program took, which must succeed
+//! `cargo bench --bench bare -- parse FILE`: reads a plan into the barest types that hold it, and tells how many steps it has
 
+use serde::Deserialize;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -64,6 +66,44 @@ fn timed(command: &[String]) -> f64 {
     started.elapsed().as_secs_f64() * 1e3
 }
 
+/// A plan of `shell` and `pause` steps, and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Plan {
+    plan: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Step {
+    id: String,
+    needs: Option<Vec<String>>,
+    shell: Option<Shell>,
+    pause: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(dead_code)]
+struct Shell {
+    run: String,
+    read_only: bool,
+}
+
+fn parse(file: &str) -> usize {
+    let text = std::fs::read_to_string(file).expect("the file can be read");
+    // Plans are larger than what the crate takes for harmless.
+    let options = serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_nodes: 8_000_000, max_events: 16_000_000, max_total_scalar_bytes: 64 << 20 },
+    };
+    let plan: Plan = serde_saphyr::from_str_with_options(&text, options).expect("a plan");
+    plan.steps.len()
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -77,6 +117,7 @@ fn main() {
             format!("{least:.0} {median:.0} {most:.0}")
         }
         ["time", _, ..] => format!("{:.1}", timed(&arguments[1..])),
+        ["parse", file] => parse(file).to_string(),
         _ => "started by benches/steps: loop, sync or time".to_owned(),
     };
     let _ = writeln!(std::io::stdout(), "{said}");

@@ -21,6 +21,9 @@ pub enum NameError {
     /// The text holds a character that a DNS label may not hold there.
     #[error("{0:?} is not allowed here: write lower-case letters, digits and `-`, with a letter or digit at both ends")]
     Character(char),
+    /// The text holds a character that an item may not hold.
+    #[error("{0:?} is not allowed here: write letters, digits, `-`, `_` and `.`, with a letter or digit at both ends")]
+    ItemCharacter(char),
 }
 
 /// Checks that `text` is a DNS label (RFC 1123): what Kubernetes accepts as a name, label value and field manager.
@@ -44,8 +47,35 @@ pub fn check_label(text: &str) -> Result<(), NameError> {
     }
 }
 
+/// Checks that `text` can tell the items of a `for-each` apart: what Kubernetes accepts as a label value.
+///
+/// # Errors
+/// Says which rule is broken first.
+pub fn check_item(text: &str) -> Result<(), NameError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let edges = [text.chars().next(), text.chars().next_back()].into_iter().flatten();
+    let bad = text.chars().find(|c| !fits(*c)).or_else(|| edges.into_iter().find(|c| !c.is_ascii_alphanumeric()));
+    match (text.len(), bad) {
+        (0, _) => Err(NameError::Empty),
+        (64.., _) => Err(NameError::TooLong(text.len())),
+        (_, Some(bad)) => Err(NameError::ItemCharacter(bad)),
+        (_, None) => Ok(()),
+    }
+}
+
+/// A name, or one with an item: `deploy`, `deploy[eu]`.
+fn check_step(text: &str) -> Result<(), NameError> {
+    match text.strip_suffix(']').and_then(|text| text.split_once('[')) {
+        Some((name, item)) => check_label(name).and_then(|()| check_item(item)),
+        None => check_label(text),
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
+        name! { $(#[$doc])* $name checked by check_label }
+    };
+    ($(#[$doc:meta])* $name:ident checked by $check:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
@@ -56,9 +86,9 @@ macro_rules! name {
             /// Checks and takes a name.
             ///
             /// # Errors
-            /// When `text` is not a DNS label.
+            /// When `text` is no such name.
             pub fn new(text: &str) -> Result<Self, NameError> {
-                check_label(text).map(|()| Self(SmolStr::new(text)))
+                $check(text).map(|()| Self(SmolStr::new(text)))
             }
 
             /// The name as text.
@@ -108,8 +138,12 @@ macro_rules! name {
 }
 
 name! {
-    /// A step's id, unique in its plan.
-    StepId
+    /// A step's id, unique in its plan: a DNS label, with an item behind it where the step is there once for each: `deploy[eu]`.
+    StepId checked by check_step
+}
+name! {
+    /// What a plan calls a step.
+    StepName
 }
 name! {
     /// A plan's name: with the environment it is the plan's identity for locks and field managers.
@@ -130,6 +164,21 @@ name! {
 name! {
     /// The YAML key of a kind of step, such as `switch-ingress`.
     ActionKind
+}
+
+impl StepId {
+    /// The step for one item of the step with this id.
+    ///
+    /// # Errors
+    /// When the item cannot stand in an id.
+    pub fn of_item(&self, item: &str) -> Result<Self, NameError> {
+        check_item(item).map(|()| Self(smol_str::format_smolstr!("{self}[{item}]")))
+    }
+
+    /// The id without brackets, for places that take none, such as file names: `deploy.eu`. No other step has it.
+    pub fn unbracketed(&self) -> String {
+        self.0.trim_end_matches(']').replace('[', ".")
+    }
 }
 
 /// A point in time: UTC, written as RFC 3339, kept to the millisecond.
@@ -240,6 +289,14 @@ mod tests {
         assert_eq!(StepId::new("Deploy"), Err(NameError::Character('D')));
         assert_eq!(StepId::new("deploy-"), Err(NameError::Character('-')));
         assert_eq!(StepId::new(&"x".repeat(64)), Err(NameError::TooLong(64)));
+        assert_eq!(StepId::new("deploy").unwrap().of_item("eu-1.A_b"), StepId::new("deploy[eu-1.A_b]"));
+        assert_eq!(StepId::new("deploy[e u]"), Err(NameError::ItemCharacter(' ')));
+        assert_eq!(StepId::new("deploy[]"), Err(NameError::Empty));
+        assert_eq!(StepId::new("deploy[-1]"), Err(NameError::ItemCharacter('-')));
+        assert_eq!(StepId::new("deploy[eu]").unwrap().unbracketed(), "deploy.eu");
+        for text in ["deploy[eu", "deploy]", "[eu]", "deploy[a][b]", "deploy[[a]]"] {
+            assert!(StepId::new(text).is_err(), "{text}");
+        }
     }
 
     #[test]

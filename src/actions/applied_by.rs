@@ -96,10 +96,27 @@ impl<'de> Deserialize<'de> for AppliedBy {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<AppliedBy, M::Error> {
-                Applied::deserialize(MapAccessDeserializer::new(map)).map(AppliedBy::Output)
+                let output = serde_json::Value::deserialize(MapAccessDeserializer::new(map))?;
+                applied(output).map(AppliedBy::Output).map_err(M::Error::custom)
             }
         }
         deserializer.deserialize_any(Either)
+    }
+}
+
+/// The output of an `apply` step; where the step is there once for each item, the outputs of all, by their keys.
+fn applied(output: serde_json::Value) -> Result<Applied, serde_json::Error> {
+    match output {
+        serde_json::Value::Object(items) if !items.get("objects").is_some_and(serde_json::Value::is_array) => {
+            let mut all = Applied::default();
+            for item in items.into_iter().map(|(_, item)| serde_json::from_value::<Applied>(item)) {
+                let item = item?;
+                all.objects.extend(item.objects);
+                all.changed += item.changed;
+            }
+            Ok(all)
+        }
+        one => serde_json::from_value(one),
     }
 }
 
@@ -149,6 +166,9 @@ mod tests {
         let json = serde_json::to_string(&output).unwrap();
         assert_eq!(serde_json::from_str::<AppliedBy>(&json).unwrap(), output);
         assert_eq!(object.subject().at.reference().target(), object.target);
+        let each = format!("{{\"eu\": {json}, \"us\": {json}}}");
+        let both = AppliedBy::Output(Applied { objects: vec![object.clone(), object], changed: 2 });
+        assert_eq!(serde_json::from_str::<AppliedBy>(&each).unwrap(), both);
         assert!(serde_json::from_str::<AppliedBy>("3").is_err());
     }
 }

@@ -137,6 +137,7 @@ fn opening(
         inputs: Value::Object(frozen.inputs),
         steps: json!({}),
         run: json!({ "id": run.as_str(), "plan": plan.name.as_str(), "environment": frozen.environment }),
+        each: Value::Null,
     };
     let permit: Arc<dyn Permit> = match &ask {
         Some(_) => Arc::new(Gated(context.gate.clone())),

@@ -2,7 +2,9 @@
 
 use super::failure::CommandFailure;
 use crate::action::Source;
+use crate::expr::manifests;
 use crate::ids::StepId;
+use crate::plan::NamedFile;
 use crate::ports::{FileError, Files};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -39,6 +41,30 @@ pub async fn freeze(files: &dyn Files, folder: &Path, sources: &[(StepId, String
             Err(failure.hint(format!("paths are taken from the plan's folder, {}", folder.display())))
         }
     }
+}
+
+/// Looks at files that a plan names without a template: tells those that are missing, and manifests that cannot be read.
+pub async fn look_at(files: &dyn Files, folder: &Path, named: &[NamedFile]) -> Vec<(NamedFile, String)> {
+    let mut faults = Vec::new();
+    for file in named {
+        let mut freezer = Freezer { files, folder, contents: Contents::new(), bytes: 0 };
+        match freezer.take(&file.path).await {
+            Ok(()) => faults.extend(unreadable(&freezer.contents).into_iter().map(|fault| (file.clone(), fault))),
+            Err(fault) => faults.push((file.clone(), fault)),
+        }
+    }
+    faults
+}
+
+/// What is wrong with the manifests among these files.
+pub fn unreadable(contents: &Contents) -> Vec<String> {
+    let is_manifest =
+        |path: &str| Path::new(path).extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known));
+    let fault = |(path, content): (&String, &Vec<u8>)| match std::str::from_utf8(content) {
+        Ok(text) => manifests(text, path).err().map(|error| error.to_string()),
+        Err(_) => Some(format!("{path} is no UTF-8 text")),
+    };
+    contents.iter().filter(|(path, _)| is_manifest(path)).filter_map(fault).collect()
 }
 
 struct Freezer<'a> {

@@ -16,6 +16,8 @@ mod journal;
 mod later;
 mod lock;
 mod logs;
+#[cfg(test)]
+mod mutated_tests;
 mod open;
 mod orphans;
 mod pick;

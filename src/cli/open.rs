@@ -7,10 +7,10 @@ use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::print;
 use super::printed;
-use crate::action::RunScope;
+use crate::action::{Frozen, RunScope};
 use crate::expr::Values;
 use crate::ids::RunId;
-use crate::plan::{BindProblem, BindProblems, Bound, Plan, Source, check};
+use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -33,19 +33,56 @@ pub struct OpenedPlan {
 /// # Errors
 /// When the file cannot be read, or the plan does not fit together.
 pub async fn plan(context: &Context, path: &Path) -> Result<OpenedPlan, CommandFailure> {
-    let cannot_read = || CommandFailure::usage(format!("cannot read the plan {}", path.display()));
+    let source = source(context, path).await?;
+    let plan = check(&source, &context.registry).map_err(|problems| faulty(context, &problems))?;
+    opened(path, source, plan)
+}
+
+/// As [`plan()`], and looks at the files that the plan names: what is wrong with them is told with all else.
+///
+/// # Errors
+/// As [`plan()`], and when a file is missing or is no manifest.
+pub async fn plan_with_files(context: &Context, path: &Path) -> Result<OpenedPlan, CommandFailure> {
+    let source = source(context, path).await?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let files = &*context.ports.files;
+    match check(&source, &context.registry) {
+        Ok(plan) => {
+            let faults = freeze::look_at(files, &folder, &plan.files).await;
+            Problems::of_files(&source, &faults).map_err(|problems| faulty(context, &problems))?;
+            opened(path, source, plan)
+        }
+        Err(problems) => {
+            let faults = freeze::look_at(files, &folder, &problems.files).await;
+            Err(faulty(context, &problems.with_files(&source, &faults)))
+        }
+    }
+}
+
+fn opened(path: &Path, source: Source, plan: Plan) -> Result<OpenedPlan, CommandFailure> {
+    let file = std::path::absolute(path).map_err(|error| cannot_read(path).because(&error))?;
+    Ok(OpenedPlan { plan: Arc::new(plan), text: source.text, file })
+}
+
+fn cannot_read(path: &Path) -> CommandFailure {
+    CommandFailure::usage(format!("cannot read the plan {}", path.display()))
+}
+
+/// Reads a plan's text. What is too large is not read.
+async fn source(context: &Context, path: &Path) -> Result<Source, CommandFailure> {
+    let name = path.display().to_string();
+    if let Some(size) = context.ports.files.size(path).await.filter(|size| *size > MOST_BYTES) {
+        return Err(faulty(context, &Source::too_large(name, size)));
+    }
     let bytes = context.ports.files.read(path).await.map_err(|error| {
-        let failure = cannot_read().because(&error.source);
+        let failure = cannot_read(path).because(&error.source);
         match error.source.kind() {
             ErrorKind::IsADirectory => failure.hint("name the plan's file, not its folder"),
             ErrorKind::NotFound => failure.hint("the path is taken from the folder in which you are"),
             _ => failure,
         }
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| cannot_read().because(&error))?;
-    let file = std::path::absolute(path).map_err(|error| cannot_read().because(&error))?;
-    let plan = checked(context, &path.display().to_string(), &text)?;
-    Ok(OpenedPlan { plan: Arc::new(plan), text, file })
+    Source::from_bytes(name, bytes).map_err(|problems| faulty(context, &problems))
 }
 
 /// Checks a plan's text.
@@ -53,15 +90,16 @@ pub async fn plan(context: &Context, path: &Path) -> Result<OpenedPlan, CommandF
 /// # Errors
 /// When it does not fit together.
 pub fn checked(context: &Context, name: &str, text: &str) -> Result<Plan, CommandFailure> {
-    let source = Source::new(name, text);
-    check(&source, &context.registry).map_err(|problems| {
-        let mut failure = CommandFailure::usage(problems.to_string());
-        failure.diagnostic = Some(Box::new(Diagnosis {
-            text: rendered(context, &problems),
-            problems: problems.iter().map(|problem| problem.to_json()).collect(),
-        }));
-        failure
-    })
+    check(&Source::new(name, text), &context.registry).map_err(|problems| faulty(context, &problems))
+}
+
+fn faulty(context: &Context, problems: &Problems) -> CommandFailure {
+    let mut failure = CommandFailure::usage(problems.to_string());
+    failure.diagnostic = Some(Box::new(Diagnosis {
+        text: rendered(context, problems),
+        problems: problems.iter().map(|problem| problem.to_json()).collect(),
+    }));
+    failure
 }
 
 /// Tells what is worth a look although the plan can run.
@@ -113,7 +151,28 @@ fn misfit(file: &Path, problems: &BindProblems) -> CommandFailure {
     failure
 }
 
+/// The plan with the steps that its inputs ask for.
+///
+/// # Errors
+/// When they cannot tell steps apart.
+pub fn spread(plan: Plan, file: &str, inputs: &Value) -> Result<Plan, CommandFailure> {
+    plan.spread(inputs).map_err(|problems| misfit(Path::new(file), &problems))
+}
+
 impl OpenedPlan {
+    /// Binds the plan to an environment and inputs. From here on it has all its steps.
+    ///
+    /// # Errors
+    /// When a value is missing or does not fit.
+    pub fn bound(&mut self, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
+        let bound = bound(&self.plan, choice)?;
+        if !self.plan.is_spread() {
+            let plan = Plan::clone(&self.plan);
+            self.plan = Arc::new(spread(plan, &choice.plan.display().to_string(), &bound.inputs)?);
+        }
+        Ok(bound)
+    }
+
     /// Reads every file that the plan names.
     ///
     /// # Errors
@@ -124,7 +183,21 @@ impl OpenedPlan {
         let scope = scope(&self.plan, bound, run);
         let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
-        freeze::freeze(&*context.ports.files, folder, &sources).await
+        let contents = freeze::freeze(&*context.ports.files, folder, &sources).await?;
+        let faults = freeze::unreadable(&contents);
+        if !faults.is_empty() {
+            let mut failure = CommandFailure::usage("manifests that the plan names cannot be read");
+            failure.causes = faults;
+            return Err(failure);
+        }
+        if contents.is_empty() {
+            return Ok(contents);
+        }
+        // With the files known, more steps say what they write.
+        let known = contents.iter().map(|(path, content)| (path.clone(), Arc::from(content.as_slice())));
+        let frozen = Frozen(Arc::new(known.collect()));
+        self.plan.prepared(&context.registry, bound, &scope, &frozen).map_err(|problems| misfit(&self.file, &problems))?;
+        Ok(contents)
     }
 
     /// Runs every program whose output the plan reads, and keeps that.
@@ -157,6 +230,7 @@ pub fn values(plan: &Plan, inputs: &Value, scope: &RunScope) -> Values {
         inputs: inputs.clone(),
         steps: json!({}),
         run: json!({ "id": scope.run.as_str(), "plan": plan.name.as_str(), "environment": scope.environment }),
+        each: Value::Null,
     }
 }
 

@@ -13,7 +13,7 @@ fn beside(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn actions() -> Registry {
+pub(super) fn actions() -> Registry {
     registry(&ports(), &Places { backups: PathBuf::from("backups") })
 }
 
@@ -61,4 +61,43 @@ fn the_plan_in_the_readme_is_valid() {
     let block = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let plan = check(&Source::new("README.md", block), &actions());
     assert!(plan.is_ok_and(|plan| plan.warnings.is_empty() && plan.steps.len() == 2));
+}
+
+/// The schema as a program that is not ours reads it.
+#[cfg(feature = "kubernetes")]
+fn accepts(text: &str) -> Result<(), String> {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    let published = serde_json::from_str(&fs::read_to_string(beside("schemas/plan.schema.json")).unwrap()).unwrap();
+    compiler.add_resource("plan.schema.json", published).unwrap();
+    let schema = compiler.compile("plan.schema.json", &mut schemas).unwrap();
+    let plan: Value = crate::expr::yaml::documents(text).unwrap().remove(0);
+    schemas.validate(&plan, schema).map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "kubernetes")]
+#[test]
+fn an_independent_validator_accepts_the_published_plans_and_refuses_broken_ones() {
+    let mut found = 0;
+    for entry in fs::read_dir(beside("plans")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            accepts(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+    let whole = "plan: p\ninputs:\n  zones: { type: list, enum: [eu, us], default: [eu] }\n  wait: { type: duration, min: 1s }\nsteps:\n- id: a\n  for-each: '{{ inputs.zones }}'\n  max-parallel: 2\n  locks: [db]\n  scale: { deployment: 'web-{{ each.key }}', replicas: '{{ inputs.n }}' }\n- id: b\n  for-each: { eu: { n: 1 } }\n  shell: { run: x, read-only: '{{ inputs.on }}' }\n";
+    accepts(whole).unwrap();
+    for (from, to) in [
+        ("replicas: '{{ inputs.n }}'", "replicas: two"),
+        ("shell:", "shel:"),
+        ("type: list", "type: sting"),
+        ("max-parallel: 2", "max-parallel: 0"),
+        ("- id: a\n ", "-"),
+        ("for-each: { eu: { n: 1 } }", "for-each: 5"),
+    ] {
+        let broken = whole.replace(from, to);
+        assert!(broken != whole && accepts(&broken).is_err(), "{to}");
+    }
 }

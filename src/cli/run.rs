@@ -63,9 +63,9 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
 /// # Errors
 /// When it cannot run.
 pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u32>) -> Result<Draft, CommandFailure> {
-    let opened = open::plan(context, &choice.plan).await?;
+    let mut opened = open::plan(context, &choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let mut bound = open::bound(&opened.plan, choice)?;
+    let mut bound = opened.bound(choice)?;
     let reaches = reach(context, &opened.plan, &mut bound).await?;
     let mut files = opened.files(context, &bound).await?;
     files.extend(opened.printed(context, &bound).await?);

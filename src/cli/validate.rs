@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{open, print};
-use crate::record::Role;
+use crate::plan::Does;
 use crate::report::words;
 use serde_json::json;
 
@@ -14,10 +14,10 @@ use serde_json::json;
 /// # Errors
 /// When it cannot run.
 pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, CommandFailure> {
-    let opened = open::plan(context, &arguments.choice.plan).await?;
+    let mut opened = open::plan_with_files(context, &arguments.choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
     let asked = arguments.choice.environment.is_some() || !arguments.choice.set.is_empty();
-    let checked = match open::bound(&opened.plan, &arguments.choice) {
+    let checked = match opened.bound(&arguments.choice) {
         Ok(bound) => {
             opened.files(context, &bound).await?;
             true
@@ -34,7 +34,7 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
         );
         return Ok(Exit::Succeeded);
     }
-    let steps = opened.plan.summary().steps.iter().filter(|step| step.role != Role::Guard).count();
+    let steps = opened.plan.steps.iter().filter(|step| !matches!(step.does, Does::Guard { .. })).count();
     let note =
         if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--set`" };
     print::line(&format!("{name} is valid: {}{note}", words::count(steps, "step", "steps")));

@@ -129,13 +129,15 @@ impl Driver {
         if let Some(problem) = prepared.problems.into_iter().next() {
             return self.fail_at_once(step, attempt, Failure::permanent(problem));
         }
-        if let Err(failure) = self.check_undo(&rendered.undo) {
+        let allowed = self.writers.check(&self.ledger.core, &step, &prepared.targets).and_then(|()| self.check_undo(&rendered.undo));
+        if let Err(failure) = allowed {
             return self.fail_at_once(step, attempt, failure);
         }
         let params = match known {
             true => None,
             false => Some(self.ledger.seal(&to_value(&rendered))?),
         };
+        self.writers.note(&step, &prepared.targets);
         self.ledger.record(What::AttemptStarted { step: step.clone(), attempt, params, targets: prepared.targets, until: None })?;
         let work = Work::new();
         let attempt = Attempt {

@@ -1,6 +1,7 @@
 //! The driver: asks the core what to do, does it, and records what became of it. It decides nothing.
 
 use super::EngineError;
+use super::clash::Writers;
 use super::control::Control;
 use super::core::{Core, Illegal};
 use super::hand::{Hand, Message};
@@ -76,6 +77,7 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
         (What::RunOpened { graph, .. }, true) => Core::new(Arc::clone(graph)).map_err(Illegal::from)?,
         _ => Core::replay(&opening.records)?,
     };
+    let writers = Writers::of(&core);
     let redactor = Redactor::default();
     let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
     let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
@@ -96,6 +98,7 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
         hand,
         outputs,
         answers: HashMap::new(),
+        writers,
         evidence,
         permit,
     };
@@ -116,6 +119,8 @@ pub(super) struct Driver {
     pub(super) outputs: Outputs,
     /// What people said of steps in doubt, until the doubt is there.
     pub(super) answers: HashMap<StepId, (bool, String)>,
+    /// Who wrote what.
+    pub(super) writers: Writers,
     /// Fires when nothing waits for the evidence of the failure any more.
     pub(super) evidence: CancellationToken,
     pub(super) permit: Arc<dyn Permit>,

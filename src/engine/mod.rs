@@ -2,6 +2,7 @@
 
 mod attempt;
 mod carry;
+mod clash;
 mod control;
 pub mod core;
 mod drive;

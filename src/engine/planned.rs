@@ -29,19 +29,27 @@ impl Planned {
     }
 
     /// What expressions see. Only the outputs that they name: a copy of all, at every step, would cost the square of the plan.
-    fn values(&self, outputs: &Outputs, references: &[Reference]) -> Values {
+    fn values(&self, step: &Step, outputs: &Outputs, references: &[Reference]) -> Values {
         let mut steps = Map::new();
         for reference in references.iter().filter(|reference| reference.path.first().is_some_and(|name| name == "steps")) {
             match reference.path.get(1) {
-                Some(id) => steps.extend(outputs.get(id.as_str()).map(|output| (id.clone(), output.clone()))),
+                Some(id) => steps.extend(self.output(id, outputs).map(|output| (id.clone(), output))),
                 None => steps.extend(outputs.iter().map(|(id, output)| (id.to_string(), output.clone()))),
             }
         }
-        Values { steps: Value::Object(steps), ..self.values.clone() }
+        let each = step.item.as_ref().map_or(Value::Null, |item| json!({ "key": item.key, "value": item.value }));
+        Values { steps: Value::Object(steps), each, ..self.values.clone() }
     }
 
-    fn rendered(&self, template: &Template, outputs: &Outputs) -> Result<Value, Failure> {
-        template.render(&self.values(outputs, &template.references())).map_err(|error| cannot_render(&error))
+    /// A step's output; of a step that is there once for each item, the outputs by the keys of the items.
+    fn output(&self, id: &str, outputs: &Outputs) -> Option<Value> {
+        let Some(family) = self.plan.families.get(id) else { return outputs.get(id).cloned() };
+        let known = family.members.iter().filter_map(|(key, id)| Some((key.clone(), outputs.get(id)?.clone())));
+        Some(Value::Object(known.collect()))
+    }
+
+    fn rendered(&self, step: &Step, template: &Template, outputs: &Outputs) -> Result<Value, Failure> {
+        template.render(&self.values(step, outputs, &template.references())).map_err(|error| cannot_render(&error))
     }
 }
 
@@ -58,9 +66,10 @@ fn text(value: Value) -> String {
 
 impl Program for Planned {
     fn holds(&self, step: &StepId, outputs: &Outputs) -> Result<bool, Failure> {
-        match &self.step(step)?.when {
+        let step = self.step(step)?;
+        match &step.when {
             None => Ok(true),
-            Some(condition) => condition.holds(&self.values(outputs, condition.references())).map_err(|error| cannot_render(&error)),
+            Some(condition) => condition.holds(&self.values(step, outputs, condition.references())).map_err(|error| cannot_render(&error)),
         }
     }
 
@@ -73,25 +82,27 @@ impl Program for Planned {
             Undo::ByAction => Compensation::ByAction,
             Undo::Nothing { why } => Compensation::Nothing(why.clone()),
             Undo::Steps(steps) => {
-                let rendered = steps.iter().map(|(kind, params)| Ok((kind.clone(), self.rendered(params, outputs)?)));
+                let rendered = steps.iter().map(|(kind, params)| Ok((kind.clone(), self.rendered(step, params, outputs)?)));
                 Compensation::Steps(rendered.collect::<Result<_, Failure>>()?)
             }
         };
-        Ok(Rendered { kind: step.kind.clone(), params: self.rendered(params, outputs)?, undo })
+        Ok(Rendered { kind: step.kind.clone(), params: self.rendered(step, params, outputs)?, undo })
     }
 
     fn question(&self, step: &StepId, outputs: &Outputs) -> Result<String, Failure> {
-        match &self.step(step)?.does {
-            Does::Approve { message } => self.rendered(message, outputs).map(text),
+        let asking = self.step(step)?;
+        match &asking.does {
+            Does::Approve { message } => self.rendered(asking, message, outputs).map(text),
             _ => Err(Failure::permanent(format!("`{step}` asks nothing"))),
         }
     }
 
     fn pause(&self, step: &StepId, outputs: &Outputs) -> Result<Duration, Failure> {
-        let Does::Pause { time } = &self.step(step)?.does else {
+        let waiting = self.step(step)?;
+        let Does::Pause { time } = &waiting.does else {
             return Err(Failure::permanent(format!("`{step}` is no pause")));
         };
-        let time = text(self.rendered(time, outputs)?);
+        let time = text(self.rendered(waiting, time, outputs)?);
         time.parse::<Period>().map(|period| period.0).map_err(|error| Failure::permanent(error.to_string()))
     }
 
@@ -100,11 +111,11 @@ impl Program for Planned {
             Scope::Guard(id) => Some(self.step(id)?),
             Scope::Everything => self.plan.guard_of_the_start(),
         };
-        let Some(Does::Guard { verify, .. }) = guard.map(|step| &step.does) else { return Ok(None) };
+        let Some((guard, Does::Guard { verify, .. })) = guard.map(|step| (step, &step.does)) else { return Ok(None) };
         if verify.is_empty() {
             return Ok(None);
         }
-        let probes = verify.iter().map(|probe| self.rendered(probe, outputs)).collect::<Result<Vec<_>, _>>()?;
+        let probes = verify.iter().map(|probe| self.rendered(guard, probe, outputs)).collect::<Result<Vec<_>, _>>()?;
         let kind = ActionKind::new(VERIFIER).map_err(|error| Failure::permanent(error.to_string()))?;
         Ok(Some((kind, json!({ "probes": probes, "within": "30s" }))))
     }

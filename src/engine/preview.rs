@@ -122,7 +122,8 @@ struct Looker {
 
 impl Looker {
     async fn look(&mut self, step: &Step) -> Sight {
-        let unknown: Vec<StepId> = step.outputs_used().into_iter().filter(|id| !self.outputs.contains_key(id)).collect();
+        let unknown: Vec<StepId> =
+            self.previewing.plan.outputs_used(step).into_iter().filter(|id| !self.outputs.contains_key(id)).collect();
         if !unknown.is_empty() {
             return Sight::KnownAfter { steps: unknown, why: None };
         }
@@ -191,7 +192,7 @@ impl Looker {
     }
 
     fn is_used(&self, id: &StepId) -> bool {
-        self.previewing.plan.steps.iter().any(|step| step.outputs_used().contains(id))
+        self.previewing.plan.steps.iter().any(|step| self.previewing.plan.outputs_used(step).contains(id))
     }
 
     /// What actions say may hold secrets that they were given.

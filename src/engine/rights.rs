@@ -19,7 +19,9 @@ pub async fn missing_rights(previewing: &Previewing) -> Vec<(StepId, String)> {
     let redactor = Redactor::default();
     let sink = Arc::new(EventSink::silent(redactor.clone(), Arc::clone(&previewing.secrets)));
     let mut missing = Vec::new();
-    for step in previewing.plan.steps.iter().filter(|step| matches!(step.does, Does::Action(_)) && step.outputs_used().is_empty()) {
+    for step in
+        previewing.plan.steps.iter().filter(|step| matches!(step.does, Does::Action(_)) && previewing.plan.outputs_used(step).is_empty())
+    {
         let none = Outputs::new();
         if !previewing.program.holds(&step.id, &none).unwrap_or(true) {
             continue;

@@ -46,6 +46,9 @@ impl Condition {
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
         guard(source)?;
         let program = Program::compile(source).map_err(|errors| {
+            if let Some(at) = source.find("{{") {
+                return ConditionError { message: "a template has no place in it".to_owned(), at: at..at + 2 };
+            }
             let first = errors.errors.first();
             let place = first.map_or((1, 1), |error| error.pos);
             let number = |n: isize| usize::try_from(n).unwrap_or(1).max(1);
@@ -109,6 +112,9 @@ fn plainly(words: &str, source: &str, at: usize) -> String {
     if source[at..].starts_with('=') {
         return "`=` is not an operator: `==` compares".to_owned();
     }
+    if source.trim().is_empty() {
+        return "nothing stands here".to_owned();
+    }
     let line = words.lines().next().unwrap_or_default().trim_start_matches("Syntax error: ");
     match line.split(" expecting ").next().unwrap_or(line) {
         "" => "it cannot be read".to_owned(),
@@ -169,6 +175,7 @@ mod tests {
             inputs: json!({ "replicas": 3, "tier": "gold", "zones": ["a", "b"] }),
             steps: json!({ "my-step": { "changed": true, "count": 2 } }),
             run: json!({ "environment": "production" }),
+            each: json!({ "key": "eu", "value": { "replicas": 2 } }),
         }
     }
 
@@ -181,6 +188,7 @@ mod tests {
             ("has(steps.other) && steps.other.changed", false),
             ("inputs.zones.exists(z, z == 'b')", true),
             ("inputs.tier in ['silver']", false),
+            ("each.key == 'eu' && each.value.replicas == 2", true),
             ("true", true),
         ] {
             assert_eq!(Condition::parse(text).unwrap().holds(&values()), Ok(expected), "{text}");

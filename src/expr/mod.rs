@@ -19,7 +19,7 @@ pub use text::{Text, TextError};
 
 use serde_json::{Map, Value};
 
-/// What expressions see: `inputs`, `steps` and `run`.
+/// What expressions see: `inputs`, `steps`, `run`, and `each` in a step that is there once for each item.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Values {
     /// An object: each input by its name.
@@ -28,12 +28,14 @@ pub struct Values {
     pub steps: Value,
     /// An object: `id`, `plan` and `environment` of the run.
     pub run: Value,
+    /// An object: `key` and `value` of the step's item; null for a step without one.
+    pub each: Value,
 }
 
 impl Values {
     /// One object that holds what `references` name and nothing else: outputs may be large.
     fn narrowed(&self, references: &[Reference]) -> Map<String, Value> {
-        let roots = [("inputs", &self.inputs), ("steps", &self.steps), ("run", &self.run)];
+        let roots = [("inputs", &self.inputs), ("steps", &self.steps), ("run", &self.run), ("each", &self.each)];
         let mut narrowed = Map::new();
         for (root, all) in roots {
             let named = references.iter().filter(|reference| reference.path.first().is_some_and(|first| first == root));

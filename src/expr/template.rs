@@ -182,7 +182,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn values() -> Values {
-        Values { inputs: json!({ "n": 3, "text": "x3" }), steps: json!({ "a": { "out": [1] } }), run: Value::Null }
+        Values { inputs: json!({ "n": 3, "text": "x3" }), steps: json!({ "a": { "out": [1] } }), ..Values::default() }
     }
 
     #[test]

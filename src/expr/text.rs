@@ -49,6 +49,12 @@ impl Text {
         Ok(Self { source: source.to_owned(), parsed, lone, references })
     }
 
+    /// True when it is one name and nothing else: what it gives is what the name stands for.
+    pub fn is_plain(&self) -> bool {
+        let inside = self.source.trim().trim_start_matches('{').trim_end_matches('}').trim();
+        matches!(self.references.as_slice(), [name] if self.lone && name.to_string() == inside)
+    }
+
     /// The text as written.
     pub fn source(&self) -> &str {
         &self.source
@@ -149,6 +155,7 @@ mod tests {
             inputs: json!({ "app": "web", "replicas": 3, "tags": ["a", "b"], "none": null }),
             steps: json!({ "colours": { "idle": "green", "live": null } }),
             run: json!({ "id": "r1", "plan": "p", "environment": null }),
+            each: json!({ "key": "eu", "value": 7 }),
         }
     }
 
@@ -159,6 +166,7 @@ mod tests {
     #[test]
     fn a_lone_expression_keeps_its_type() {
         assert_eq!(render("{{ inputs.replicas }}"), Ok(json!(3)));
+        assert_eq!(render("{{ each.value }}"), Ok(json!(7)));
         assert_eq!(render("{{ inputs.tags }}"), Ok(json!(["a", "b"])));
         assert_eq!(render("{{ default steps.none.at 7 }}"), Ok(json!(7)));
         assert_eq!(render("{{inputs.none}}"), Ok(Value::Null));
@@ -172,6 +180,7 @@ mod tests {
         assert_eq!(render("{{ quote \"a<b\" }} {{ json inputs.tags }}"), Ok(json!("\"a<b\" [\"a\",\"b\"]")));
         assert_eq!(render("{{#each inputs.tags}}{{this}}{{@index}} {{/each}}"), Ok(json!("a0 b1 ")));
         assert_eq!(render("{{#if inputs.nothing}}yes{{else}}no{{/if}}"), Ok(json!("no")));
+        assert_eq!(render("{{ each.key }}-{{ each.value }}"), Ok(json!("eu-7")));
         assert_eq!(render("\\{{ left }}"), Ok(json!("{{ left }}")));
     }
 

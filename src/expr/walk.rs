@@ -37,7 +37,11 @@ impl Walk<'_> {
                 TemplateElement::RawString(_) | TemplateElement::Comment(_) => {}
                 TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => self.call(call)?,
                 TemplateElement::HelperBlock(block) => self.block(block)?,
-                _ => return Err(self.refused("partials and decorators are not possible in a plan", None)),
+                _ => {
+                    return Err(
+                        self.refused("partials and decorators are not possible in a plan", Some("write the text itself here".to_owned()))
+                    );
+                }
             }
         }
         Ok(())

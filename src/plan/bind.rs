@@ -6,9 +6,10 @@ use super::suggest::instead;
 use crate::action::{Frozen, Prepared, Registry, RunScope, Script};
 use crate::expr::{Template, Values};
 use crate::ids::{ActionKind, LockName, LockNamespace, RunId, StepId};
+use crate::record::Reversibility;
 use miette::Diagnostic;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a run of a plan knows before its first step.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,10 +105,10 @@ impl Plan {
     /// What expressions see before the first step has an output. The run's id is null as long as there is no run.
     pub fn values(&self, bound: &Bound, run: Option<&RunId>) -> Values {
         let run = json!({ "id": run.map(RunId::as_str), "plan": self.name.as_str(), "environment": bound.environment });
-        Values { inputs: bound.inputs.clone(), steps: json!({}), run }
+        Values { inputs: bound.inputs.clone(), steps: json!({}), run, each: Value::Null }
     }
 
-    /// What the actions say of their parameters, as far as those are known before the run; samples stand for the outputs of steps.
+    /// What the actions say of parameters that were not wholly known when the plan was checked, as far as those are known before the run; samples stand for the outputs of steps.
     /// The plan's own undo steps come after the step that they belong to.
     ///
     /// # Errors
@@ -119,20 +120,26 @@ impl Plan {
         scope: &RunScope,
         frozen: &Frozen,
     ) -> Result<Vec<(StepId, Prepared)>, BindProblems> {
-        let look = Look { registry, frozen, scope, values: self.values(bound, Some(&scope.run)) };
+        let mut look = Look { registry, frozen, scope, values: self.values(bound, Some(&scope.run)) };
         let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for step in &self.steps {
-            let own = match &step.does {
-                Does::Action(template) => Some((&step.kind, template)),
-                _ => None,
-            };
+        let mut writes = HashMap::new();
+        for (place, step) in self.steps.iter().enumerate().filter(|(_, step)| !step.is_settled) {
+            look.values.each = step.item.as_ref().map_or(Value::Null, |item| json!({ "key": item.key, "value": item.value }));
             let undo = match &step.undo {
                 Undo::Steps(undo) => undo.as_slice(),
                 _ => &[],
             };
-            for (kind, template) in own.into_iter().chain(undo.iter().map(|(kind, template)| (kind, template))) {
+            let own = match &step.does {
+                Does::Action(template) => Some((true, &step.kind, template)),
+                _ => None,
+            };
+            for (is_own, kind, template) in own.into_iter().chain(undo.iter().map(|(kind, template)| (false, kind, template))) {
                 match look.at(kind, template) {
-                    Ok(prepared) => all.extend(prepared.map(|prepared| (step.id.clone(), prepared))),
+                    Ok(prepared) => {
+                        let targets = prepared.as_ref().filter(|prepared| is_own && prepared.reversibility != Reversibility::ReadOnly);
+                        targets.into_iter().for_each(|prepared| drop(writes.insert(place, prepared.targets.clone())));
+                        all.extend(prepared.map(|prepared| (step.id.clone(), prepared)));
+                    }
                     Err(reasons) => problems.extend(reasons.into_iter().map(|reason| BindProblem {
                         message: format!("the step `{}` does not fit these inputs: {reason}", step.id),
                         help: None,
@@ -140,6 +147,8 @@ impl Plan {
                 }
             }
         }
+        let help = Some("let one wait for the other, in its `needs`".to_owned());
+        problems.extend(self.clashes(&writes).into_iter().map(|message| BindProblem { message, help: help.clone() }));
         match problems.is_empty() {
             true => Ok(all),
             false => Err(BindProblems { plan: self.name.to_string(), problems }),

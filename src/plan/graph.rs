@@ -3,7 +3,8 @@
 use super::model::{Does, Plan, Step, Undo};
 use super::read::BUDGET;
 use crate::ids::StepId;
-use crate::record::{Graph, GuardSummary, Role, StepSummary};
+use crate::record::{Graph, GuardSummary, LimitSummary, Role, StepSummary};
+use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Plan {
@@ -14,8 +15,23 @@ impl Plan {
             guards: self.steps.iter().filter_map(guard).collect(),
             concurrency: self.concurrency,
             budget: BUDGET,
+            limits: self.limits(),
             verified: self.guard_of_the_start().and_then(guard).is_some_and(|guard| guard.verified),
         }
+    }
+
+    /// One at a time of those that name a lock, a few at a time of those that are there for items.
+    fn limits(&self) -> Vec<LimitSummary> {
+        let mut locks: IndexMap<&str, Vec<StepId>> = IndexMap::new();
+        for step in &self.steps {
+            step.locks.iter().for_each(|lock| locks.entry(lock.as_str()).or_default().push(step.id.clone()));
+        }
+        let locks = locks.into_iter().map(|(name, steps)| LimitSummary { name: name.to_owned(), most: 1, steps });
+        let families = self.families.iter().filter_map(|(id, family)| {
+            let steps = family.members.iter().map(|(_, id)| id.clone()).collect();
+            Some(LimitSummary { name: id.to_string(), most: family.max_parallel?, steps })
+        });
+        locks.chain(families).collect()
     }
 
     /// The steps whose doings stay when the run goes back, and why.
@@ -35,21 +51,29 @@ impl Plan {
     }
 }
 
-impl Step {
-    /// The steps whose outputs it refers to.
-    pub fn outputs_used(&self) -> BTreeSet<StepId> {
-        let mut references = self.when.as_ref().map(|when| when.references().to_vec()).unwrap_or_default();
-        match &self.does {
+impl Plan {
+    /// The steps whose outputs a step refers to.
+    pub fn outputs_used(&self, step: &Step) -> BTreeSet<StepId> {
+        let mut references = step.when.as_ref().map(|when| when.references().to_vec()).unwrap_or_default();
+        match &step.does {
             Does::Action(params) => references.extend(params.references()),
             Does::Approve { message } => references.extend(message.references()),
             Does::Pause { time } => references.extend(time.references()),
             Does::Guard { .. } => {}
         }
-        if let Undo::Steps(steps) = &self.undo {
+        if let Undo::Steps(steps) = &step.undo {
             references.extend(steps.iter().flat_map(|(_, params)| params.references()));
         }
         let steps = references.iter().filter(|reference| reference.path.first().is_some_and(|name| name == "steps"));
-        steps.filter_map(|reference| reference.path.get(1)).filter_map(|id| StepId::new(id).ok()).collect()
+        steps.filter_map(|reference| reference.path.get(1)).flat_map(|id| self.steps_of(id)).collect()
+    }
+
+    /// The steps that an id of the plan's text stands for.
+    fn steps_of(&self, id: &str) -> Vec<StepId> {
+        match self.families.get(id) {
+            Some(family) => family.members.iter().map(|(_, id)| id.clone()).collect(),
+            None => StepId::new(id).into_iter().collect(),
+        }
     }
 }
 

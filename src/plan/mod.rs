@@ -2,13 +2,16 @@
 
 mod bind;
 mod check;
+mod clash;
 mod decode;
 mod graph;
+mod items;
 mod model;
 mod problem;
 mod read;
 mod schema;
 mod source;
+mod spread;
 mod suggest;
 #[cfg(test)]
 mod testing;
@@ -18,8 +21,8 @@ mod written;
 
 pub use bind::{BindProblem, BindProblems, Bound};
 pub use check::check;
-pub use model::{Does, Environment, Input, InputType, Plan, SecretSource, Step, Undo};
+pub use model::{Does, Environment, Family, ForEach, Input, InputType, Item, Items, NamedFile, Plan, SecretSource, Step, Undo};
 pub use problem::{Problem, Problems};
 pub use schema::schema;
-pub use source::Source;
+pub use source::{MOST_BYTES, Source};
 pub use written::KubernetesSecret;

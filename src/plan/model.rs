@@ -10,6 +10,7 @@ use petgraph::graph::DiGraph;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::ops::Range;
 
 pub use super::written::{InputType, SecretSource};
 
@@ -36,8 +37,12 @@ pub struct Plan {
     pub lock_namespace: Option<LockNamespace>,
     /// What the outside is like when it is simulated.
     pub simulate: Scenario,
+    /// The files that its steps name without a template.
+    pub files: Vec<NamedFile>,
     /// What is worth a look although the plan can run.
     pub warnings: Vec<Problem>,
+    /// The steps that are there once for each item, by the id that the plan gives them all.
+    pub families: IndexMap<StepId, Family>,
     pub(super) index: HashMap<StepId, usize>,
     pub(super) graph: DiGraph<StepId, ()>,
 }
@@ -49,8 +54,12 @@ pub struct Input {
     pub kind: InputType,
     /// What a text must match.
     pub pattern: Option<Regex>,
-    /// The only possible values; empty when there is no such list.
+    /// The only possible values, of a list the only possible items; empty when there is no such list.
     pub one_of: Vec<Value>,
+    /// The least number or length of time.
+    pub min: Option<Value>,
+    /// The greatest number or length of time.
+    pub max: Option<Value>,
     /// Its value when nobody gives one.
     pub default: Option<Value>,
     /// It must have a value.
@@ -87,6 +96,12 @@ pub struct Step {
     pub needs: Vec<StepId>,
     /// What it does.
     pub does: Does,
+    /// It is to be there once for each of these items, which are not known yet; see [`Plan::spread`].
+    pub for_each: Option<ForEach>,
+    /// The item that it is there for.
+    pub item: Option<Item>,
+    /// Of the steps that name the same lock one is at work at a time.
+    pub locks: Vec<LockName>,
     /// It runs only when this holds.
     pub when: Option<Condition>,
     /// What happens after a failed attempt.
@@ -101,8 +116,56 @@ pub struct Step {
     pub undo: Undo,
     /// How far it can be taken back.
     pub reversibility: Reversibility,
+    /// Its parameters hold no template, name no file and write nothing that has a name: nothing new can be told of it later.
+    pub(super) is_settled: bool,
     /// Why what it does stays when the run goes back; none when it is taken back, cannot be, or changes nothing.
     pub stays: Option<String>,
+}
+
+/// A file, a folder or a pattern that a step names, where its text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The step.
+    pub step: StepId,
+    /// What it is called in the plan.
+    pub path: String,
+    pub(super) span: Range<usize>,
+}
+
+/// What a step is to be there once for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForEach {
+    /// The items.
+    pub items: Items,
+    /// Most of its steps side by side.
+    pub max_parallel: Option<u32>,
+}
+
+/// Where items come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Items {
+    /// The plan lists them.
+    Known(Vec<Item>),
+    /// They are the value of this input.
+    Input(String),
+}
+
+/// One item of a `for-each`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// What tells it from the others: it stands in the step's id.
+    pub key: String,
+    /// Its value.
+    pub value: Value,
+}
+
+/// The steps that one step of the plan stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// The steps, with the keys of their items, in the order of these.
+    pub members: Vec<(String, StepId)>,
+    /// Most of them side by side.
+    pub max_parallel: Option<u32>,
 }
 
 /// What a step does.
@@ -163,9 +226,12 @@ impl Input {
     /// # Errors
     /// Says what a value must be like.
     pub(super) fn accept(&self, value: &Value) -> Result<(), String> {
-        if !self.one_of.is_empty() && !self.one_of.contains(value) {
-            let list: Vec<String> = self.one_of.iter().map(plain).collect();
-            return Err(format!("`{}` is none of {}", plain(value), list.join(", ")));
+        self.accept_word(value)?;
+        if let Some(min) = self.min.as_ref().filter(|min| is_less(value, min)) {
+            return Err(format!("`{}` is less than {}", plain(value), plain(min)));
+        }
+        if let Some(max) = self.max.as_ref().filter(|max| is_less(max, value)) {
+            return Err(format!("`{}` is more than {}", plain(value), plain(max)));
         }
         match (&self.pattern, value) {
             (Some(pattern), Value::String(text)) if !pattern.is_match(text) => {
@@ -173,6 +239,34 @@ impl Input {
             }
             _ => Ok(()),
         }
+    }
+
+    fn accept_word(&self, value: &Value) -> Result<(), String> {
+        let items = match (value, self.kind) {
+            (Value::Array(items), InputType::List) => items.as_slice(),
+            _ => std::slice::from_ref(value),
+        };
+        match items.iter().find(|item| !self.one_of.is_empty() && !self.one_of.contains(item)) {
+            Some(other) => {
+                let list: Vec<String> = self.one_of.iter().map(plain).collect();
+                Err(format!("`{}` is none of {}", plain(other), list.join(", ")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Numbers by their size, lengths of time by theirs; anything else is never less.
+fn is_less(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => match (one.as_i64(), other.as_i64()) {
+            (Some(one), Some(other)) => one < other,
+            _ => one.as_f64() < other.as_f64(),
+        },
+        (Value::String(one), Value::String(other)) => {
+            matches!((one.parse::<Period>(), other.parse::<Period>()), (Ok(one), Ok(other)) if one < other)
+        }
+        _ => false,
     }
 }
 

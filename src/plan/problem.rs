@@ -1,12 +1,16 @@
 //! What is wrong with a plan, in words, with the exact place and what to write instead. It decides nothing.
 
 use super::Source;
+use super::model::NamedFile;
 use crate::expr::place::line_and_column;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use serde_json::{Value, json};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Most problems that a person is shown at once; a program is told all.
+const MOST_SHOWN: usize = 500;
 
 /// One thing that is wrong, or worth a look.
 #[derive(Debug, Clone)]
@@ -44,6 +48,10 @@ impl Problem {
     /// The characters that it points at first.
     pub fn pointed(&self) -> &str {
         self.labels.first().and_then(|(span, _)| self.source.inner().get(span.clone())).unwrap_or_default()
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        (self.code, &self.message, &self.labels) == (other.code, &other.message, &other.labels)
     }
 
     fn start(&self) -> usize {
@@ -102,12 +110,35 @@ impl Diagnostic for Problem {
 pub struct Problems {
     name: String,
     all: Vec<Problem>,
+    /// The files that the plan names, as far as it could be read.
+    pub files: Vec<NamedFile>,
 }
 
 impl Problems {
     /// The mistakes and warnings.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.all.iter()
+    }
+
+    /// The same problems, and those of files that the plan names.
+    #[must_use]
+    pub fn with_files(mut self, source: &Source, faults: &[(NamedFile, String)]) -> Self {
+        let mut notes = Notes::new(source);
+        faults.iter().for_each(|(file, fault)| notes.file(file, fault));
+        let like = self.all.first().map(|problem| Arc::clone(&problem.source));
+        self.all.extend(notes.all.into_iter().map(|problem| Problem { source: like.clone().unwrap_or(problem.source), ..problem }));
+        self.all.sort_by_key(Problem::start);
+        self
+    }
+
+    /// Problems of files that a plan names, whose own text is right.
+    ///
+    /// # Errors
+    /// The problems, if there are any.
+    pub fn of_files(source: &Source, faults: &[(NamedFile, String)]) -> Result<(), Self> {
+        let mut notes = Notes::new(source);
+        faults.iter().for_each(|(file, fault)| notes.file(file, fault));
+        notes.finish().map(drop)
     }
 
     /// How many mistakes there are, warnings not counted.
@@ -125,6 +156,7 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mistakes() {
             1 => write!(f, "{} has a mistake", self.name),
+            many if self.all.len() > MOST_SHOWN => write!(f, "{} has {many} mistakes; these are the first {MOST_SHOWN}", self.name),
             many => write!(f, "{} has {many} mistakes", self.name),
         }
     }
@@ -134,7 +166,7 @@ impl std::error::Error for Problems {}
 
 impl Diagnostic for Problems {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        Some(Box::new(self.all.iter().map(|problem| problem as &dyn Diagnostic)))
+        Some(Box::new(self.all.iter().take(MOST_SHOWN).map(|problem| problem as &dyn Diagnostic)))
     }
 }
 
@@ -161,15 +193,45 @@ impl<'s> Notes<'s> {
         self.add(code, span, message.into(), true)
     }
 
+    /// Notes a mistake in the words of the type or the action that found it: what they say to write instead becomes the help.
+    pub(super) fn said(&mut self, code: &'static str, span: &Range<usize>, words: &str, otherwise: &str) {
+        let verbs = ["write ", "say ", "name ", "keep ", "give ", "they go "];
+        let parts = words.match_indices(": ").map(|(at, colon)| (&words[..at], &words[at + colon.len()..]));
+        match parts.filter(|(_, rest)| verbs.iter().any(|verb| rest.starts_with(verb))).last() {
+            Some((message, help)) => self.error(code, span, message).help(help),
+            None => self.error(code, span, words).help(otherwise),
+        };
+    }
+
     fn add(&mut self, code: &'static str, span: &Range<usize>, message: String, is_warning: bool) -> &mut Problem {
         let (labels, source) = (vec![(span.clone(), None)], Arc::clone(&self.shown));
         self.all.push(Problem { code, message, help: None, is_warning, labels, source });
         self.all.last_mut().expect("a problem was pushed just now")
     }
 
+    fn file(&mut self, file: &NamedFile, fault: &str) {
+        let problem = self.error("plan::file", &file.span, fault);
+        problem.help("paths are taken from the plan's folder; a file there must hold Kubernetes objects in YAML or JSON");
+    }
+
     /// Hides a part of the text from every problem that is shown.
     pub(super) fn mask(&mut self, span: &Range<usize>) {
         self.masked.push(span.clone());
+    }
+
+    /// Hides the lines below `secrets:` of a text that is not YAML: what they hold cannot be told.
+    pub(super) fn mask_secrets(&mut self) {
+        let (mut inside, mut start) = (false, 0);
+        for line in self.source.text.split_inclusive('\n') {
+            let is_key = line.starts_with(|first: char| !first.is_whitespace() && !matches!(first, '#' | '}'));
+            inside = if is_key { line.starts_with("secrets") } else { inside };
+            if let Some(colon) = line.find(':').filter(|_| inside) {
+                self.masked.push(start + colon + 1..start + line.trim_end().len().max(colon + 1));
+            } else if inside {
+                self.masked.push(start..start + line.trim_end().len());
+            }
+            start += line.len();
+        }
     }
 
     pub(super) fn has_errors(&self) -> bool {
@@ -183,8 +245,10 @@ impl<'s> Notes<'s> {
             self.all.iter_mut().for_each(|problem| problem.source = Arc::clone(&shown));
         }
         self.all.sort_by_key(Problem::start);
+        // What stands below an anchor is read again at each alias.
+        self.all.dedup_by(|one, other| one.is_like(other));
         match self.has_errors() {
-            true => Err(Problems { name: self.source.name.clone(), all: self.all }),
+            true => Err(Problems { name: self.source.name.clone(), all: self.all, files: Vec::new() }),
             false => Ok(self.all),
         }
     }

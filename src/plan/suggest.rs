@@ -12,8 +12,8 @@ pub(super) fn instead<'k>(word: &str, what: &str, known: impl IntoIterator<Item 
     let list: Vec<&str> = known.clone().into_iter().collect();
     let all = match list.len() {
         0 => format!("there are no {what}"),
-        1..=20 => format!("known {what}: {}", list.join(", ")),
-        more => format!("known {what}: {}, and {} more", list[..20].join(", "), more - 20),
+        1..=24 => format!("known {what}: {}", list.join(", ")),
+        more => format!("known {what}: {}, and {} more", list[..24].join(", "), more - 24),
     };
     match closest(word, known) {
         Some(near) => format!("did you mean `{near}`? {all}"),

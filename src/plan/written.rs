@@ -1,6 +1,6 @@
 //! The pieces of a plan as they are written: these types read a plan and make its schema. They know no steps' order.
 
-use crate::ids::{LockName, LockNamespace, Period, PlanName, StepId};
+use crate::ids::{LockName, LockNamespace, Period, PlanName, StepId, StepName};
 use crate::record::RetryPolicy;
 use crate::scenario::Scenario;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -52,6 +52,12 @@ pub enum InputType {
     Number,
     /// True or false.
     Boolean,
+    /// A list.
+    List,
+    /// A mapping.
+    Map,
+    /// A length of time, such as `30s`.
+    Duration,
 }
 
 /// An input.
@@ -63,9 +69,16 @@ pub(super) struct InputWritten {
     pub(super) kind: InputType,
     /// A regular expression that a text must match.
     pub(super) pattern: Option<String>,
-    /// The only possible values.
+    /// The only possible values; of a list, the only possible items.
     #[allow(dead_code)]
+    #[serde(rename = "enum")]
     pub(super) one_of: Option<Vec<Value>>,
+    /// The least number or length of time.
+    #[allow(dead_code)]
+    pub(super) min: Option<Value>,
+    /// The greatest number or length of time.
+    #[allow(dead_code)]
+    pub(super) max: Option<Value>,
     /// Its value when nobody gives one.
     pub(super) default: Option<Value>,
     /// Whether it must have a value; true unless there is a default.
@@ -77,7 +90,7 @@ pub(super) struct InputWritten {
 /// The reserved keys of an environment. Other keys name inputs.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean"] }))]
+#[schemars(extend("additionalProperties" = { "type": ["string", "number", "boolean", "array", "object"] }))]
 pub(super) struct EnvironmentWritten {
     /// The namespace of objects that name none.
     pub(super) namespace: Option<String>,
@@ -161,7 +174,7 @@ impl RetryWritten {
 pub(super) struct StepWritten {
     /// The step's id, a DNS label, unique in the plan.
     #[allow(dead_code)]
-    pub(super) id: StepId,
+    pub(super) id: StepName,
     /// What the step is for.
     pub(super) about: Option<String>,
     /// The steps that it waits for; all above it when this is not given.
@@ -171,6 +184,15 @@ pub(super) struct StepWritten {
     #[allow(dead_code)]
     #[schemars(schema_with = "when_schema")]
     pub(super) when: Option<IgnoredAny>,
+    /// The step is there once for each item of a list, or of a mapping: `deploy[eu]`. In it, `each.key` and `each.value` are the item's.
+    #[allow(dead_code)]
+    #[schemars(schema_with = "for_each_schema")]
+    pub(super) for_each: Option<IgnoredAny>,
+    /// Most of the steps of `for-each` side by side.
+    pub(super) max_parallel: Option<NonZeroU32>,
+    /// Locks inside the run: of the steps that name the same one, one is at work at a time.
+    #[allow(dead_code)]
+    pub(super) locks: Option<Vec<LockName>>,
     /// Time for the whole step, retries included.
     pub(super) timeout: Option<Period>,
     /// What happens after a failed attempt.
@@ -188,10 +210,19 @@ pub(super) struct StepWritten {
 }
 
 /// The keys of [`StepWritten`].
-pub(super) const STEP_KEYS: [&str; 9] = ["id", "about", "needs", "when", "timeout", "retry", "continue-on-error", "idempotent", "undo"];
+pub(super) const STEP_KEYS: [&str; 12] =
+    ["id", "about", "needs", "when", "for-each", "max-parallel", "locks", "timeout", "retry", "continue-on-error", "idempotent", "undo"];
 
 fn when_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "boolean"] })
+}
+
+fn for_each_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        { "type": "array", "minItems": 1, "items": { "type": ["string", "number", "boolean"] } },
+        { "type": "object", "minProperties": 1 },
+        { "$ref": "#/$defs/Template" },
+    ] })
 }
 
 fn undo_schema(_: &mut SchemaGenerator) -> Schema {

@@ -41,6 +41,10 @@ pub fn is_partial_of(name: &str, real: &str) -> bool {
 pub trait Files: Send + Sync {
     /// A file's content.
     fn read(&self, path: &Path) -> BoxFuture<'static, Result<Vec<u8>, FileError>>;
+    /// How many bytes a file has, without reading any; none where that cannot be told.
+    fn size(&self, _path: &Path) -> BoxFuture<'static, Option<u64>> {
+        Box::pin(std::future::ready(None))
+    }
     /// Opens a file to read it piece by piece.
     fn open(&self, path: &Path) -> BoxFuture<'static, Result<Reading, FileError>>;
     /// The names in a folder, sorted; an absent folder is empty.

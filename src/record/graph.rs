@@ -19,6 +19,9 @@ pub struct Graph {
     pub budget: Period,
     /// Something must be checked after the implicit guard's rollback.
     pub verified: bool,
+    /// Which steps must not all be at work side by side: those of one lock, those of one `for-each`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitSummary>,
 }
 
 /// One step as the engine sees it.
@@ -118,6 +121,18 @@ pub struct GuardSummary {
     pub budget: Period,
     /// Something must be checked after its rollback.
     pub verified: bool,
+}
+
+/// Steps of which only some may be at work at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct LimitSummary {
+    /// What the plan calls it: a lock's name, or the step that is there once for each item.
+    pub name: String,
+    /// Most of them at work at a time, at least 1.
+    pub most: u32,
+    /// The steps.
+    pub steps: Vec<StepId>,
 }
 
 /// Something outside that a step writes, by a name that two steps share exactly when they write the same thing:

@@ -6,7 +6,7 @@ mod result;
 mod what;
 
 pub use effect::{BlobRef, Digest, DigestError, EffectKey, Mark, MarkKind, Settled};
-pub use graph::{Graph, GuardSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
+pub use graph::{Graph, GuardSummary, LimitSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
 pub use result::{AttemptResult, Failure, Outcome, UndoResult};
 pub use what::{CancelLevel, Cause, Holder, Mode, Scope, SkipReason, What};
 

@@ -44,7 +44,7 @@ pub fn guard(name: &str, guards: &[&str], budget: u64) -> GuardSummary {
 }
 
 pub fn graph(steps: Vec<StepSummary>, guards: Vec<GuardSummary>) -> Graph {
-    Graph { steps, guards, concurrency: 0, budget: seconds(600), verified: false }
+    Graph { steps, guards, concurrency: 0, budget: seconds(600), verified: false, limits: Vec::new() }
 }
 
 /// The plan of the design.

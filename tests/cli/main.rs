@@ -3,6 +3,8 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod bench;
+mod bounds;
+mod broken;
 mod doubt;
 mod full;
 mod locks;

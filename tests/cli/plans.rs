@@ -146,8 +146,9 @@ fn what_stays_on_purpose_is_drawn_so_and_says_why() {
 
 #[test]
 fn inputs_that_do_not_fit_are_told_in_words_and_as_objects() {
-    let bench =
-        Bench::with("plan: inp\ninputs:\n  version: { type: string }\nsteps:\n  - id: a\n    shell: { run: 'true', read-only: true }\n");
+    let bench = Bench::with(
+        "plan: inp\ninputs:\n  version: { type: string }\nsteps:\n  - id: a\n    shell: { run: 'echo {{ inputs.version }}', read-only: true }\n",
+    );
     let ended = bench.run(&["run", "plan.yaml", "--set", "versoin=1"]);
     ended.assert_code(2);
     insta::assert_snapshot!(ended.err.trim_end(), @"
@@ -159,4 +160,53 @@ fn inputs_that_do_not_fit_are_told_in_words_and_as_objects() {
     ");
     let json: serde_json::Value = serde_json::from_str(&bench.run(&["run", "plan.yaml", "--output", "json"]).out).expect("an object");
     assert_eq!((json["problems"][0]["file"].as_str(), json["problems"][0]["code"].as_str()), (Some("plan.yaml"), Some("plan::inputs")));
+}
+
+#[test]
+fn a_step_for_each_item_runs_a_few_at_a_time_and_comes_undone_item_by_item() {
+    let plan = "plan: zones
+inputs:
+  zones: { type: list, default: [eu, us, asia] }
+steps:
+  - id: deploy
+    for-each: '{{ inputs.zones }}'
+    max-parallel: 1
+    shell: { run: 'mkdir busy && echo {{ each.value }} >> done.txt && rmdir busy; echo {{ each.key }}' }
+    undo: [{ shell: { run: 'echo {{ each.key }} >> undone.txt' } }]
+  - id: tell
+    shell: { run: 'echo {{ steps.deploy.eu.stdout }}; LAST', read-only: true }
+";
+    let bench = Bench::with(&plan.replace("LAST", "true"));
+    bench.run(&["graph", "plan.yaml"]).assert_code(0).assert_says("deploy");
+    bench.run(&["run", "plan.yaml", "--yes", "--set", "zones=[eu, us]"]).assert_code(0).assert_says("deploy[us]");
+    assert_eq!(bench.read("done.txt"), "eu\nus\n");
+    bench.run(&["show"]).assert_code(0).assert_says("deploy[eu]");
+
+    let bench = Bench::with(&plan.replace("LAST", "exit 1"));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(3);
+    assert_eq!(bench.read("undone.txt").lines().count(), 3);
+    bench.run(&["run", "plan.yaml", "--yes", "--set", "zones=[eu, 'e u']"]).assert_code(2).assert_says("e u");
+    bench.run(&["validate", "plan.yaml", "--set", "zones=eu"]).assert_code(2).assert_says("expected a list such as");
+}
+
+#[test]
+fn of_the_steps_that_name_a_lock_one_is_at_work() {
+    let step = |id: &str| {
+        format!(
+            "  - id: {id}\n    needs: []\n    locks: [database]\n    shell: {{ run: 'mkdir busy && sleep 0.1 && rmdir busy' }}\n    undo: {{ none: it leaves nothing }}\n"
+        )
+    };
+    let steps: String = ["a", "b", "c", "d"].map(step).concat();
+    let bench = Bench::with(&format!("plan: locked\nsteps:\n{steps}"));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(0);
+    let bench = Bench::with(&format!("plan: free\nsteps:\n{steps}").replace("    locks: [database]\n", ""));
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(3);
+}
+
+#[test]
+fn a_plan_with_anchors_merged_keys_a_mark_and_windows_lines_is_read() {
+    let text =
+        "\u{feff}plan: odd\nsteps:\n  - &base\n    id: first\n    shell: { run: 'true', read-only: true }\n  - <<: *base\n    id: second\n";
+    let bench = Bench::with(&text.replace('\n', "\r\n"));
+    bench.run(&["validate", "plan.yaml"]).assert_code(0).assert_says("2 steps");
 }

@@ -298,7 +298,7 @@ pub(super) fn unusable(error: &ArchiveError) -> ActionError {
 
 /// The name of what a step makes: the same in every attempt, and in no other run.
 fn name(scope: &RunScope, cx: &ReadCx, params: &BackupParams) -> String {
-    format!("{}-{}-{}", series(scope, &params.postgres.database), scope.run, cx.step)
+    format!("{}-{}-{}", series(scope, &params.postgres.database), scope.run, cx.step.unbracketed())
 }
 
 /// Backups of one plan, environment and database replace each other.

@@ -4,6 +4,7 @@ use super::JobParams;
 use crate::action::{ActionError, ReadCx};
 use crate::cluster::{Address, Object};
 use crate::expr::{manifests, render_manifest};
+use crate::ids::StepId;
 use crate::ports::Script;
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
@@ -51,7 +52,7 @@ impl Planned {
 }
 
 fn labels(cx: &ReadCx) -> [(&'static str, String); 3] {
-    let values = [cx.scope.plan.to_string(), cx.scope.run.to_string(), cx.step.to_string()];
+    let values = [cx.scope.plan.to_string(), cx.scope.run.to_string(), label_of(&cx.step)];
     let mut values = values.into_iter();
     LABELS.map(|name| (name, values.next().unwrap_or_default()))
 }
@@ -96,7 +97,7 @@ pub(super) fn read(params: &JobParams, cx: &ReadCx, namespace: &str) -> Result<P
     };
     check(&manifest).map_err(wrong)?;
     let own_namespace = manifest["metadata"]["namespace"].as_str().map(str::to_owned);
-    let base = params.name.as_deref().or(manifest["metadata"]["name"].as_str()).unwrap_or(cx.step.as_str()).to_owned();
+    let base = params.name.as_deref().or(manifest["metadata"]["name"].as_str()).map_or_else(|| name_of(&cx.step), str::to_owned);
     complete(&mut manifest, params, cx);
     let digest = Sha256::digest(format!("{}\n{}\n{base}\n{manifest}", cx.scope.run, cx.step));
     let begin: String = base.chars().take(LONGEST_NAME).collect();
@@ -104,6 +105,21 @@ pub(super) fn read(params: &JobParams, cx: &ReadCx, namespace: &str) -> Result<P
     let namespace = own_namespace.unwrap_or_else(|| namespace.to_owned());
     manifest["metadata"]["namespace"] = json!(namespace);
     Ok(Planned { namespace, name, manifest })
+}
+
+/// A step's id as a name in the cluster: `migrate[eu]` becomes `migrate-eu`.
+fn name_of(step: &StepId) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    step.unbracketed().chars().map(plain).collect()
+}
+
+/// A step's id as the value of a label, which has 63 characters and no brackets.
+fn label_of(step: &StepId) -> String {
+    let label = step.unbracketed();
+    match label.len() {
+        0..=63 => label,
+        _ => format!("{}.{}", &label[..46], &HEXLOWER.encode(&Sha256::digest(step.as_str()))[..16]),
+    }
 }
 
 fn short(params: &JobParams, image: &str) -> Value {

@@ -159,7 +159,8 @@ impl Action for Job {
 
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &JobParams) -> Vec<Target> {
         let namespace = namespace_of(scope, params.namespace.as_deref());
-        let name = params.name.as_deref().unwrap_or("*");
+        // Every step and run gets a name of its own for its Job.
+        let name = params.name.as_deref().map(|name| format!("{name}-*")).unwrap_or_else(|| "*".to_owned());
         vec![Target(format!("kube:batch/Job/{namespace}/{name}"))]
     }
 

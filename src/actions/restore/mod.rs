@@ -310,7 +310,7 @@ impl Restore {
             cx: cx.clone(),
             params: backup,
             scratch: database_name("restore", cx),
-            name: format!("{series}-{}-{}", cx.scope.run, cx.step),
+            name: format!("{series}-{}-{}", cx.scope.run, cx.step.unbracketed()),
             series,
         };
         let server = dump.server().await?;

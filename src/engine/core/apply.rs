@@ -99,7 +99,7 @@ impl Core {
         if !matches!(status, Status::Waiting | Status::Ready) {
             return Err(Illegal::Step { step: id.clone(), status: status.name(), what: "step-skipped" });
         }
-        self.ready.remove(step);
+        self.leave_ready(step);
         self.to_skip.remove(step);
         match reason {
             SkipReason::Condition => self.finish(step, Status::Skipped),
@@ -112,17 +112,18 @@ impl Core {
         let step = self.find(id)?;
         let state = &self.steps[step];
         let may = matches!(state.status, Status::Ready | Status::Backoff(_)) && attempt == state.attempt + 1 && state.undo == Undo::No;
-        if !may {
+        if !may || !self.limits.has_room(step) {
             return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "attempt-started" });
         }
         if let Status::Backoff(until) = state.status {
             self.backoff.remove(&(until, step));
         }
-        self.ready.remove(step);
+        self.leave_ready(step);
         match self.graph.steps[step].role {
             Role::Pause => self.gates.insert(step),
             _ => self.running.insert(step),
         };
+        self.limits.hold(step);
         let state = &mut self.steps[step];
         state.status = Status::Running;
         state.attempt = attempt;
@@ -203,6 +204,8 @@ impl Core {
         if self.is_in_doubt(step) {
             self.steps[step].status = Status::Doubtful;
             self.doubtful.insert(step);
+            // Only a person can say how it goes on; what can go on meanwhile does.
+            self.limits.release(step);
         } else {
             self.make_ready(step);
         }
@@ -211,6 +214,7 @@ impl Core {
     pub(super) fn stop_short(&mut self, step: Index) {
         self.steps[step].status = Status::Cancelled;
         self.unfinished -= 1;
+        self.limits.release(step);
     }
 
     fn approval_asked(&mut self, id: &StepId, at: Moment) -> Result<(), Illegal> {
@@ -220,7 +224,7 @@ impl Core {
             return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "approval-asked" });
         }
         (state.status, state.attempt, state.began) = (Status::Asking, 1, Some(at));
-        self.ready.remove(step);
+        self.leave_ready(step);
         self.gates.insert(step);
         self.watch_gate(step);
         Ok(())
@@ -258,7 +262,7 @@ impl Core {
         self.running.remove(step);
         self.gates.remove(step);
         self.lost.remove(step);
-        self.ready.remove(step);
+        self.leave_ready(step);
         let state = &mut self.steps[step];
         for at in [state.deadline.take(), state.until.take()].into_iter().flatten() {
             self.deadlines.remove(&(at, step));
@@ -267,13 +271,22 @@ impl Core {
 
     pub(super) fn make_ready(&mut self, step: Index) {
         self.steps[step].status = Status::Ready;
-        self.ready.insert(step);
+        match self.limits.names(step) {
+            true => self.limits.line_up(step),
+            false => self.ready.insert(step),
+        }
+    }
+
+    fn leave_ready(&mut self, step: Index) {
+        self.ready.remove(step);
+        self.limits.leave_line(step);
     }
 
     /// A step that came to a good end: those that waited only for it become ready.
     pub(super) fn finish(&mut self, step: Index, status: Status) {
         self.steps[step].status = status;
         self.unfinished -= 1;
+        self.limits.release(step);
         let mut dependents = self.edges.neighbors(NodeIndex::new(step)).detach();
         while let Some(next) = dependents.next_node(&self.edges) {
             self.need_over(next.index());
@@ -284,6 +297,7 @@ impl Core {
     fn give_up_on(&mut self, step: Index, status: Status) {
         self.steps[step].status = status;
         self.unfinished -= 1;
+        self.limits.release(step);
         let mut dependents = self.edges.neighbors(NodeIndex::new(step)).detach();
         while let Some(next) = dependents.next_node(&self.edges).map(NodeIndex::index) {
             // A savepoint is reached all the same.
@@ -310,6 +324,7 @@ impl Core {
     fn fail_run(&mut self, step: Index, reason: String) {
         self.steps[step].status = Status::Failed;
         self.unfinished -= 1;
+        self.limits.release(step);
         self.failures.push((step, reason));
     }
 }

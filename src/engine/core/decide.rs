@@ -1,6 +1,7 @@
 //! What to do next. It costs what changed, not what exists.
 
 use super::Core;
+use super::limits::Room;
 use super::place_set::PlaceSet;
 use super::state::{Index, Status};
 use crate::ids::{Moment, StepId};
@@ -131,8 +132,9 @@ impl Core {
         self.watch_deadlines(out, now);
         let over = self.undo_deadlines.iter().take_while(|(at, _)| *at <= now);
         out.commands.extend(over.map(|(_, step)| Command::StopUndo { step: self.id(*step) }));
-        let places = self.start_undo(out, now);
-        self.start_due(out, now, places);
+        let mut room = self.limits.room();
+        let places = self.start_undo(out, now, &mut room);
+        self.start_due(out, now, places, &mut room);
         if self.unfinished == 0 && self.is_undo_quiet() {
             out.commands.push(Command::Record(What::RunClosed { outcome: Outcome::Succeeded, notes: self.closing_notes() }));
         } else if !self.doubtful.is_empty() && self.is_quiet() && out.commands.is_empty() {
@@ -145,7 +147,8 @@ impl Core {
 
     /// True when nothing is at work and nothing waits for the clock or a person.
     fn is_quiet(&self) -> bool {
-        let forward = self.running.is_empty() && self.gates.is_empty() && self.backoff.is_empty() && self.ready.is_empty();
+        let forward = self.running.is_empty() && self.gates.is_empty() && self.backoff.is_empty();
+        let forward = forward && self.ready.is_empty() && self.limits.is_line_empty();
         forward && self.is_undo_quiet()
     }
 
@@ -183,9 +186,10 @@ impl Core {
         limit.saturating_sub(self.running.len() + self.undo_running.len())
     }
 
-    fn start_due(&self, out: &mut Decision, now: Moment, mut free: usize) {
+    fn start_due(&self, out: &mut Decision, now: Moment, mut free: usize, room: &mut Room<'_>) {
+        // What waits to be tried again holds its places all the while.
         let due = self.backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
-        for step in due.chain(self.ready.iter()) {
+        for step in due.chain(in_order(self.ready.iter(), room.admit())) {
             let role = self.graph.steps[step].role;
             match role {
                 // A savepoint is reached when nothing before it is half done.
@@ -259,7 +263,7 @@ impl Core {
         if now >= rollback.deadline {
             out.commands.extend(self.undo_running.iter().map(|step| Command::StopUndo { step: self.id(step) }));
         } else {
-            self.start_undo(out, now);
+            self.start_undo(out, now, &mut self.limits.room());
         }
         let working = !self.running.is_empty() || !self.undo_running.is_empty() || evidence.is_some();
         let waiting =
@@ -283,20 +287,24 @@ impl Core {
     }
 
     /// Begins what may be taken back now, and returns the places that are left.
-    fn start_undo(&self, out: &mut Decision, now: Moment) -> usize {
+    fn start_undo(&self, out: &mut Decision, now: Moment, room: &mut Room<'_>) -> usize {
         let mut free = self.free_places();
         let start = |step: Index| Command::StartUndo { step: self.id(step), attempt: self.steps[step].undo_attempt + 1 };
-        out.commands.extend(self.undo_urgent.iter().map(start));
+        out.commands.extend(self.undo_urgent.iter().filter(|step| room.take(*step)).map(start));
         let due = self.undo_backoff.iter().take_while(|(at, _)| *at <= now).map(|(_, step)| *step);
-        let ordinary = self.undo_ready.iter().take(free);
-        for step in due.chain(ordinary) {
-            if matches!(self.steps[step].class, UndoClass::Ordinary) {
-                if free == 0 {
-                    continue;
+        for step in due.chain(self.undo_ready.iter()) {
+            let is_ordinary = matches!(self.steps[step].class, UndoClass::Ordinary);
+            if is_ordinary && free == 0 {
+                // Traffic that is tried again takes no place; after it come ordinary steps only.
+                if self.undo_ready.contains(step) {
+                    break;
                 }
-                free -= 1;
+                continue;
             }
-            out.commands.push(start(step));
+            if room.take(step) {
+                free -= usize::from(is_ordinary);
+                out.commands.push(start(step));
+            }
         }
         free
     }
@@ -309,4 +317,14 @@ impl Core {
             .flatten()
             .min()
     }
+}
+
+/// Two ascending lists as one.
+fn in_order(one: impl Iterator<Item = Index>, other: impl IntoIterator<Item = Index>) -> impl Iterator<Item = Index> {
+    let (mut one, mut other) = (one.peekable(), other.into_iter().peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(first), Some(second)) if second < first => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
 }

@@ -20,6 +20,7 @@ mod decide;
 mod effect_list;
 mod effects;
 mod illegal;
+mod limits;
 mod order;
 mod place_set;
 mod places;
@@ -41,6 +42,7 @@ pub use state::{Effect, Rollback, Status, Step, Undo};
 
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary, Target};
+use limits::Limits;
 use order::Edges;
 use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::graph::NodeIndex;
@@ -69,7 +71,10 @@ pub struct Core {
     plan: Option<PlanName>,
     frozen: Option<BlobRef>,
     unfinished: usize,
+    /// Ready steps that no limit names.
     ready: PlaceSet,
+    /// Who may be at work beside whom, and the ready steps that have to ask for that.
+    limits: Limits,
     /// Gates that are open: they take no place among the steps at work.
     gates: PlaceSet,
     running: PlaceSet,
@@ -117,8 +122,8 @@ impl Core {
         let needs = |node| edges.neighbors_directed(node, Incoming).count();
         let steps: Vec<Step> = edges.node_indices().map(|node| Step::new(needs(node))).collect();
         let none = PlaceSet::none_of(steps.len());
-        let mut ready = none.clone();
-        edges.externals(Incoming).for_each(|node| ready.insert(node.index()));
+        let limits = Limits::of(&graph, &places);
+        let first: Vec<Index> = edges.externals(Incoming).map(NodeIndex::index).collect();
         let mut core = Self {
             unfinished: steps.len(),
             graph,
@@ -126,7 +131,8 @@ impl Core {
             edges,
             steps,
             recent: Recent::default(),
-            ready,
+            ready: none.clone(),
+            limits,
             next_seq: 0,
             epoch: 0,
             mode: Mode::Run,
@@ -156,9 +162,7 @@ impl Core {
             closed: None,
             spared: Vec::new(),
         };
-        for step in core.ready.iter() {
-            core.steps[step].status = Status::Ready;
-        }
+        first.into_iter().for_each(|step| core.make_ready(step));
         Ok(core)
     }
 

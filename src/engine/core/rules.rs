@@ -4,8 +4,8 @@ use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, Cause, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, RetryPolicy, Reversibility, Scope,
-    Settled, StepSummary, Target, UndoClass, What,
+    AttemptResult, BlobRef, Cause, Digest, EffectKey, Failure, Graph, Holder, LimitSummary, Mode, Outcome, Record, RetryPolicy,
+    Reversibility, Scope, Settled, StepSummary, Target, UndoClass, What,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,4 +204,50 @@ fn what_succeeded_is_taken_back_later_and_nothing_else_reopens_a_closed_run() {
         deadline: Moment::from_millis(9),
     });
     assert!(matches!(run.wants().as_slice(), [Command::StartUndo { .. }]));
+}
+
+fn limited(names: &[&str], most: u32) -> Run {
+    let limit = LimitSummary { name: "database".to_owned(), most, steps: names.iter().map(|name| id(name)).collect() };
+    Run::with(Graph { limits: vec![limit], ..graph(names.iter().map(|name| step(name, &[])).collect()) })
+}
+
+#[test]
+fn a_lock_lets_one_step_in_and_is_held_until_the_step_is_over() {
+    let mut run = limited(&["one", "two"], 1);
+    let start = |name: &str, attempt| Command::Start { step: id(name), attempt };
+    assert_eq!(run.wants(), [start("one", 1)]);
+    run.start("one", 1);
+    assert_eq!(run.wants(), []);
+    run.settle("one", Settled::NotDone);
+    run.fail("one", 1, Some(Moment::from_millis(5_000)));
+    assert_eq!(run.wants(), [], "what failed half way keeps the lock until it is tried again");
+    run.1 = 5_000;
+    assert_eq!(run.wants(), [start("one", 2)]);
+    run.start("one", 2);
+    run.settle("one", Settled::NotDone);
+    run.say(What::AttemptEnded { step: id("one"), attempt: 2, result: AttemptResult::Succeeded { output: None } });
+    assert_eq!(run.wants(), [start("two", 1)]);
+}
+
+#[test]
+fn steps_of_one_lock_are_taken_back_one_after_the_other() {
+    let mut run = limited(&["one", "two", "three"], 1);
+    for name in ["one", "two"] {
+        run.start(name, 1);
+        run.settle(name, Settled::Done(blob()));
+        run.say(What::AttemptEnded { step: id(name), attempt: 1, result: AttemptResult::Succeeded { output: None } });
+    }
+    run.start("three", 1);
+    run.settle("three", Settled::NotDone);
+    run.fail("three", 1, None);
+    let Some(Command::Record(opened)) = run.wants().pop() else { panic!("no rollback is opened") };
+    run.say(opened);
+    let undo = |name: &str| Command::StartUndo { step: id(name), attempt: 1 };
+    let undos =
+        |run: &Run| -> Vec<Command> { run.wants().into_iter().filter(|command| matches!(command, Command::StartUndo { .. })).collect() };
+    assert_eq!(undos(&run), [undo("one")]);
+    run.say(What::UndoStarted { step: id("one"), attempt: 1 });
+    assert_eq!(undos(&run), []);
+    run.say(What::UndoEnded { step: id("one"), attempt: 1, result: crate::record::UndoResult::Undone { marks: Vec::new() } });
+    assert_eq!(undos(&run), [undo("two")]);
 }

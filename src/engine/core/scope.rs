@@ -27,6 +27,7 @@ impl Core {
         front.extend(self.doubtful.iter());
         if front.is_empty() {
             front.extend(self.ready.iter());
+            front.extend(self.limits.lined_up());
         }
         front
     }

@@ -24,6 +24,8 @@ impl Core {
         }
         let members = self.members(scope);
         self.stop_what_waits();
+        let (running, undoing) = (&self.running, &self.undo_running);
+        self.limits.release_idle(|step| running.contains(step) || undoing.contains(step));
         self.undo_urgent.clear();
         self.undo_ready.clear();
         self.undo_deadlines.clear();
@@ -184,7 +186,8 @@ impl Core {
     pub(super) fn undo_started(&mut self, id: &StepId, attempt: u32, at: Moment) -> Result<(), Illegal> {
         let step = self.find(id)?;
         let due = self.turn(step).contains(step) || matches!(self.steps[step].undo, Undo::Backoff(_));
-        if !due || attempt != self.steps[step].undo_attempt + 1 || self.graph.steps[step].role != Role::Action {
+        let may = due && self.limits.has_room(step) && self.graph.steps[step].role == Role::Action;
+        if !may || attempt != self.steps[step].undo_attempt + 1 {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-started" });
         }
         if let Undo::Backoff(until) = self.steps[step].undo {
@@ -192,6 +195,7 @@ impl Core {
         }
         self.turn(step).remove(step);
         self.undo_running.insert(step);
+        self.limits.hold(step);
         (self.steps[step].undo, self.steps[step].undo_attempt) = (Undo::Running, attempt);
         if self.rollback.is_none() {
             let deadline = *self.steps[step].undo_deadline.get_or_insert(at.after(self.graph.budget.0));
@@ -206,6 +210,7 @@ impl Core {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-ended" });
         }
         self.undo_running.remove(step);
+        self.limits.release(step);
         self.undo_lost.remove(step);
         if let Some(deadline) = self.steps[step].undo_deadline {
             self.undo_deadlines.remove(&(deadline, step));

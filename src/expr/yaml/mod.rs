@@ -1,11 +1,13 @@
 //! Reads YAML, with the place of every node. With its part below, the only module that names the YAML crate; it knows nothing of plans.
 
-mod raw;
+mod read;
 
 use super::place::byte_at;
-use raw::Raw;
+use read::NodeSeed;
+use serde::de::DeserializeSeed;
 use serde_json::{Number, Value};
-use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned, UserMessageFormatter};
+use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, UserMessageFormatter};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// A value in a YAML text, and where it stands.
@@ -109,20 +111,25 @@ pub struct SyntaxError {
 /// # Errors
 /// When the text is not YAML at all.
 pub fn parse(text: &str) -> Result<(Node, Vec<SyntaxError>), SyntaxError> {
-    let mut told = Vec::new();
-    let raw = match serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, strict(DuplicateKeyPolicy::Error)) {
-        Ok(raw) => raw,
+    match read(text, DuplicateKeyPolicy::Error) {
+        Ok(root) => Ok((root, Vec::new())),
         Err(error) => {
             let duplicate = matches!(error.without_snippet(), serde_saphyr::Error::DuplicateMappingKey { .. });
             let problem = syntax_error(text, &error);
             if !duplicate {
                 return Err(problem);
             }
-            told.push(problem);
-            serde_saphyr::from_str_with_options(text, strict(DuplicateKeyPolicy::FirstWins)).map_err(|error| syntax_error(text, &error))?
+            let root = read(text, DuplicateKeyPolicy::FirstWins).map_err(|error| syntax_error(text, &error))?;
+            Ok((root, vec![problem]))
         }
-    };
-    Ok((Builder { text, last: 0 }.node(raw, None), told))
+    }
+}
+
+fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
+    let builder = Builder { text, last: Cell::new(0) };
+    serde_saphyr::with_deserializer_from_str_with_options(text, strict(duplicate_keys), |deserializer| {
+        NodeSeed { builder: &builder, key: None }.deserialize(deserializer)
+    })
 }
 
 /// Reads the documents of a Kubernetes manifest as kubectl does: YAML 1.1 numbers and booleans. Empty documents are left out.
@@ -165,51 +172,44 @@ fn syntax_error(text: &str, error: &serde_saphyr::Error) -> SyntaxError {
 
 /// The bytes of a location, without the blanks at their end (a block scalar's reach to the next line's indentation).
 fn bytes(text: &str, location: &Location) -> Range<usize> {
-    let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
-    let start = number(location.span().byte_offset()).unwrap_or(0).min(text.len());
-    let end = start.saturating_add(number(location.span().byte_len()).unwrap_or(0)).min(text.len());
+    let span = location.span();
+    within(text, span.byte_offset().unwrap_or(0), span.byte_len().unwrap_or(0))
+}
+
+fn within(text: &str, offset: u64, length: u64) -> Range<usize> {
+    let number = |n: u64| usize::try_from(n).unwrap_or(0);
+    let start = number(offset).min(text.len());
+    let end = start.saturating_add(number(length)).min(text.len());
     match text.get(start..end) {
         Some(part) => start..start + part.trim_end().len(),
         None => start..start,
     }
 }
 
+/// Makes nodes out of what was read.
 struct Builder<'t> {
     text: &'t str,
-    last: usize,
+    last: Cell<usize>,
 }
 
 impl Builder<'_> {
-    fn next_id(&mut self) -> usize {
-        self.last += 1;
-        self.last
+    fn next_id(&self) -> usize {
+        self.last.set(self.last.get() + 1);
+        self.last.get()
     }
 
-    fn node(&mut self, raw: Spanned<Raw>, key: Option<&Range<usize>>) -> Node {
-        let id = self.next_id();
-        // The place where it is defined: below an alias every node would otherwise stand at the alias itself.
-        let span = bytes(self.text, &raw.defined);
-        let kind = match raw.value {
-            Raw::Null => Kind::Null,
-            Raw::Bool(value) => Kind::Bool(value),
-            Raw::Number(value) => Kind::Number(value),
-            Raw::Text(text) => Kind::Text(text),
-            Raw::List(items) => Kind::List(items.into_iter().map(|item| self.node(item, None)).collect()),
-            Raw::Map(entries) => Kind::Map(entries.into_iter().map(|(key, value)| self.entry(key, value)).collect()),
-        };
+    fn bytes(&self, (offset, length): (u64, u64)) -> Range<usize> {
+        within(self.text, offset, length)
+    }
+
+    fn node(&self, kind: Kind, place: (u64, u64), key: Option<&Range<usize>>) -> Node {
+        let span = self.bytes(place);
         let written = match kind {
             Kind::Null | Kind::Bool(_) | Kind::Number(_) => self.text.get(span.clone()).filter(|text| !text.is_empty()).map(str::to_owned),
             _ => None,
         };
         let label = self.label(&kind, &span, key);
-        Node { id, kind, span, label, written }
-    }
-
-    fn entry(&mut self, key: Spanned<String>, value: Spanned<Raw>) -> Entry {
-        let key_id = self.next_id();
-        let key_span = bytes(self.text, &key.defined);
-        let value = self.node(value, Some(&key_span));
-        Entry { key: key.value, key_id, key_span, value }
+        Node { id: self.next_id(), kind, span, label, written }
     }
 
     fn label(&self, kind: &Kind, span: &Range<usize>, key: Option<&Range<usize>>) -> Range<usize> {

@@ -3,12 +3,13 @@
 use super::guards::GuardSet;
 use super::order::{Order, graph_of};
 use super::reversibility;
-use crate::ids::StepId;
+use crate::ids::{LockName, StepId};
 use crate::plan::Problem;
-use crate::plan::model::{Does, Plan, Step, Undo};
+use crate::plan::model::{Does, ForEach, Plan, Step, Undo};
 use crate::plan::read::{Draft, Head};
 use crate::plan::written::Defaults;
 use crate::record::{RetryPolicy, Reversibility};
+use indexmap::IndexMap;
 
 /// Kinds whose second try may do harm.
 const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
@@ -34,6 +35,8 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
         lock: head.lock,
         lock_namespace: head.lock_namespace,
         simulate: head.simulate,
+        families: IndexMap::new(),
+        files: Vec::new(),
         warnings,
         index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
         graph: graph_of(&order.needs, &ids),
@@ -44,6 +47,8 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
 fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
     let reversibility = reversibility(&draft);
     let stays = stays(&draft, reversibility);
+    let is_settled = is_settled(&draft);
+    let locks = draft.lock_names().filter_map(|lock| LockName::new(&lock.id).ok()).collect();
     let does = draft.does.expect("a checked step does something");
     let kind = draft.kind.expect("a checked step has a kind");
     let is_action = matches!(does, Does::Action(_));
@@ -56,6 +61,9 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         about: draft.about,
         needs: Vec::new(),
         does,
+        for_each: draft.each.map(|each| ForEach { items: each.items, max_parallel: draft.max_parallel }),
+        item: None,
+        locks,
         when: draft.when,
         retry: draft.retry.as_ref().map_or(base, |retry| retry.over(base)),
         timeout: draft.timeout.or(defaults.timeout.filter(|_| is_action)),
@@ -63,8 +71,18 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         idempotent: draft.idempotent,
         undo: draft.undo,
         reversibility,
+        is_settled,
         stays,
     }
+}
+
+fn is_settled(draft: &Draft) -> bool {
+    let is_literal = matches!(&draft.does, Some(Does::Action(params)) if params.is_literal());
+    let says_nothing = draft
+        .prepared
+        .as_ref()
+        .is_some_and(|prepared| prepared.targets.is_empty() && prepared.sources.is_empty() && prepared.commands.is_empty());
+    is_literal && says_nothing && !matches!(draft.undo, Undo::Steps(_))
 }
 
 /// What is kept on purpose, or is nothing to take back, counts as reversible for the engine; people want to know the difference.

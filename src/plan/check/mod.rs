@@ -1,12 +1,18 @@
 //! Checks that the steps of a plan fit together, and makes the checked plan. It reads no YAML.
 
 mod build;
+mod clash;
+mod each;
 mod guards;
 mod names;
 mod order;
 mod outputs;
 mod pivot;
 mod references;
+
+mod syntax;
+
+pub(super) use order::graph_of;
 
 use super::Source;
 use super::Undo;
@@ -17,6 +23,7 @@ use super::read::{Draft, Head, Reader};
 use crate::action::Registry;
 use crate::expr::yaml::{self, Kind};
 use crate::record::Reversibility;
+use std::collections::HashSet;
 
 /// Reads and checks a plan.
 ///
@@ -32,12 +39,9 @@ pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
             root
         }
         Err(error) => {
-            mask_secrets(&mut notes);
-            let tabs = error.message.contains("tabs disallowed");
-            let problem = notes.error("plan::syntax", &error.span, format!("this is not YAML: {}", error.message));
-            if tabs {
-                problem.help("YAML is indented with blanks: write two instead of each tab");
-            }
+            notes.mask_secrets();
+            let (words, help) = syntax::told(&source.text, &error);
+            notes.error("plan::syntax", &error.span, words).help(help);
             return Err(notes.finish().expect_err("a mistake was noted just now"));
         }
     };
@@ -49,22 +53,9 @@ pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
     }
     let mut reader = Reader::new(registry, notes);
     let (head, drafts) = reader.plan(&root);
-    Checker { registry, notes: reader.notes, head, drafts }.run()
-}
-
-/// Hides the lines below `secrets:` of a text that is not YAML: what they hold cannot be told.
-fn mask_secrets(notes: &mut Notes<'_>) {
-    let (mut inside, mut start) = (false, 0);
-    for line in notes.source.text.split_inclusive('\n') {
-        let is_key = line.starts_with(|first: char| !first.is_whitespace() && !matches!(first, '#' | '}'));
-        inside = if is_key { line.starts_with("secrets") } else { inside };
-        if let Some(colon) = line.find(':').filter(|_| inside) {
-            notes.mask(&(start + colon + 1..start + line.trim_end().len().max(colon + 1)));
-        } else if inside {
-            notes.mask(&(start..start + line.trim_end().len()));
-        }
-        start += line.len();
-    }
+    // The tree is larger than all that was read from it.
+    drop(root);
+    Checker { registry, notes: reader.notes, head, drafts, used: HashSet::new() }.run()
 }
 
 struct Checker<'r, 's> {
@@ -72,6 +63,8 @@ struct Checker<'r, 's> {
     notes: Notes<'s>,
     head: Head,
     drafts: Vec<Draft>,
+    /// The inputs that some expression names.
+    used: HashSet<String>,
 }
 
 impl Checker<'_, '_> {
@@ -79,18 +72,29 @@ impl Checker<'_, '_> {
         let names = self.names();
         let guards = self.guard_sets(&names);
         let order = self.order(&names, &guards);
+        self.check_items();
+        self.check_locks();
         self.check_references(&names, order.as_ref());
         if let Some(order) = &order {
             self.check_guards(&guards, order);
             // With two steps of one name it is not known which of them is meant to come after what.
             if names.0.len() == self.drafts.iter().filter(|draft| draft.id.is_some()).count() {
                 self.check_pivot(order);
+                self.check_clashes(order);
             }
         }
+        self.warn_unused();
         let Checker { notes, head, drafts, .. } = self;
-        let warnings = notes.finish()?;
+        let files = drafts.iter().flat_map(Draft::named_files).collect();
+        let warnings = match notes.finish() {
+            Ok(warnings) => warnings,
+            Err(mut problems) => {
+                problems.files = files;
+                return Err(problems);
+            }
+        };
         let order = order.expect("a plan without mistakes has an order");
-        Ok(build::plan(head, drafts, &order, &guards, warnings))
+        Ok(Plan { files, ..build::plan(head, drafts, &order, &guards, warnings) }.spread_known())
     }
 }
 

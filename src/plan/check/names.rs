@@ -37,7 +37,10 @@ impl Checker<'_, '_> {
     pub(super) fn resolve(&mut self, names: &Names, named: &Named) -> Option<usize> {
         let found = names.get(&named.id);
         if found.is_none() {
-            let help = self.known_steps(&named.id);
+            let help = match named.id.split_once('[').filter(|(family, _)| names.get(family).is_some()) {
+                Some((family, _)) => format!("write `{family}`: it stands for the steps of all its items"),
+                None => self.known_steps(&named.id),
+            };
             self.notes.error("plan::unknown-step", &named.span, format!("there is no step `{}`", named.id)).help(help);
         }
         found

@@ -72,7 +72,9 @@ impl Checker<'_, '_> {
                 Some(named) => {
                     let mut needs: BTreeSet<usize> = named.iter().filter_map(|named| self.need(names, named, index)).collect();
                     needs.extend(guarded.get(&index).into_iter().flat_map(|guard| guard.steps.iter().copied()));
-                    ends.retain(|end| !needs.contains(end));
+                    for need in &needs {
+                        ends.remove(need);
+                    }
                     needs
                 }
             };
@@ -133,7 +135,7 @@ impl Checker<'_, '_> {
 }
 
 /// The steps as a graph, an edge from each to those that wait for it.
-pub(super) fn graph_of<N: Clone>(needs: &[Vec<usize>], nodes: &[N]) -> DiGraph<N, ()> {
+pub(in crate::plan) fn graph_of<N: Clone>(needs: &[Vec<usize>], nodes: &[N]) -> DiGraph<N, ()> {
     let mut graph = DiGraph::with_capacity(nodes.len(), needs.iter().map(Vec::len).sum());
     nodes.iter().for_each(|node| {
         graph.add_node(node.clone());

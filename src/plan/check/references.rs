@@ -4,20 +4,25 @@ use super::Checker;
 use super::names::Names;
 use super::order::Order;
 use super::outputs::Outputs;
-use crate::plan::model::Does;
+use crate::expr::Wanted;
+use crate::plan::model::{Does, InputType, Items};
 use crate::plan::read::{Mention, Named};
 use crate::plan::suggest::instead;
 
 /// What `run.` can be followed by.
 const RUN: [&str; 3] = ["id", "plan", "environment"];
+/// What `each.` can be followed by.
+const EACH: [&str; 2] = ["key", "value"];
 
 impl Checker<'_, '_> {
     pub(super) fn check_references(&mut self, names: &Names, order: Option<&Order>) {
         let mut outputs = Outputs::default();
         for step in 0..self.drafts.len() {
-            for mention in std::mem::take(&mut self.drafts[step].mentions) {
-                self.check_mention(step, &mention, names, order, &mut outputs);
+            let mentions = std::mem::take(&mut self.drafts[step].mentions);
+            for mention in &mentions {
+                self.check_mention(step, mention, names, order, &mut outputs);
             }
+            self.drafts[step].mentions = mentions;
             for named in std::mem::take(&mut self.drafts[step].secrets) {
                 self.check_secret(&named);
             }
@@ -36,18 +41,33 @@ impl Checker<'_, '_> {
     fn check_mention(&mut self, step: usize, mention: &Mention, names: &Names, order: Option<&Order>, outputs: &mut Outputs) {
         let path: Vec<&str> = mention.reference.path.iter().map(String::as_str).collect();
         match path.as_slice() {
-            ["inputs"] | ["run"] => {}
+            ["inputs"] => self.used.extend(self.head.inputs.keys().cloned()),
+            ["run"] => {}
             ["steps"] => {
                 let problem = self.notes.error("plan::unknown-name", &mention.span, "`steps` alone names no step");
                 problem.help("write `steps.ID.FIELD`");
             }
             ["inputs", name, ..] if !self.head.inputs.contains_key(*name) => self.tell_input(mention, name),
-            ["inputs", ..] => {}
+            ["inputs", name, parts @ ..] => {
+                self.used.insert((*name).to_owned());
+                if parts.is_empty() {
+                    self.check_type(mention, name);
+                }
+            }
             ["run", field, ..] if !RUN.contains(field) => {
                 let help = instead(field, "fields", RUN);
                 self.notes.error("plan::unknown-name", &mention.span, format!("`run` has no field `{field}`")).help(help);
             }
             ["run", ..] => {}
+            ["each", ..] if self.drafts[step].each.is_none() => {
+                let message = format!("`{}` is known only where there is a `for-each`", mention.reference);
+                self.notes.error("plan::unknown-name", &mention.span, message).help("add `for-each: [first, second]` to this step");
+            }
+            ["each", field, ..] if !EACH.contains(field) => {
+                let help = instead(field, "fields", EACH);
+                self.notes.error("plan::unknown-name", &mention.span, format!("`each` has no field `{field}`")).help(help);
+            }
+            ["each", ..] => {}
             ["steps", id, fields @ ..] => match names.get(id) {
                 Some(found) => self.check_output(step, found, fields, mention, order, outputs),
                 None => self.tell_step(mention, id),
@@ -55,6 +75,21 @@ impl Checker<'_, '_> {
             [first, ..] => self.tell_name(mention, first, names),
             [] => {}
         }
+    }
+
+    /// An input that stands alone gives its value, and that must be of the type that is wanted there.
+    fn check_type(&mut self, mention: &Mention, name: &str) {
+        let Some(kind) = self.head.inputs.get(name).map(|input| input.kind) else { return };
+        let wanted = match (mention.wanted, kind) {
+            (Wanted::Text, InputType::List | InputType::Map) => "a text",
+            (Wanted::Number, InputType::Boolean | InputType::Duration | InputType::List | InputType::Map) => "a number",
+            (Wanted::Boolean, InputType::Integer | InputType::Number | InputType::Duration | InputType::List | InputType::Map) => {
+                "`true` or `false`"
+            }
+            _ => return,
+        };
+        let message = format!("expected {wanted}, and the input `{name}` is of type `{}`", word_of(kind));
+        self.notes.error("plan::wrong-type", &mention.span, message).help("use another input, or give this one another `type`");
     }
 
     fn tell_input(&mut self, mention: &Mention, name: &str) {
@@ -91,7 +126,7 @@ impl Checker<'_, '_> {
         } else if names.get(first).is_some() {
             format!("did you mean `steps.{rest}`?")
         } else {
-            "names begin with `inputs.`, `steps.` or `run.`".to_owned()
+            "names begin with `inputs.`, `steps.`, `run.` or, in a step with `for-each`, `each.`".to_owned()
         };
         self.notes.error("plan::unknown-name", &mention.span, format!("`{rest}` is not known")).help(help);
     }
@@ -112,6 +147,10 @@ impl Checker<'_, '_> {
             self.notes.error("plan::too-early", span, message).help(help);
             return;
         }
+        let fields = match self.drafts[of].each {
+            Some(_) => self.check_key(of, fields, mention),
+            None => fields,
+        };
         self.check_fields(of, fields, mention, outputs);
         let skipped_alike = self.drafts[of].when == self.drafts[step].when;
         if self.drafts[of].when.is_some() && !mention.reference.optional && !skipped_alike {
@@ -125,12 +164,42 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// The output of a step that is there once for each item holds theirs by their keys. What is left of the path is one item's.
+    fn check_key<'f>(&mut self, of: usize, fields: &'f [&'f str], mention: &Mention) -> &'f [&'f str] {
+        let [key, rest @ ..] = fields else { return &[] };
+        if let Some(Items::Known(items)) = self.drafts[of].each.as_ref().map(|each| &each.items)
+            && !items.iter().any(|item| item.key == *key)
+        {
+            let id = self.called(of);
+            let help = instead(key, "items", items.iter().map(|item| item.key.as_str()));
+            let message = format!("`{id}` has no item `{key}`");
+            self.notes.error("plan::unknown-output", &mention.span, message).help(format!("write `steps.{id}.ITEM.FIELD`; {help}"));
+            return &[];
+        }
+        rest
+    }
+
+    /// Inputs that nothing uses. Where something is wrong, it is not known what was meant to use them.
+    pub(super) fn warn_unused(&mut self) {
+        if self.notes.has_errors() {
+            return;
+        }
+        for (name, span) in &self.head.input_spans {
+            if !self.used.contains(name) {
+                let problem = self.notes.warning("plan::unused-input", span, format!("nothing uses the input `{name}`"));
+                problem.help(format!("remove it, or write `{{{{ inputs.{name} }}}}` where it belongs"));
+            }
+        }
+    }
+
     fn check_fields(&mut self, of: usize, fields: &[&str], mention: &Mention, outputs: &mut Outputs) {
         let id = self.called(of);
         let Some(kind) = self.drafts[of].kind.clone() else { return };
         let Some(action) = self.registry.get(kind.as_str()) else {
             if matches!(self.drafts[of].does, Some(Does::Approve { .. } | Does::Pause { .. } | Does::Guard { .. })) {
-                self.notes.error("plan::unknown-output", &mention.span, format!("`{id}` has no output: it is a step of kind `{kind}`"));
+                self.notes
+                    .error("plan::unknown-output", &mention.span, format!("`{id}` has no output: it is a step of kind `{kind}`"))
+                    .help("actions have outputs; this step has none");
             }
             return;
         };
@@ -139,5 +208,18 @@ impl Checker<'_, '_> {
             let help = instead(&unknown.field, "fields", unknown.known.iter().map(String::as_str));
             self.notes.error("plan::unknown-output", &mention.span, message).help(help);
         }
+    }
+}
+
+/// A type as it is written.
+fn word_of(kind: InputType) -> &'static str {
+    match kind {
+        InputType::String => "string",
+        InputType::Integer => "integer",
+        InputType::Number => "number",
+        InputType::Boolean => "boolean",
+        InputType::List => "list",
+        InputType::Map => "map",
+        InputType::Duration => "duration",
     }
 }

@@ -69,8 +69,16 @@ fn is_hole(node: &Node) -> bool {
 }
 
 /// Decodes a piece again and again, each time without what was wrong before, until nothing new comes up.
-pub(super) fn decode<'n, T, E: std::fmt::Display>(node: &'n Node, mut read: impl FnMut(NodeReader<'n, '_>) -> Result<T, E>) -> Decoded<T> {
-    let ledger = RefCell::new(Ledger::default());
+pub(super) fn decode<'n, T, E: std::fmt::Display>(node: &'n Node, read: impl FnMut(NodeReader<'n, '_>) -> Result<T, E>) -> Decoded<T> {
+    decode_from(Ledger::default(), node, read)
+}
+
+fn decode_from<'n, T, E: std::fmt::Display>(
+    ledger: Ledger,
+    node: &'n Node,
+    mut read: impl FnMut(NodeReader<'n, '_>) -> Result<T, E>,
+) -> Decoded<T> {
+    let ledger = RefCell::new(ledger);
     let mut failures = Vec::new();
     let mut tried: HashMap<usize, usize> = HashMap::new();
     let value = loop {
@@ -103,6 +111,12 @@ pub(super) fn decode<'n, T, E: std::fmt::Display>(node: &'n Node, mut read: impl
 /// Decodes a piece into a type that owns its data.
 pub(super) fn decode_as<'n, T: serde::Deserialize<'n>>(node: &'n Node) -> Decoded<T> {
     decode(node, |reader| T::deserialize(reader))
+}
+
+/// Decodes the keys of a mapping that a type has into it. The other ones are somebody else's.
+pub(super) fn decode_own<'n, T: serde::Deserialize<'n>>(node: &'n Node, own: &[&str]) -> Decoded<T> {
+    let others = node.entries().iter().filter(|entry| !own.contains(&entry.key.as_str())).map(|entry| entry.key_id);
+    decode_from(Ledger { left_out: others.collect(), ..Ledger::default() }, node, |reader| T::deserialize(reader))
 }
 
 /// Puts the next value in a template's place that its type may like. False when there is none left.

@@ -24,6 +24,8 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) name: Option<PlanName>,
     pub(in crate::plan) about: Option<String>,
     pub(in crate::plan) inputs: IndexMap<String, Input>,
+    /// Where each input begins.
+    pub(in crate::plan) input_spans: Vec<(String, Range<usize>)>,
     pub(in crate::plan) environments: IndexMap<String, Environment>,
     pub(in crate::plan) secrets: IndexMap<String, SecretSource>,
     /// Some secret could not be read: nobody can say that a name stands for none.
@@ -39,6 +41,9 @@ impl Reader<'_, '_> {
     /// Reads a whole plan.
     pub(in crate::plan) fn plan(&mut self, root: &Node) -> (Head, Vec<Draft>) {
         let entries = self.entries_of(root, "a mapping with the keys `plan` and `steps`");
+        if !matches!(root.kind, Kind::Map(_)) {
+            return (Head::default(), Vec::new());
+        }
         for entry in entries.iter().filter(|entry| !PLAN_KEYS.contains(&entry.key.as_str())) {
             let problem = self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{}` in a plan", entry.key));
             problem.help(instead(&entry.key, "keys", PLAN_KEYS));
@@ -78,6 +83,12 @@ impl Reader<'_, '_> {
             lock: root.get("lock").and_then(|node| self.piece(node, "`lock`")),
             lock_namespace: root.get("lock-namespace").and_then(|node| self.piece(node, "`lock-namespace`")),
             simulate: root.get("simulate").map(|node| self.scenario(node)).unwrap_or_default(),
+            input_spans: root
+                .get("inputs")
+                .into_iter()
+                .flat_map(Node::entries)
+                .map(|entry| (entry.key.clone(), entry.key_span.clone()))
+                .collect(),
             inputs,
             environments,
             defaults,

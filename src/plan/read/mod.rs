@@ -1,6 +1,7 @@
 //! From a plan's tree to its head and the drafts of its steps: every key is read by itself, so that mistakes add up. What the steps
 //! have to do with each other is not known here.
 
+mod each;
 mod engine;
 mod head;
 mod input;
@@ -11,6 +12,7 @@ mod simulate;
 mod step;
 mod undo;
 
+pub(super) use each::EachDraft;
 pub(super) use engine::BUDGET;
 pub(super) use head::Head;
 #[cfg(test)]
@@ -25,7 +27,7 @@ use super::suggest::instead;
 use super::written::RetryWritten;
 use crate::action::{Prepared, Registry, RunScope};
 use crate::expr::yaml::{Entry, Kind, Node};
-use crate::expr::{Condition, Reference, Text};
+use crate::expr::{Condition, Reference, Text, Wanted};
 use crate::ids::{ActionKind, Period, PlanName, RunId, StepId};
 use std::ops::Range;
 
@@ -45,6 +47,9 @@ pub(super) struct Draft {
     pub(super) about: Option<String>,
     pub(super) needs: Option<Vec<Named>>,
     pub(super) when: Option<Condition>,
+    pub(super) each: Option<EachDraft>,
+    pub(super) max_parallel: Option<u32>,
+    pub(super) locks: Vec<Named>,
     pub(super) timeout: Option<Period>,
     pub(super) retry: Option<RetryWritten>,
     pub(super) continue_on_error: bool,
@@ -55,6 +60,8 @@ pub(super) struct Draft {
     pub(super) guards: Option<Vec<Named>>,
     /// What its action says of it, templates replaced by samples.
     pub(super) prepared: Option<Prepared>,
+    /// The files that it names without a template.
+    pub(super) files: Vec<Named>,
     pub(super) mentions: Vec<Mention>,
     /// The secrets that it names.
     pub(super) secrets: Vec<Named>,
@@ -73,6 +80,8 @@ pub(super) struct Mention {
     pub(super) reference: Reference,
     pub(super) span: Range<usize>,
     pub(super) in_condition: bool,
+    /// What is wanted where it stands, if it stands there alone.
+    pub(super) wanted: Wanted,
 }
 
 /// Reads a plan's tree.
@@ -97,7 +106,7 @@ impl<'r, 's> Reader<'r, 's> {
             Kind::Null => &[],
             _ => {
                 let message = format!("expected {what}, found {}", node.describe());
-                self.notes.error("plan::wrong-type", &node.label, message);
+                self.notes.error("plan::wrong-type", &node.label, message).help("write `key: value`, one a line");
                 &[]
             }
         }
@@ -124,16 +133,18 @@ impl<'r, 's> Reader<'r, 's> {
             }
             Mistake::WrongType { wanted } | Mistake::WrongValue { wanted } => {
                 let problem = self.notes.error("plan::wrong-type", span, format!("expected {wanted}, found {}", failure.found));
-                if let Some(help) = unquote(wanted, &failure.found) {
-                    problem.help(help);
-                }
+                problem.help(unquote(wanted, &failure.found).unwrap_or_else(|| format!("write {wanted}")));
             }
             Mistake::MissingKey { key } => {
                 let problem = self.notes.error("plan::missing-key", span, format!("{what} needs the key `{key}` here"));
                 problem.help(format!("add `{key}: …` here"));
             }
             Mistake::Other(words) => {
-                self.notes.error("plan::wrong-value", span, words.clone());
+                let otherwise = match words.contains("came too") {
+                    true => "keep one of them".to_owned(),
+                    false => format!("write what {what} takes here"),
+                };
+                self.notes.said("plan::wrong-value", span, words, &otherwise);
             }
             Mistake::Known => {}
         }

@@ -52,12 +52,13 @@ impl Reader<'_, '_> {
         let source = &self.notes.source.text;
         match Text::parse(text) {
             Ok(parsed) => {
+                let wanted = decoded.wanted.get(&node.id).copied().unwrap_or(Wanted::Any);
                 mentions.extend(parsed.references().iter().map(|reference| Mention {
                     span: within(source, node, text, &reference.at),
                     reference: reference.clone(),
                     in_condition: false,
+                    wanted: if parsed.is_plain() { wanted } else { Wanted::Any },
                 }));
-                let wanted = decoded.wanted.get(&node.id).copied().unwrap_or(Wanted::Any);
                 let sample = decoded.samples.get(&node.id).cloned().unwrap_or_else(|| Value::String(text.to_owned()));
                 Some(Template::text(parsed, wanted, sample))
             }
@@ -81,7 +82,7 @@ impl Reader<'_, '_> {
         }
         let Ok(output) = Text::parse(&format!("{{{{ steps.[{id}] }}}}")) else { return template };
         let reference = Reference { path: vec!["steps".to_owned(), id.clone()], optional: false, at: 0..id.len() };
-        mentions.push(Mention { span: named.label.clone(), reference, in_condition: false });
+        mentions.push(Mention { span: named.label.clone(), reference, in_condition: false, wanted: Wanted::Any });
         template.with_entry(STEP_OUTPUT, Template::text(output, Wanted::Any, Value::String(id.clone())))
     }
 }

@@ -1,27 +1,32 @@
 //! Asks an action what it says of its parameters before anything is rendered.
 
-use super::{Draft, Reader};
+use super::{Draft, Named, Reader};
 use crate::action::{DynAction, Frozen};
-use crate::expr::Template;
+use crate::expr::yaml::{Kind, Node};
+use crate::expr::{Template, Text};
+use std::ops::Range;
 
 impl Reader<'_, '_> {
-    pub(super) fn prepare(&mut self, action: &dyn DynAction, template: &Template, draft: &mut Draft) {
+    pub(super) fn prepare(&mut self, action: &dyn DynAction, template: &Template, node: &Node, draft: &mut Draft) {
         match action.prepare(&self.scope, &Frozen::default(), &template.sample()) {
             Ok(prepared) => {
                 // With samples in it, what an action finds wrong may be the sample.
                 if template.is_literal() {
                     for problem in &prepared.problems {
-                        self.notes.error("plan::wrong-value", &draft.kind_span, problem.clone());
+                        self.notes.said("plan::wrong-value", &draft.kind_span, problem, &otherwise(action));
                     }
                 }
                 let commands = prepared.commands.iter().map(|command| command.whole());
                 let read: Vec<String> = prepared.sources.iter().cloned().chain(commands).collect();
                 self.check_sources(&read, draft);
+                draft.files =
+                    prepared.sources.iter().filter_map(|path| Some(Named { id: path.clone(), span: scalar(node, path)? })).collect();
                 draft.prepared = Some(prepared);
             }
             Err(error) if template.is_literal() => {
                 let causes = error.failure().causes.join(": ");
-                self.notes.error("plan::wrong-value", &draft.kind_span, format!("these parameters do not fit: {causes}"));
+                let words = format!("these parameters do not fit: {causes}");
+                self.notes.said("plan::wrong-value", &draft.kind_span, &words, &otherwise(action));
             }
             Err(_) => {}
         }
@@ -36,5 +41,19 @@ impl Reader<'_, '_> {
                 self.notes.error("plan::late-file", &mention.span, message).help("name the file without the output of a step");
             }
         }
+    }
+}
+
+fn otherwise(action: &dyn DynAction) -> String {
+    format!("the keys of `{}`, and what each takes, are in schemas/plan.schema.json", action.kind())
+}
+
+/// Where a text stands among parameters.
+fn scalar(node: &Node, text: &str) -> Option<Range<usize>> {
+    match &node.kind {
+        Kind::Text(own) => (own == text && !Text::is_template(own)).then(|| node.label.clone()),
+        Kind::List(items) => items.iter().find_map(|item| scalar(item, text)),
+        Kind::Map(entries) => entries.iter().find_map(|entry| scalar(&entry.value, text)),
+        _ => None,
     }
 }

@@ -3,14 +3,15 @@
 use super::engine::named;
 use super::place::within;
 use super::{Draft, ENGINE_KINDS, GUARD, Mention, Reader};
-use crate::expr::Condition;
 use crate::expr::yaml::{Entry, Kind, Node};
+use crate::expr::{Condition, Wanted};
 use crate::ids::{ActionKind, StepId};
 use crate::plan::Undo;
-use crate::plan::decode::decode_as;
+use crate::plan::decode::decode_own;
 use crate::plan::model::Does;
 use crate::plan::suggest::{closest, instead};
 use crate::plan::written::{STEP_KEYS, StepWritten};
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 impl Reader<'_, '_> {
@@ -39,7 +40,7 @@ impl Reader<'_, '_> {
                 Some(action) => {
                     let template = self.params(&*action, &entry.value, &mut draft.mentions, &mut draft.secrets);
                     if let Some(template) = &template {
-                        self.prepare(&*action, template, &mut draft);
+                        self.prepare(&*action, template, &entry.value, &mut draft);
                     }
                     draft.does = template.map(Does::Action);
                 }
@@ -56,6 +57,8 @@ impl Reader<'_, '_> {
         let written = self.written(node);
         let mut mentions = Vec::new();
         let when = node.get("when").and_then(|node| self.when(node, &mut mentions));
+        let each = node.get("for-each").and_then(|node| self.for_each(node, &mut mentions));
+        self.check_max_parallel(node);
         let mut secrets = Vec::new();
         let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions, &mut secrets));
         let label = node.get("id").map_or(&node.label, |node| &node.label).clone();
@@ -67,6 +70,9 @@ impl Reader<'_, '_> {
             about: written.as_ref().and_then(|written| written.about.clone()),
             needs: node.get("needs").and_then(named),
             when,
+            each,
+            max_parallel: written.as_ref().and_then(|written| written.max_parallel).map(NonZeroU32::get),
+            locks: node.get("locks").and_then(named).unwrap_or_default(),
             timeout: written.as_ref().and_then(|written| written.timeout),
             continue_on_error: written.as_ref().is_some_and(|written| written.continue_on_error),
             idempotent: written.as_ref().is_some_and(|written| written.idempotent),
@@ -75,6 +81,7 @@ impl Reader<'_, '_> {
             does: None,
             guards: None,
             prepared: None,
+            files: Vec::new(),
             mentions,
             secrets,
         }
@@ -83,12 +90,11 @@ impl Reader<'_, '_> {
     /// The common keys, if they fit.
     fn written(&mut self, node: &Node) -> Option<StepWritten> {
         let entries = self.entries_of(node, "a step");
-        let own = entries.iter().filter(|entry| STEP_KEYS.contains(&entry.key.as_str())).cloned().collect();
-        let decoded = decode_as::<StepWritten>(&Node { kind: Kind::Map(own), ..node.clone() });
+        let decoded = decode_own::<StepWritten>(node, &STEP_KEYS);
         if !entries.is_empty() {
             self.tell(&decoded.failures, "a step");
         }
-        for key in ["id", "needs", "timeout", "retry", "continue-on-error", "idempotent"] {
+        for key in ["id", "needs", "max-parallel", "locks", "timeout", "retry", "continue-on-error", "idempotent"] {
             node.get(key).into_iter().for_each(|inner| self.refuse_templates(inner));
         }
         let written = decoded.value;
@@ -115,6 +121,7 @@ impl Reader<'_, '_> {
                     span: within(source, node, &text, &reference.at),
                     reference: reference.clone(),
                     in_condition: true,
+                    wanted: Wanted::Any,
                 }));
                 Some(condition)
             }
@@ -132,8 +139,12 @@ impl Reader<'_, '_> {
 
     /// The one key of a step that is its action; told if there is not exactly one.
     fn action_of<'n>(&mut self, others: &[&'n Entry], id_span: &Range<usize>, node: &Node) -> Option<&'n Entry> {
+        let is_kind = |key: &str| ENGINE_KINDS.contains(&key) || self.registry.get(key).is_some();
+        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = others.iter().partition(|entry| is_kind(&entry.key));
+        if let ([one], []) = (known.as_slice(), unknown.as_slice()) {
+            return Some(one);
+        }
         let kinds: Vec<&str> = self.registry.iter().map(|action| action.kind()).chain(ENGINE_KINDS).collect();
-        let (known, unknown): (Vec<&Entry>, Vec<&Entry>) = others.iter().partition(|entry| kinds.contains(&entry.key.as_str()));
         unknown.iter().for_each(|entry| self.tell_unknown(entry, others.len() == 1, &kinds));
         match known.as_slice() {
             [one] => Some(one),
@@ -169,8 +180,8 @@ impl Reader<'_, '_> {
     /// Common keys that mean nothing for a kind that the engine carries out itself.
     fn refuse_keys(&mut self, kind: &str, node: &Node) {
         let refused: &[&str] = match kind {
-            GUARD => &["when", "timeout", "retry", "continue-on-error", "idempotent", "undo"],
-            _ => &["retry", "continue-on-error", "idempotent", "undo"],
+            GUARD => &["when", "for-each", "max-parallel", "locks", "timeout", "retry", "continue-on-error", "idempotent", "undo"],
+            _ => &["max-parallel", "locks", "retry", "continue-on-error", "idempotent", "undo"],
         };
         for entry in node.entries().iter().filter(|entry| refused.contains(&entry.key.as_str())) {
             let message = format!("`{}` means nothing for `{kind}`", entry.key);

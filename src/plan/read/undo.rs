@@ -23,7 +23,7 @@ impl Reader<'_, '_> {
 
     fn no_undo(&mut self, node: &Node) -> Undo {
         self.notes.error("plan::wrong-type", &node.label, "this does not say how the step is taken back").help(SHAPE);
-        Undo::ByAction
+        unclear()
     }
 
     fn nothing(&mut self, node: &Node, entries: &[Entry]) -> Undo {
@@ -34,7 +34,7 @@ impl Reader<'_, '_> {
             [Entry { key, value, .. }] if key == "none" => {
                 let problem = self.notes.error("plan::missing-key", &value.label, "say why there is nothing to take back");
                 problem.help("write for example `undo: { none: sends a message }`");
-                Undo::ByAction
+                unclear()
             }
             _ => self.no_undo(node),
         }
@@ -54,4 +54,9 @@ impl Reader<'_, '_> {
         let template = self.params(&*action, &entry.value, mentions, secrets)?;
         Some((ActionKind::new(&entry.key).ok()?, template))
     }
+}
+
+/// What stands for an `undo` that is told already: with it a step is no pivot, whatever was meant.
+fn unclear() -> Undo {
+    Undo::Nothing { why: String::new() }
 }

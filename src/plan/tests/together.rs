@@ -108,7 +108,7 @@ fn guards() {
     let text = with(
         "- id: a\n  apply: { manifests: [a] }\n- id: b\n  apply: { manifests: [b] }\n- id: c\n  apply: { manifests: [c] }\n- id: beside\n  needs: [b]\n  apply: { manifests: [d] }\n- id: one\n  needs: [c]\n  rollback-on-fail: { guards: [a, b, below], budget: soon }\n- id: two\n  retry: { attempts: 2 }\n  rollback-on-fail: { guards: [b, c, oen] }\n- id: below\n  apply: { manifests: [e] }\n",
     );
-    insta::assert_snapshot!(lines(&text), @r#"
+    insta::assert_snapshot!(lines(&text), @"
     10:7 [c] plan::guard-open: `c` needs `b`, which `one` may still take back
         help: add `c` to the guards of `one`, or let it need `one`
     12:7 [beside] plan::guard-open: `beside` needs `b`, which `one` may still take back
@@ -121,22 +121,26 @@ fn guards() {
         help: add `one` to the guards of `two`, or let it need `two`
     17:38 [below] plan::guards-below: a guard stands below the steps that it guards, and `below` does not stand above
         help: move the guard down
-    17:54 [soon] plan::wrong-value: `soon` is not a length of time: write it as `30s`, `5m` or `1h 30m`
-        help: -
+    17:54 [soon] plan::wrong-value: `soon` is not a length of time
+        help: write it as `30s`, `5m` or `1h 30m`
     18:7 [two] plan::guards-overlap: `b` is held by `one` and by `two`, and neither holds all of the other
         help: guards nest or have no step in common
     19:3 [retry] plan::key-not-here: `retry` means nothing for `rollback-on-fail`
         help: remove it
     20:38 [oen] plan::unknown-step: there is no step `oen`
         help: did you mean `one`? known steps: a, b, c, beside, one, two, below
-    "#);
+    ");
     let unguarded = with(
         "- id: a\n  apply: { manifests: [a] }\n- id: saved\n  backup:\n- id: b\n  apply: { manifests: [b] }\n- id: back\n  rollback-on-fail: { guards: [b] }\n",
     );
-    insta::assert_snapshot!(lines(&unguarded), @r#"
+    insta::assert_snapshot!(lines(&unguarded), @"
+    3:3 [version] plan::unused-input: nothing uses the input `version`
+        help: remove it, or write `{{ inputs.version }}` where it belongs
+    4:3 [replicas] plan::unused-input: nothing uses the input `replicas`
+        help: remove it, or write `{{ inputs.replicas }}` where it belongs
     6:7 [a] plan::unguarded: `a` is in no guard: a failure that `back` takes back leaves its changes where they are
         help: add it to the guards of `back`
-    "#);
+    ");
 }
 
 #[test]
@@ -153,10 +157,14 @@ fn the_pivot() {
     let told = with(
         "- id: a\n  shell: { run: a }\n  undo: { none: only talks }\n- id: b\n  shell: { run: b }\n  undo: [{ shell: { run: unb } }]\n- id: c\n  shell: { run: c }\n",
     );
-    insta::assert_snapshot!(lines(&told), @r#"
+    insta::assert_snapshot!(lines(&told), @"
+    3:3 [version] plan::unused-input: nothing uses the input `version`
+        help: remove it, or write `{{ inputs.version }}` where it belongs
+    4:3 [replicas] plan::unused-input: nothing uses the input `replicas`
+        help: remove it, or write `{{ inputs.replicas }}` where it belongs
     12:7 [c] plan::pivot: `c` cannot be taken back: once it has begun, nothing before it is undone
         help: say how it is taken back: `undo: [...]`, or `undo: { none: why }` if there is nothing to take back
-    "#);
+    ");
 }
 
 #[test]

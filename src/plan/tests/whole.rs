@@ -76,7 +76,8 @@ fn steps_come_with_what_the_plan_says_of_them() {
     assert!(matches!(&plan.step("back").unwrap().does, Does::Guard { guards, verify, .. } if guards.len() == 7 && verify.len() == 1));
     assert_eq!(plan.secrets["token"], SecretSource::Env("TOKEN".into()));
     assert_eq!(plan.concurrency, 4);
-    assert_eq!(plan.warnings.len(), 0);
+    let warnings: Vec<&str> = plan.warnings.iter().map(|warning| warning.code).collect();
+    assert_eq!(warnings, ["plan::unused-input"]);
 }
 
 #[test]

@@ -23,6 +23,11 @@ impl Files for SystemFiles {
         async move { tokio::fs::read(&path).await.map_err(failed("read", &path)) }.boxed()
     }
 
+    fn size(&self, path: &Path) -> BoxFuture<'static, Option<u64>> {
+        let path = path.to_owned();
+        async move { tokio::fs::metadata(&path).await.ok().filter(|found| found.is_file()).map(|found| found.len()) }.boxed()
+    }
+
     fn open(&self, path: &Path) -> BoxFuture<'static, Result<Reading, FileError>> {
         let path = path.to_owned();
         async move {

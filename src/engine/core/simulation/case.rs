@@ -2,7 +2,7 @@
 
 use super::testing;
 use crate::ids::{Period, StepId};
-use crate::record::{Graph, GuardSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
+use crate::record::{Graph, GuardSummary, LimitSummary, RetryPolicy, Reversibility, Role, StepSummary, Target, UndoClass};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -109,7 +109,8 @@ impl Case {
             }
         }
         let concurrency = dice.below(4) as u32;
-        let graph = Graph { steps, guards, concurrency, budget: Period(Duration::from_secs(120)), verified: false };
+        let limits = limits(&mut dice, &steps);
+        let graph = Graph { steps, guards, concurrency, budget: Period(Duration::from_secs(120)), verified: false, limits };
         let crashes = if dice.one_in(2) { dice.below(4) } else { 0 };
         let crash_after = (0..crashes).map(|_| 1 + dice.roll() % 30).collect();
         let cancel_at = dice.one_in(6).then(|| 2 + dice.roll() % 30);
@@ -149,6 +150,17 @@ fn needs(dice: &mut Dice, steps: &[StepSummary], floor: &[StepId]) -> Vec<StepId
         }
     }
     needs.into_iter().collect()
+}
+
+/// Up to two limits that may share steps, as a lock and a `for-each` do.
+fn limits(dice: &mut Dice, steps: &[StepSummary]) -> Vec<LimitSummary> {
+    let count = if dice.one_in(2) { dice.below(3) } else { 0 };
+    let limit = |number: usize| {
+        let actions = steps.iter().filter(|step| step.role == Role::Action);
+        let steps = actions.filter(|_| dice.one_in(2)).map(|step| step.id.clone()).collect();
+        LimitSummary { name: format!("limit-{number}"), most: 1 + dice.below(2) as u32, steps }
+    };
+    (0..count).map(limit).collect()
 }
 
 fn summary(dice: &mut Dice, place: usize, needs: Vec<StepId>) -> StepSummary {

@@ -32,3 +32,8 @@ fn a_forgotten_failed_step_is_found() {
 fn an_undo_out_of_order_is_found() {
     is_found(Flaw::UndoOutOfOrder);
 }
+
+#[test]
+fn a_step_that_begins_although_its_lock_is_held_is_found() {
+    is_found(Flaw::IgnoreLimits);
+}

@@ -23,6 +23,17 @@ pub(super) fn may_leave(runner: &Runner<'_>, step: usize, effect: &EffectKey) ->
     early.map_or(Ok(()), |need| Err(format!("{id} acts before {need} is done")))
 }
 
+/// No more steps of a limit are at work than it says.
+pub(super) fn keep_limits(runner: &Runner<'_>) -> Result<(), String> {
+    for limit in &runner.case.graph.limits {
+        let busy: Vec<_> = runner.at_work().map(|step| runner.id(step)).filter(|id| limit.steps.contains(id)).collect();
+        if busy.len() > limit.most as usize {
+            return Err(format!("{busy:?} are at work side by side, and `{}` lets {}", limit.name, limit.most));
+        }
+    }
+    Ok(())
+}
+
 /// Everything below: the steps that need this one, and those that need them.
 fn dependents(runner: &Runner<'_>, step: usize) -> BTreeSet<usize> {
     let steps = &runner.case.graph.steps;

@@ -23,6 +23,8 @@ pub(super) enum Flaw {
     ForgetFailed,
     /// A step is taken back before those that stand on it.
     UndoOutOfOrder,
+    /// A step begins although its lock is held.
+    IgnoreLimits,
 }
 
 /// What the cases went through: a simulation that never crashes proves nothing.
@@ -80,6 +82,8 @@ struct UndoWork {
 
 pub(super) struct Runner<'a> {
     pub(super) case: &'a Case,
+    /// What the core is told of the case.
+    graph: Arc<crate::record::Graph>,
     flaw: Option<Flaw>,
     dice: Dice,
     pub(super) core: Core,
@@ -106,9 +110,14 @@ type Run<T> = Result<T, String>;
 
 impl<'a> Runner<'a> {
     pub(super) fn new(case: &'a Case, flaw: Option<Flaw>) -> Self {
-        let core = Core::new(case.graph.clone()).expect("cases are sound");
+        let mut graph = case.graph.clone();
+        if flaw == Some(Flaw::IgnoreLimits) {
+            graph.limits.clear();
+        }
+        let core = Core::new(graph.clone()).expect("cases are sound");
         Self {
             case,
+            graph: Arc::new(graph),
             flaw,
             dice: case.dice.clone(),
             core,
@@ -134,7 +143,7 @@ impl<'a> Runner<'a> {
             run: RunId::new("r").expect("valid"),
             plan: PlanName::new("p").expect("valid"),
             environment: None,
-            graph: Arc::new(self.case.graph.clone()),
+            graph: Arc::clone(&self.graph),
             frozen: blob(0),
         })?;
         let tally = self.go_on().map_err(|why| format!("{why}\n{}\n{}", self.picture(), self.plan()))?;
@@ -151,7 +160,7 @@ impl<'a> Runner<'a> {
             )
         };
         let steps: Vec<String> = self.case.graph.steps.iter().zip(&self.case.scripts).map(step).collect();
-        format!("{}\n{:?}", steps.join("\n"), self.case.graph.guards)
+        format!("{}\n{:?}\n{:?}", steps.join("\n"), self.case.graph.guards, self.case.graph.limits)
     }
 
     fn go_on(&mut self) -> Run<Tally> {
@@ -294,6 +303,11 @@ impl<'a> Runner<'a> {
 
     fn place(&self, id: &StepId) -> usize {
         self.core.places.find(&self.core.graph, id).expect("a step of the graph")
+    }
+
+    /// The steps at work, forward or back.
+    pub(super) fn at_work(&self) -> impl Iterator<Item = usize> {
+        self.attempts.iter().map(|attempt| attempt.step).chain(self.undos.iter().map(|undo| undo.step))
     }
 
     pub(super) fn touched(&self, step: usize) -> bool {

@@ -64,7 +64,7 @@ impl Runner<'_> {
         if until.is_none() {
             self.attempts.push(Attempt { step, number: attempt, fails, intended: false, begun: 0, recorded: 0, stop: None });
         }
-        Ok(true)
+        invariants::keep_limits(self).map(|()| true)
     }
 
     fn settle(&mut self, id: &StepId) -> Run<()> {
@@ -93,7 +93,7 @@ impl Runner<'_> {
         let fails = self.undo_failures[step] > 0;
         self.undo_failures[step] -= u32::from(fails);
         self.undos.push(UndoWork { step, number: attempt, fails, restored: 0, stop: false });
-        Ok(true)
+        invariants::keep_limits(self).map(|()| true)
     }
 
     /// Lets one attempt or compensation, chosen by the dice, do its next bit of work.

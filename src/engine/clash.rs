@@ -1,0 +1,83 @@
+//! Keeps two steps from writing the same object when neither waits for the other, where that shows only in a run. It knows targets by
+//! their names alone.
+
+use super::core::Core;
+use crate::ids::StepId;
+use crate::record::{Failure, Target};
+use std::collections::{BTreeSet, HashMap};
+
+/// Who wrote what, as far as the run has come.
+#[derive(Debug, Default)]
+pub(super) struct Writers(HashMap<Target, Vec<StepId>>);
+
+impl Writers {
+    /// The writers of a run that another process began.
+    pub(super) fn of(core: &Core) -> Self {
+        let mut writers = Self::default();
+        core.steps().for_each(|(id, step)| writers.note(id, &step.targets));
+        writers
+    }
+
+    /// A step writes these from now on.
+    pub(super) fn note(&mut self, step: &StepId, targets: &[Target]) {
+        for target in targets.iter().filter(|target| !target.0.contains('*')) {
+            let known = self.0.entry(target.clone()).or_default();
+            if !known.contains(step) {
+                known.push(step.clone());
+            }
+        }
+    }
+
+    /// Refuses a step that writes what an earlier one wrote for which it does not wait.
+    ///
+    /// # Errors
+    /// Names both, and the object.
+    pub(super) fn check(&self, core: &Core, step: &StepId, targets: &[Target]) -> Result<(), Failure> {
+        for target in targets {
+            let others = self.0.get(target).into_iter().flatten().filter(|other| *other != step);
+            if let Some(other) = others.into_iter().find(|other| !is_before(core, other, step)) {
+                let target = &target.0;
+                let message =
+                    format!("`{other}` writes {target}, too, and neither waits for the other: add `{other}` to the `needs` of `{step}`");
+                return Err(Failure::permanent(message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_before(core: &Core, earlier: &StepId, later: &StepId) -> bool {
+    let (mut seen, mut open) = (BTreeSet::new(), vec![later]);
+    while let Some(step) = open.pop() {
+        for need in core.summary(step).into_iter().flat_map(|summary| &summary.needs) {
+            if need == earlier {
+                return true;
+            }
+            if seen.insert(need) {
+                open.push(need);
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Writers;
+    use crate::engine::core::Core;
+    use crate::engine::core::testing::{graph, id, step};
+    use crate::record::Target;
+
+    #[test]
+    fn who_writes_what_another_wrote_waits_for_it_or_is_refused() {
+        let core = Core::new(graph(vec![step("a", &[]), step("b", &["a"]), step("c", &["b"]), step("d", &["a"])])).unwrap();
+        let web = [Target("kube:apps/Deployment/shop/web".to_owned())];
+        let mut writers = Writers::default();
+        writers.note(&id("b"), &web);
+        assert_eq!(writers.check(&core, &id("b"), &web), Ok(()), "a step may try again");
+        assert_eq!(writers.check(&core, &id("c"), &web), Ok(()));
+        let told = writers.check(&core, &id("d"), &web).unwrap_err().message;
+        insta::assert_snapshot!(told, @"`b` writes kube:apps/Deployment/shop/web, too, and neither waits for the other: add `b` to the `needs` of `d`");
+        assert_eq!(writers.check(&core, &id("d"), &[Target("kube:batch/Job/shop/*".to_owned())]), Ok(()));
+    }
+}
