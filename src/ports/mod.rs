@@ -13,6 +13,8 @@ mod http;
 mod kubernetes;
 mod names;
 mod postgres;
+#[cfg(feature = "kubernetes")]
+mod logged;
 mod processes;
 mod random;
 mod script;
