@@ -53,6 +53,7 @@ fn graph(count: usize, shape: Shape) -> Graph {
         concurrency: 8,
         budget: Period(Duration::from_secs(600)),
         verified: false,
+        halts_on_failure: false,
     }
 }
 

@@ -113,7 +113,7 @@ async fn free_lock(context: &Context, plan: &Path, arguments: &Abandon) -> Resul
 fn closing(held: &Held, seq: u64, at: Moment, left: &[String]) -> Vec<Record> {
     let notes = left.iter().map(|step| format!("{step} was left as it was")).collect();
     let whats = [
-        What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon, spared: Vec::new() },
+        What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon, spared: Vec::new(), step: None },
         What::RunClosed { outcome: Outcome::Abandoned, notes },
     ];
     let record = |(place, what)| Record { v: VERSION, seq: seq + place, at, epoch: held.epoch(), what };

@@ -66,7 +66,7 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: 
         );
         CommandFailure { exit: Exit::Refused, ..failure }.hint(hint)
     })?;
-    let first = What::EpochOpened { holder: held.holder().clone(), mode, spared };
+    let first = What::EpochOpened { holder: held.holder().clone(), mode, spared, step: None };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
     drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit })
 }

@@ -37,7 +37,14 @@ pub(super) fn graph() -> Graph {
         continue_on_error: false,
         idempotent: false,
     };
-    Graph { steps: vec![step], guards: Vec::new(), concurrency: 0, budget: Period(Duration::from_secs(600)), verified: false }
+    Graph {
+        steps: vec![step],
+        guards: Vec::new(),
+        concurrency: 0,
+        budget: Period(Duration::from_secs(600)),
+        verified: false,
+        halts_on_failure: false,
+    }
 }
 
 pub(super) fn append(held: &Held, seq: u64, what: What) {

@@ -15,6 +15,7 @@ impl Plan {
             concurrency: self.concurrency,
             budget: BUDGET,
             verified: self.guard_of_the_start().and_then(guard).is_some_and(|guard| guard.verified),
+            halts_on_failure: false,
         }
     }
 

@@ -19,6 +19,9 @@ pub struct Graph {
     pub budget: Period,
     /// Something must be checked after the implicit guard's rollback.
     pub verified: bool,
+    /// A failure halts the run where it is instead of taking it back: so the person wanted it who opened the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halts_on_failure: bool,
 }
 
 /// One step as the engine sees it.

@@ -23,5 +23,5 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> StepSummary {
 }
 
 pub(crate) fn graph(steps: Vec<StepSummary>) -> Graph {
-    Graph { steps, guards: Vec::new(), concurrency: 0, budget: Period(Duration::from_secs(600)), verified: false }
+    Graph { steps, guards: Vec::new(), concurrency: 0, budget: Period(Duration::from_secs(600)), verified: false, halts_on_failure: false }
 }
