@@ -5,7 +5,10 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{open, print};
-use crate::report::{dot, tree};
+use crate::ids::StepId;
+use crate::record::{Graph as Steps, Reversibility};
+use crate::report::{dot, mermaid, tree};
+use serde_json::json;
 
 /// Draws a plan.
 ///
@@ -16,9 +19,17 @@ pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, Command
     open::tell_warnings(context, &opened.plan);
     let (name, graph, staying) = (opened.plan.name.as_str(), opened.plan.summary(), opened.plan.staying());
     print::line(&match (context.is_json(), arguments.format) {
-        (true, _) => serde_json::json!({ "plan": name, "graph": graph, "staying": staying }).to_string(),
+        (true, _) | (_, GraphFormat::Json) => {
+            json!({ "plan": name, "graph": graph, "irreversible": irreversible(&graph), "staying": staying }).to_string()
+        }
+        (false, GraphFormat::Mermaid) => mermaid::write(name, &graph, &staying),
         (false, GraphFormat::Tree) => tree::draw(name, &graph, &staying),
         (false, GraphFormat::Dot) => dot::write(name, &graph, &staying),
     });
     Ok(Exit::Succeeded)
+}
+
+/// The steps after which there is no way back for the whole plan.
+fn irreversible(graph: &Steps) -> Vec<&StepId> {
+    graph.steps.iter().filter(|step| step.reversibility == Reversibility::Irreversible).map(|step| &step.id).collect()
 }

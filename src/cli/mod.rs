@@ -1,8 +1,11 @@
 //! The command line: arguments, signals, exit codes, diagnostics. It decides nothing about a run.
 
 mod abandon;
+mod actions;
+mod again;
 mod answer;
 mod arguments;
+mod back;
 mod backups;
 mod cancel;
 mod confirm;
@@ -12,10 +15,12 @@ mod exit;
 mod failure;
 mod freeze;
 mod graph;
+mod inputs;
 mod journal;
 mod later;
 mod lock;
 mod logs;
+mod manual;
 mod open;
 mod orphans;
 mod pick;
@@ -26,12 +31,14 @@ mod reach;
 mod resume;
 mod run;
 mod runs;
+mod schema;
 mod secrets;
 mod settings;
 mod show;
 mod signals;
 mod start;
 mod validate;
+mod verbose;
 
 #[cfg(test)]
 mod published;

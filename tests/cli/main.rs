@@ -2,12 +2,18 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod backups;
 mod bench;
+mod commands;
 mod doubt;
+mod fits;
 mod full;
+mod help;
 mod locks;
 mod plans;
 mod preview;
+mod pty;
+mod runs;
 mod signals;
 mod state;
 mod terminal;

@@ -26,14 +26,21 @@ fn the_help_is_what_a_person_needs_first() {
       abandon   Close a run as it is
       runs      List runs, newest first
       show      Tell what a run did, and how it stands
+      logs      Tell what the programs of a run's steps printed
       approve   Say yes to a step that asks
       reject    Say no to a step that asks: the run is rolled back
       cancel    Stop a run that is under way in another process, and roll it back
       journal   Check, export and import the journals of runs
       backups   List, check, thin out and take out backups
+      schema    Print the JSON Schema of plans, of records or of events
+      actions   List what a step can do, or tell everything about one kind
       help      Print this message or the help of the given subcommand(s)
 
     Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Options of every command:
           --state <DIR>        Folder that keeps runs, their journal and its key [default:
                                $XDG_STATE_HOME/bowline, else ~/.local/state/bowline] [env:
                                BOWLINE_STATE]
@@ -42,8 +49,9 @@ fn the_help_is_what_a_person_needs_first() {
                                [possible values: auto, lines, json]
           --kubeconfig <FILE>  Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
       -v, --verbose...         Log what bowline does to standard error; twice for more
-      -h, --help               Print help (see more with '--help')
-      -V, --version            Print version
+      -q, --quiet              Tell only warnings, mistakes and how it ended
+          --color <WHEN>       When to use colours; `auto` asks the terminal, NO_COLOR and
+                               CLICOLOR_FORCE [default: auto] [possible values: auto, always, never]
 
     Exit codes:
        0  succeeded; of `rollback`: everything is taken back
@@ -76,27 +84,43 @@ fn the_help_of_run() {
       <PLAN>  The plan's file
 
     Options:
-      -e, --environment <NAME>  Environment of the plan to run in
-          --state <DIR>         Folder that keeps runs, their journal and its key [default:
-                                $XDG_STATE_HOME/bowline, else ~/.local/state/bowline] [env:
-                                BOWLINE_STATE]
-          --output <HOW>        How to tell what happens: a live display on a terminal and lines
-                                elsewhere, always lines, or one JSON object a line [default: auto]
-                                [possible values: auto, lines, json]
-          --set <INPUT=VALUE>   Value of an input; may be repeated
-          --context <NAME>      Context of the kubeconfig, instead of the environment's or the current
-                                one
-          --kubeconfig <FILE>   Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-      -n, --namespace <NAME>    Namespace of objects that name none, instead of the environment's or the
-                                context's
-      -v, --verbose...          Log what bowline does to standard error; twice for more
-      -j, --jobs <N>            Most steps side by side; the plan's `concurrency` when not given
-      -y, --yes                 Do not ask before a plan begins that cannot be taken back as a whole;
-                                needed where nobody can be asked
-          --lock <WHERE>        What keeps others out: a Lease in the cluster, where the plan reaches
-                                one, or the state folder alone [default: lease] [possible values: lease,
-                                local]
-      -h, --help                Print help (see more with '--help')
+      -e, --environment <NAME>   Environment of the plan to run in
+      -i, --input <INPUT=VALUE>  Value of an input; may be repeated [alias: --set]
+          --inputs <FILE>        YAML file with values of inputs; those of `--input` win
+          --context <NAME>       Context of the kubeconfig, instead of the environment's or the current
+                                 one
+      -n, --namespace <NAME>     Namespace of objects that name none, instead of the environment's or
+                                 the context's
+      -j, --jobs <N>             Most steps side by side; the plan's `concurrency` when not given
+      -y, --yes                  Do not ask before a plan begins that cannot be taken back as a whole;
+                                 needed where nobody can be asked
+          --no-rollback          When a step fails, halt instead of rolling back: `resume` tries it
+                                 again, `rollback` takes back what was done
+          --run-id <ID>          Give the run this id; where a run of it has ended already its outcome
+                                 is told again, and nothing runs
+          --lock <WHERE>         What keeps others out: a Lease in the cluster, where the plan reaches
+                                 one, or the state folder alone [default: lease] [possible values:
+                                 lease, local]
+      -h, --help                 Print help (see more with '--help')
+
+    Options of every command:
+          --state <DIR>        Folder that keeps runs, their journal and its key [default:
+                               $XDG_STATE_HOME/bowline, else ~/.local/state/bowline] [env:
+                               BOWLINE_STATE]
+          --output <HOW>       How to tell what happens: a live display on a terminal and lines
+                               elsewhere, always lines, or one JSON object a line [default: auto]
+                               [possible values: auto, lines, json]
+          --kubeconfig <FILE>  Kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
+      -v, --verbose...         Log what bowline does to standard error; twice for more
+      -q, --quiet              Tell only warnings, mistakes and how it ended
+          --color <WHEN>       When to use colours; `auto` asks the terminal, NO_COLOR and
+                               CLICOLOR_FORCE [default: auto] [possible values: auto, always, never]
+
+    Examples:
+      bowline run plan.yaml -e production -i version=v1.2.3
+      bowline run plan.yaml --inputs values.yaml --run-id ci-4711 --yes
+
+    Exit codes: 0, 2, 3, 4, 5, 7 (see `bowline --help`)
     ");
 }
 
