@@ -5,6 +5,7 @@
 mod backups;
 mod bench;
 mod commands;
+mod docs;
 mod doubt;
 mod fits;
 mod full;
