@@ -18,14 +18,18 @@ pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, Command
     let opened = open::plan(context, &arguments.plan).await?;
     open::tell_warnings(context, &opened.plan);
     let (name, graph, staying) = (opened.plan.name.as_str(), opened.plan.summary(), opened.plan.staying());
-    print::line(&match (context.is_json(), arguments.format) {
+    match (context.is_json(), arguments.format) {
         (true, _) | (_, GraphFormat::Json) => {
-            json!({ "plan": name, "graph": graph, "irreversible": irreversible(&graph), "staying": staying }).to_string()
+            let irreversible = irreversible(&graph);
+            print::line(&json!({ "plan": name, "graph": graph, "irreversible": irreversible, "staying": staying }).to_string());
         }
-        (false, GraphFormat::Mermaid) => mermaid::write(name, &graph, &staying),
-        (false, GraphFormat::Tree) => tree::draw(name, &graph, &staying),
-        (false, GraphFormat::Dot) => dot::write(name, &graph, &staying),
-    });
+        (false, GraphFormat::Mermaid) => print::line(&mermaid::write(name, &graph, &staying)),
+        (false, GraphFormat::Dot) => print::line(&dot::write(name, &graph, &staying)),
+        (false, GraphFormat::Tree) => {
+            let lines: Vec<String> = tree::draw(name, &graph, &staying).lines().map(str::to_owned).collect();
+            print::lines(&lines, context.streams.width);
+        }
+    }
     Ok(Exit::Succeeded)
 }
 

@@ -65,7 +65,9 @@ const fn drawn(words: &'static [&'static str], bench: fn() -> Bench, json: Json)
 const CASES: &[Case] = &[
     case(&["validate", "plan.yaml"], fresh, 0, Json::Lines),
     case(&["validate", "wrong.yaml"], wrong, 2, Json::Events),
-    drawn(&["graph", "plan.yaml"], fresh, Json::Lines),
+    case(&["graph", "plan.yaml"], fresh, 0, Json::Lines),
+    drawn(&["graph", "plan.yaml", "--format", "mermaid"], fresh, Json::Lines),
+    drawn(&["graph", "plan.yaml", "--format", "dot"], fresh, Json::Lines),
     drawn(&["preview", "plan.yaml"], fresh, Json::Lines),
     case(&["run", "plan.yaml"], fresh, 0, Json::Events),
     case(&["run", "plan.yaml"], broken, 3, Json::Events),

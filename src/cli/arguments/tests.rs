@@ -130,3 +130,35 @@ fn global_options_may_stand_behind_the_command() {
     assert_eq!(arguments.common.state.unwrap().to_str(), Some("/x"));
     assert!(matches!(arguments.command, Command::Approve(answer) if answer.words == ["gate"]));
 }
+
+/// The examples of a command and of those below it, as their help shows them.
+fn examples(command: &clap::Command) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let own = help.lines().filter_map(|line| line.strip_prefix("  bowline ")).map(str::to_owned);
+    own.chain(command.get_subcommands().flat_map(examples)).collect()
+}
+
+/// A line as a shell takes it apart, as far as our examples go: quotes, and no redirection.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut is_quoted) = (vec![String::new()], false);
+    for character in line.split(" > ").next().unwrap_or_default().chars() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => words.push(String::new()),
+            other => words.last_mut().unwrap().push(other),
+        }
+    }
+    words
+}
+
+#[test]
+fn every_example_of_the_help_can_be_typed() {
+    let examples = examples(&Arguments::command());
+    assert!(examples.len() > 30, "{examples:?}");
+    for example in examples {
+        let words = std::iter::once("bowline".to_owned()).chain(words(&example));
+        if let Err(error) = Arguments::try_parse_from(words) {
+            panic!("bowline {example}: {error}");
+        }
+    }
+}
