@@ -80,7 +80,7 @@ impl Page {
 }
 
 /// The page that leads to the others, with the keys that every step has.
-#[cfg(test)]
+#[cfg(all(test, feature = "kubernetes"))]
 pub fn index(registry: &Registry, pages: &[Page]) -> String {
     let schema = plan::schema(registry);
     let definitions = Definitions(schema["$defs"].as_object().cloned().unwrap_or_default());
