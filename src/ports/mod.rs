@@ -11,10 +11,10 @@ mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
-mod names;
-mod postgres;
 #[cfg(feature = "kubernetes")]
 mod logged;
+mod names;
+mod postgres;
 mod processes;
 mod random;
 mod script;
