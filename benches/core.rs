@@ -54,6 +54,7 @@ fn graph(count: usize, shape: Shape) -> Graph {
         budget: Period(Duration::from_secs(600)),
         verified: false,
         limits: Vec::new(),
+        halts_on_failure: false,
     }
 }
 

@@ -68,6 +68,10 @@ pub trait DynAction: Send + Sync {
     fn kind(&self) -> &'static str;
     /// One sentence for people.
     fn about(&self) -> &'static str;
+    /// What takes it back, for people.
+    fn undone(&self) -> &'static str;
+    /// A small plan that uses it.
+    fn example(&self) -> &'static str;
     /// Decodes parameters without using them, so that the plan's reader can point at what is wrong.
     ///
     /// # Errors
@@ -114,6 +118,14 @@ impl<A: Action> DynAction for A {
 
     fn about(&self) -> &'static str {
         A::ABOUT
+    }
+
+    fn undone(&self) -> &'static str {
+        A::UNDONE
+    }
+
+    fn example(&self) -> &'static str {
+        A::EXAMPLE
     }
 
     fn decode(&self, from: &mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> {

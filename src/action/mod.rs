@@ -36,6 +36,10 @@ pub trait Action: Sized + Send + Sync + 'static {
     const KIND: &'static str;
     /// One sentence for people.
     const ABOUT: &'static str;
+    /// What takes it back, for people: a sentence or two. The page of a published action tells it.
+    const UNDONE: &'static str = "";
+    /// A small plan that uses it, for people to copy. The page of a published action shows it.
+    const EXAMPLE: &'static str = "";
     /// What the plan says, with every template rendered.
     type Params: Stored + JsonSchema;
     /// The data from which one effect can be taken back; it is durable before the effect.

@@ -114,6 +114,8 @@ impl DetectColour {
 impl Action for DetectColour {
     const KIND: &'static str = "detect-colour";
     const ABOUT: &'static str = "Finds out which of two sides traffic goes to.";
+    const UNDONE: &'static str = "It only reads.";
+    const EXAMPLE: &'static str = include_str!("examples/detect-colour.yaml");
     type Params = DetectColourParams;
     type Undo = ();
     type After = ();

@@ -121,6 +121,8 @@ async fn refuse_autoscaled(cx: &ReadCx, place: &Place, at: &Address) -> Result<(
 impl Action for Scale {
     const KIND: &'static str = "scale";
     const ABOUT: &'static str = "Sets how many pods a Deployment or StatefulSet has.";
+    const UNDONE: &'static str = "The count becomes what it was, and the workload is waited for until it is healthy again.";
+    const EXAMPLE: &'static str = include_str!("examples/scale.yaml");
     type Params = ScaleParams;
     type Undo = Image;
     type After = Patched;

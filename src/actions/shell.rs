@@ -112,7 +112,10 @@ struct Job {
 
 impl Action for Shell {
     const KIND: &'static str = "shell";
-    const ABOUT: &'static str = "Run a program on this machine.";
+    const ABOUT: &'static str = "Runs a program on this machine.";
+    const UNDONE: &'static str =
+        "The step's own `undo:`. With `read-only: true` there is nothing to take back; without either the step is irreversible.";
+    const EXAMPLE: &'static str = include_str!("examples/shell.yaml");
     type Params = ShellParams;
     type Undo = ShellUndo;
     type After = Ended;

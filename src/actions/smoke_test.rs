@@ -63,7 +63,9 @@ pub struct SmokeTestOutput {
 
 impl Action for SmokeTest {
     const KIND: &'static str = "smoke-test";
-    const ABOUT: &'static str = "Ask what was deployed whether it works.";
+    const ABOUT: &'static str = "Asks what was deployed whether it works.";
+    const UNDONE: &'static str = "It only reads.";
+    const EXAMPLE: &'static str = include_str!("examples/smoke-test.yaml");
     type Params = SmokeTestParams;
     type Undo = ();
     type After = ();

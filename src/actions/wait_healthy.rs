@@ -137,6 +137,8 @@ fn told(unhealthy: &Unhealthy) -> ActionError {
 impl Action for WaitHealthy {
     const KIND: &'static str = "wait-healthy";
     const ABOUT: &'static str = "Waits until objects are healthy, and fails as soon as it is sure that they will not be.";
+    const UNDONE: &'static str = "It only reads.";
+    const EXAMPLE: &'static str = include_str!("examples/wait-healthy.yaml");
     type Params = WaitHealthyParams;
     type Undo = ();
     type After = ();

@@ -90,11 +90,10 @@ fn tell_locked(failure: &CommandFailure) {
 
 /// Frees the lock of a plan whose run is lost with its state folder.
 async fn free_lock(context: &Context, plan: &Path, arguments: &Abandon) -> Result<Exit, CommandFailure> {
-    let Abandon { environment, set, namespace, context: named, .. } = arguments;
-    let (environment, set) = (environment.clone(), set.clone());
-    let choice = PlanChoice { plan: plan.to_owned(), environment, set, namespace: namespace.clone(), context: named.clone() };
+    let Abandon { environment, input, inputs, namespace, context: named, .. } = arguments.clone();
+    let choice = PlanChoice { plan: plan.to_owned(), environment, input, inputs, namespace, context: named };
     let opened = open::plan(context, plan).await?;
-    let mut bound = open::bound(&opened.plan, &choice)?;
+    let mut bound = open::bound(context, &opened.plan, &choice).await?;
     let reaches = reach(context, &opened.plan, &mut bound).await?;
     let Some(place) = lock::place(&opened.plan, &bound, reaches, LockChoice::Lease) else {
         return Err(CommandFailure::usage("no step of this plan reaches a cluster, so it has no lock there"));
@@ -113,7 +112,7 @@ async fn free_lock(context: &Context, plan: &Path, arguments: &Abandon) -> Resul
 fn closing(held: &Held, seq: u64, at: Moment, left: &[String]) -> Vec<Record> {
     let notes = left.iter().map(|step| format!("{step} was left as it was")).collect();
     let whats = [
-        What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon, spared: Vec::new() },
+        What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon, spared: Vec::new(), step: None },
         What::RunClosed { outcome: Outcome::Abandoned, notes },
     ];
     let record = |(place, what)| Record { v: VERSION, seq: seq + place, at, epoch: held.epoch(), what };

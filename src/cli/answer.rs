@@ -4,10 +4,11 @@ use super::arguments::Answer;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
+use super::pick;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Request, RequestId, StateFolder};
 use crate::report::story::{Status, Story};
+use serde_json::json;
 use std::time::Duration;
 
 /// Time for the holder to make an answer durable.
@@ -30,13 +31,11 @@ pub async fn answer(context: &Context, arguments: &Answer, approved: bool) -> Re
     let put = folder.request(&run, &request)?;
     let heard = wait(context, &folder, put).await?;
     let verb = if approved { "approved" } else { "rejected" };
-    match heard {
-        true => print::line(&format!("{verb} {step_told} of run {run}")),
-        false => {
-            let text = format!("asked run {run} to take {step_told} as {verb}; its process has not answered yet: `bowline show {run}`");
-            print::line(&context.called.complete(&text));
-        }
-    }
+    let told = match heard {
+        true => format!("{verb} {step_told} of run {run}"),
+        false => format!("asked run {run} to take {step_told} as {verb}; its process has not answered yet: `bowline show {run}`"),
+    };
+    context.tell(&told, &json!({ "run": run, "step": step_told, "approved": approved, "heard": heard }));
     Ok(Exit::Succeeded)
 }
 

@@ -1,8 +1,8 @@
 //! The arguments, as clap reads them. It knows no command's work.
 
 use super::exit;
-use super::settings::{Setting, Settlement};
-use crate::ids::StepId;
+use super::settings::Setting;
+use crate::ids::RunId;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ pub struct Arguments {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Folder that keeps runs, their journal and its key [default: $XDG_STATE_HOME/bowline, else ~/.local/state/bowline]
     #[arg(long, global = true, env = "BOWLINE_STATE", value_name = "DIR", hide_env_values = true)]
@@ -34,6 +35,23 @@ pub struct Common {
     /// Log what bowline does to standard error; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Tell only warnings, mistakes and how it ended
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to use colours; `auto` asks the terminal, NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    pub color: Colour,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// Where a terminal shows them and nobody asked for none.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// How a command tells what happens.
@@ -51,35 +69,80 @@ pub enum Output {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check a plan and tell everything that is wrong with it
+    #[command(
+        after_help = "Example:\n  bowline validate plan.yaml -e production -i version=v1.2.3\n\nExit codes: 0, 2 (see `bowline --help`)"
+    )]
     Validate(Validate),
     /// Draw a plan's steps: their order, guards, and what can be taken back
+    #[command(
+        after_help = "Examples:\n  bowline graph plan.yaml\n  bowline graph plan.yaml --format mermaid\n\nExit codes: 0, 2 (see `bowline --help`)"
+    )]
     Graph(Graph),
     /// Tell what a run of a plan would change; changes nothing
+    #[command(
+        after_help = "Examples:\n  bowline preview plan.yaml -e production -i version=v1.2.3\n  bowline preview plan.yaml --exit-code\n\nExit codes: 0, 2, 6, 7 (see `bowline --help`)"
+    )]
     Preview(Preview),
     /// Run a plan
+    #[command(
+        after_help = "Examples:\n  bowline run plan.yaml -e production -i version=v1.2.3\n  bowline run plan.yaml --inputs values.yaml --run-id ci-4711 --yes\n\nExit codes: 0, 2, 3, 4, 5, 7 (see `bowline --help`)"
+    )]
     Run(Run),
     /// Go on with a run that was stopped, or whose process is gone
+    #[command(
+        after_help = "Examples:\n  bowline resume\n  bowline resume 20261121-120300-7f3a --settle migrate=done\n\nExit codes: 0, 2, 3, 4, 5, 7 (see `bowline --help`)"
+    )]
     Resume(Resume),
     /// Take back what a run did, also after it has succeeded
+    #[command(
+        after_help = "Examples:\n  bowline rollback 20261121-120300-7f3a\n  bowline rollback 20261121-120300-7f3a --step deploy --yes\n\nExit codes: 0, 2, 4, 5, 7 (see `bowline --help`)"
+    )]
     Rollback(Rollback),
     /// Close a run as it is
+    #[command(after_help = "Example:\n  bowline abandon 20261121-120300-7f3a\n\nExit codes: 0, 2, 7 (see `bowline --help`)")]
     Abandon(Abandon),
     /// List runs, newest first
+    #[command(
+        after_help = "Examples:\n  bowline runs --open\n  bowline runs --plan blue-green -n 5 --output json\n\nExit codes: 0, 2 (see `bowline --help`)"
+    )]
     Runs(Runs),
     /// Tell what a run did, and how it stands
+    #[command(
+        after_help = "Examples:\n  bowline show\n  bowline show 20261121-120300-7f3a --evidence deploy\n\nExit codes: 0, 2 (see `bowline --help`)"
+    )]
     Show(Show),
+    /// Tell what the programs of a run's steps printed
+    #[command(
+        after_help = "Examples:\n  bowline logs\n  bowline logs 20261121-120300-7f3a migrate\n\nExit codes: 0, 2 (see `bowline --help`)"
+    )]
+    Logs(Logs),
     /// Say yes to a step that asks
+    #[command(
+        after_help = "Examples:\n  bowline approve\n  bowline approve 20261121-120300-7f3a gate --comment \"looked at the graphs\"\n\nExit codes: 0, 2, 7 (see `bowline --help`)"
+    )]
     Approve(Answer),
     /// Say no to a step that asks: the run is rolled back
+    #[command(
+        after_help = "Example:\n  bowline reject 20261121-120300-7f3a gate --comment \"errors in staging\"\n\nExit codes: 0, 2, 7 (see `bowline --help`)"
+    )]
     Reject(Answer),
     /// Stop a run that is under way in another process, and roll it back
+    #[command(
+        after_help = "Examples:\n  bowline cancel\n  bowline cancel 20261121-120300-7f3a --halt\n\nExit codes: 0, 2, 7 (see `bowline --help`)"
+    )]
     Cancel(Cancel),
     /// Check, export and import the journals of runs
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  bowline journal verify\n\nExit codes: 0, 2 (see `bowline --help`)")]
     Journal(Journal),
     /// List, check, thin out and take out backups
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  bowline backups list\n\nExit codes: 0, 2, 7 (see `bowline --help`)")]
     Backups(Backups),
+    /// Print the JSON Schema of plans, of records or of events
+    #[command(after_help = "Example:\n  bowline schema plan > plan.schema.json\n\nExit codes: 0, 2 (see `bowline --help`)")]
+    Schema(Schema),
+    /// List what a step can do, or tell everything about one kind
+    #[command(after_help = "Examples:\n  bowline actions\n  bowline actions apply\n\nExit codes: 0, 2 (see `bowline --help`)")]
+    Actions(Actions),
 }
 
 /// Which plan, and with what.
@@ -92,8 +155,11 @@ pub struct PlanChoice {
     #[arg(short, long, value_name = "NAME")]
     pub environment: Option<String>,
     /// Value of an input; may be repeated
-    #[arg(long, value_name = "INPUT=VALUE")]
-    pub set: Vec<Setting>,
+    #[arg(short, long = "input", visible_alias = "set", value_name = "INPUT=VALUE")]
+    pub input: Vec<Setting>,
+    /// YAML file with values of inputs; those of `--input` win
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
     /// Context of the kubeconfig, instead of the environment's or the current one
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
@@ -142,6 +208,10 @@ pub enum GraphFormat {
     Tree,
     /// For Graphviz.
     Dot,
+    /// For Markdown pages that draw Mermaid.
+    Mermaid,
+    /// For programs.
+    Json,
 }
 
 /// What keeps others out of what a run writes.
@@ -165,6 +235,12 @@ pub struct Run {
     /// Do not ask before a plan begins that cannot be taken back as a whole; needed where nobody can be asked
     #[arg(short, long)]
     pub yes: bool,
+    /// When a step fails, halt instead of rolling back: `resume` tries it again, `rollback` takes back what was done
+    #[arg(long)]
+    pub no_rollback: bool,
+    /// Give the run this id; where a run of it has ended already its outcome is told again, and nothing runs
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<RunId>,
     /// What keeps others out: a Lease in the cluster, where the plan reaches one, or the state folder alone
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
     pub lock: LockChoice,
@@ -176,172 +252,39 @@ pub struct Run {
     pub seed: Option<u64>,
 }
 
-/// `resume`.
+/// `schema`.
 #[derive(Debug, Args)]
-pub struct Resume {
-    /// Which run.
-    #[command(flatten)]
-    pub run: OneRun,
-    /// Say what became of a step of which nobody can tell: `STEP=done` or `STEP=not-done`; may be repeated
-    #[arg(long, value_name = "STEP=done|not-done")]
-    pub settle: Vec<Settlement>,
-    /// What keeps others out; `local` leaves the run's Lease alone
-    #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
-    pub lock: LockChoice,
+pub struct Schema {
+    /// Of what
+    #[arg(value_enum, default_value_t = SchemaOf::Plan)]
+    pub of: SchemaOf,
 }
 
-/// A run to look at.
-#[derive(Debug, Clone, Args)]
-pub struct AnyRun {
-    /// The run's id, or how it begins; the open one or else the newest when not given
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
-    pub run: Option<String>,
+/// What has a published schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Plans, for editors.
+    Plan,
+    /// The journal's records.
+    Record,
+    /// The lines of `--output json`.
+    Event,
 }
 
-/// A run to do something with.
-#[derive(Debug, Clone, Args)]
-pub struct OneRun {
-    /// The run's id, or how it begins; not needed while only one run is open
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
-    pub run: Option<String>,
-}
-
-/// `rollback`.
+/// `actions`.
 #[derive(Debug, Args)]
-pub struct Rollback {
-    /// Which run.
-    #[command(flatten)]
-    pub run: OneRun,
-    /// Take back only what no later run has written
-    #[arg(long)]
-    pub partial: bool,
-    /// What keeps others out; `local` leaves the run's Lease alone
-    #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
-    pub lock: LockChoice,
-}
-
-/// `abandon`.
-#[derive(Debug, Args)]
-pub struct Abandon {
-    /// Which run.
-    #[command(flatten)]
-    pub run: OneRun,
-    /// Free the lock of this plan instead, where the state folder of the run that holds it is lost
-    #[arg(long, value_name = "PLAN", conflicts_with = "run")]
-    pub lock_of: Option<PathBuf>,
-    /// Environment of that plan
-    #[arg(short, long, value_name = "NAME", requires = "lock_of")]
-    pub environment: Option<String>,
-    /// Value of an input of that plan; may be repeated
-    #[arg(long, value_name = "INPUT=VALUE", requires = "lock_of")]
-    pub set: Vec<Setting>,
-    /// Namespace that the run was given
-    #[arg(short, long, value_name = "NAMESPACE", requires = "lock_of")]
-    pub namespace: Option<String>,
-    /// Kubeconfig context that the run was given
-    #[arg(long, value_name = "CONTEXT", requires = "lock_of")]
-    pub context: Option<String>,
-    /// Do not ask; needed where nobody can be asked
-    #[arg(short, long)]
-    pub yes: bool,
-}
-
-/// `runs`.
-#[derive(Debug, Args)]
-pub struct Runs {
-    /// Of this plan only
-    #[arg(long, value_name = "NAME")]
-    pub plan: Option<String>,
-    /// Of this environment only
-    #[arg(short, long, value_name = "NAME")]
-    pub environment: Option<String>,
-    /// Only those that are not closed
-    #[arg(long)]
-    pub open: bool,
-    /// At most so many
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-    pub limit: u32,
-}
-
-/// `show`.
-#[derive(Debug, Args)]
-pub struct Show {
-    /// Which run.
-    #[command(flatten)]
-    pub run: AnyRun,
-    /// Everything that happened, in its order
-    #[arg(long)]
-    pub log: bool,
-    /// What was seen when this step failed
-    #[arg(long, value_name = "STEP", conflicts_with = "log")]
-    pub evidence: Option<StepId>,
-}
-
-/// `approve` and `reject`.
-#[derive(Debug, Args)]
-pub struct Answer {
-    /// The run, and the step that asks; neither is needed while only one step asks
-    #[arg(value_name = "[RUN] STEP", num_args = 0..=2)]
-    pub words: Vec<String>,
-    /// Words that are kept with the answer
-    #[arg(short, long)]
-    pub comment: Option<String>,
-}
-
-/// `cancel`.
-#[derive(Debug, Args)]
-pub struct Cancel {
-    /// Which run.
-    #[command(flatten)]
-    pub run: OneRun,
-    /// Halt at once instead of rolling back; the run can be resumed
-    #[arg(long)]
-    pub halt: bool,
-}
-
-/// `journal`.
-#[derive(Debug, Subcommand)]
-pub enum Journal {
-    /// Check that a run's journal, or an export, is what was written and all of it; all runs when none is named
-    Verify(JournalVerify),
-    /// Write a run out, sealed as it is
-    Export(JournalExport),
-    /// Take an exported run in
-    Import(JournalImport),
-}
-
-/// `journal verify`.
-#[derive(Debug, Args)]
-pub struct JournalVerify {
-    /// The run's id, or how it begins; every run when not given
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
-    pub run: Option<String>,
-    /// An export instead of a run
-    #[arg(long, value_name = "FILE", conflicts_with = "run")]
-    pub file: Option<PathBuf>,
-}
-
-/// `journal export`.
-#[derive(Debug, Args)]
-pub struct JournalExport {
-    /// Which run.
-    #[command(flatten)]
-    pub run: AnyRun,
-    /// A new file to write; standard output when not given
-    #[arg(long, value_name = "FILE")]
-    pub to: Option<PathBuf>,
-}
-
-/// `journal import`.
-#[derive(Debug, Args)]
-pub struct JournalImport {
-    /// The export
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+pub struct Actions {
+    /// One kind: everything about it
+    #[arg(value_name = "KIND", value_parser = NonEmptyStringValueParser::new())]
+    pub kind: Option<String>,
 }
 
 mod of_backups;
+mod of_journal;
+mod of_runs;
 pub use of_backups::{Backups, BackupsPrune, BackupsRestore};
+pub use of_journal::{Journal, JournalExport, JournalImport, JournalVerify};
+pub use of_runs::{Abandon, Answer, Cancel, Logs, OneRun, Resume, Rollback, Runs, Show};
 
 #[cfg(test)]
 mod tests;

@@ -120,10 +120,10 @@ async fn prune(context: &Context, arguments: &BackupsPrune) -> Result<Exit, Comm
         None => beyond(&backups, arguments.keep.unwrap_or(u32::MAX)),
     };
     if old.is_empty() {
-        print::line("there is nothing to remove");
+        context.tell("there is nothing to remove", &json!({ "removed": [] }));
         return Ok(Exit::Succeeded);
     }
-    for manifest in &old {
+    for manifest in old.iter().filter(|_| !context.is_json()) {
         print::line(&format!("{}  {}", words::date_and_minute(manifest.created, &context.zone), manifest.name));
     }
     let fact = if old.len() == 1 {
@@ -135,7 +135,8 @@ async fn prune(context: &Context, arguments: &BackupsPrune) -> Result<Exit, Comm
     for manifest in &old {
         archive.remove(&manifest.name).await?;
     }
-    print::line(&format!("removed {}", old.len()));
+    let names: Vec<&str> = old.iter().map(|manifest| manifest.name.as_str()).collect();
+    context.tell(&format!("removed {}", old.len()), &json!({ "removed": names }));
     Ok(Exit::Succeeded)
 }
 
@@ -174,7 +175,8 @@ async fn restore(context: &Context, arguments: &BackupsRestore) -> Result<Exit, 
         file.write_all(&piece).await.map_err(|error| unwritten(&error))?;
     }
     file.finish().await.map_err(|error| unwritten(&error).because(&error))?;
-    print::line(&format!("wrote {} to {}", size(manifest.size), arguments.to.display()));
+    let to = arguments.to.display().to_string();
+    context.tell(&format!("wrote {} to {to}", size(manifest.size)), &json!({ "backup": manifest.name, "size": manifest.size, "to": to }));
     print::notice(&format!("next: pg_restore --dbname DATABASE {}", arguments.to.display()));
     Ok(Exit::Succeeded)
 }

@@ -5,9 +5,10 @@ use super::arguments::Cancel;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
+use super::pick;
 use crate::journal::Request;
 use crate::record::CancelLevel;
+use serde_json::json;
 
 /// Stops a run that is under way in another process.
 ///
@@ -19,9 +20,11 @@ pub async fn cancel(context: &Context, arguments: &Cancel) -> Result<Exit, Comma
     let level = if arguments.halt { CancelLevel::Halt } else { CancelLevel::RollBack };
     let put = folder.request(&run, &Request::Cancel { level, by: context.person() })?;
     let does = if arguments.halt { "halts" } else { "rolls back" };
-    print::line(&context.called.complete(&match wait(context, &folder, put).await? {
+    let heard = wait(context, &folder, put).await?;
+    let told = match heard {
         true => format!("run {run} {does}; `bowline show {run}` tells how it stands"),
         false => format!("asked run {run} to stop; its process has not answered yet: `bowline show {run}`"),
-    }));
+    };
+    context.tell(&told, &json!({ "run": run, "level": level, "heard": heard }));
     Ok(Exit::Succeeded)
 }

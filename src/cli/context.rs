@@ -1,8 +1,9 @@
 //! What every command is given: ports, state folder, terminal. The one place that reads the environment and looks at the terminal.
 
-use super::arguments::{Common, Output};
+use super::arguments::{Colour, Common, Output};
 use super::failure::CommandFailure;
-use super::logs::Logs;
+use super::print;
+use super::verbose::Logs;
 use crate::action::Registry;
 use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
@@ -52,20 +53,35 @@ pub struct Streams {
     pub is_live: bool,
     /// Colours are wanted on standard error.
     pub colour: bool,
+    /// Colours are wanted on standard output.
+    pub colour_out: bool,
     /// The columns that lines on standard output may fill; none when that is no terminal.
     pub width: Option<usize>,
 }
 
 impl Streams {
-    fn look() -> Self {
-        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    fn look(wish: Colour) -> Self {
+        let variable = |name: &str| env::var(name).unwrap_or_default();
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self {
             can_ask: stdin().is_terminal() && stderr().is_terminal(),
             is_live: stdout().is_terminal() && stderr().is_terminal() && !dumb,
-            colour: stderr().is_terminal() && !dumb && !set("NO_COLOR"),
+            colour: is_coloured(wish, stderr().is_terminal() && !dumb, variable),
+            colour_out: is_coloured(wish, stdout().is_terminal() && !dumb, variable),
             width: console::Term::stdout().size_checked().filter(|_| stdout().is_terminal()).map(|(_, width)| usize::from(width)),
         }
+    }
+}
+
+/// What was said on the command line wins; then NO_COLOR (no-color.org), CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors), then whether
+/// there is a terminal that shows colours.
+fn is_coloured(wish: Colour, shows: bool, variable: impl Fn(&str) -> String) -> bool {
+    match wish {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto if !variable("NO_COLOR").is_empty() => false,
+        Colour::Auto if !matches!(variable("CLICOLOR_FORCE").as_str(), "" | "0") => true,
+        Colour::Auto => shows && variable("CLICOLOR") != "0",
     }
 }
 
@@ -82,7 +98,7 @@ impl Context {
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });
         let called = called(&common, |name| env::var_os(name).map(PathBuf::from));
-        let (zone, streams) = (TimeZone::system(), Streams::look());
+        let (zone, streams) = (TimeZone::system(), Streams::look(common.color));
         Self { called, common, state, ports, gate, registry, zone, streams, logs, simulated_secrets: None }
     }
 
@@ -166,19 +182,29 @@ impl Context {
         self.common.output == Output::Json
     }
 
+    /// Says what a command did: a sentence to people, its parts to programs.
+    pub fn tell(&self, sentence: &str, parts: &serde_json::Value) {
+        match self.is_json() {
+            true => print::line(&parts.to_string()),
+            false => print::lines(&[self.called.complete(sentence)], self.streams.width),
+        }
+    }
+
     /// The display that fits the terminal and the wishes.
     pub fn display(&self) -> Arc<dyn Display> {
         let clock = Arc::clone(&self.ports.clock);
         let now: Now = Arc::new(move || clock.now());
         match self.common.output {
             Output::Json => Arc::new(Json::new(stdout()).called(&self.called)),
-            Output::Auto if self.streams.is_live => {
+            Output::Auto if self.streams.is_live && !self.common.quiet => {
                 let look = Look { colour: self.streams.colour, zone: self.zone.clone(), called: self.called.clone() };
                 let terminal = Arc::new(Terminal::new(look, now));
                 self.logs.beside(Arc::clone(&terminal));
                 terminal
             }
-            Output::Auto | Output::Lines => Arc::new(Lines::new(stdout(), self.zone.clone(), now).called(&self.called)),
+            Output::Auto | Output::Lines => {
+                Arc::new(Lines::new(stdout(), self.zone.clone(), now).called(&self.called).quiet(self.common.quiet))
+            }
         }
     }
 
@@ -223,8 +249,24 @@ fn state_path(given: Option<PathBuf>, variable: impl Fn(&str) -> Option<PathBuf>
 
 #[cfg(test)]
 mod tests {
-    use super::state_path;
+    use super::{is_coloured, state_path};
+    use crate::cli::arguments::Colour;
     use std::path::PathBuf;
+
+    #[test]
+    fn colours_are_used_as_people_know_it_from_other_programs() {
+        let told = |wish, shows, set: &[(&str, &str)]| {
+            is_coloured(wish, shows, |name| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()).unwrap_or_default()
+            })
+        };
+        assert!(told(Colour::Auto, true, &[]) && !told(Colour::Auto, false, &[]));
+        assert!(!told(Colour::Auto, true, &[("NO_COLOR", "1")]) && told(Colour::Auto, true, &[("NO_COLOR", "")]));
+        assert!(told(Colour::Auto, false, &[("CLICOLOR_FORCE", "1")]) && !told(Colour::Auto, false, &[("CLICOLOR_FORCE", "0")]));
+        assert!(!told(Colour::Auto, true, &[("CLICOLOR", "0")]));
+        assert!(!told(Colour::Auto, true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), "who wants none is heard first");
+        assert!(told(Colour::Always, false, &[("NO_COLOR", "1")]) && !told(Colour::Never, true, &[("CLICOLOR_FORCE", "1")]));
+    }
 
     #[test]
     fn the_state_folder_is_the_first_that_somebody_names() {

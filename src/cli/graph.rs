@@ -5,7 +5,10 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{open, print};
-use crate::report::{dot, tree};
+use crate::ids::StepId;
+use crate::record::{Graph as Steps, Reversibility};
+use crate::report::{dot, mermaid, tree};
+use serde_json::json;
 
 /// Draws a plan.
 ///
@@ -15,10 +18,22 @@ pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, Command
     let opened = open::plan(context, &arguments.plan).await?;
     open::tell_warnings(context, &opened.plan);
     let (name, graph, staying) = (opened.plan.name.as_str(), opened.plan.summary(), opened.plan.staying());
-    print::line(&match (context.is_json(), arguments.format) {
-        (true, _) => serde_json::json!({ "plan": name, "graph": graph, "staying": staying }).to_string(),
-        (false, GraphFormat::Tree) => tree::draw(name, &graph, &staying),
-        (false, GraphFormat::Dot) => dot::write(name, &graph, &staying),
-    });
+    match (context.is_json(), arguments.format) {
+        (true, _) | (_, GraphFormat::Json) => {
+            let irreversible = irreversible(&graph);
+            print::line(&json!({ "plan": name, "graph": graph, "irreversible": irreversible, "staying": staying }).to_string());
+        }
+        (false, GraphFormat::Mermaid) => print::line(&mermaid::write(name, &graph, &staying)),
+        (false, GraphFormat::Dot) => print::line(&dot::write(name, &graph, &staying)),
+        (false, GraphFormat::Tree) => {
+            let lines: Vec<String> = tree::draw(name, &graph, &staying).lines().map(str::to_owned).collect();
+            print::lines(&lines, context.streams.width);
+        }
+    }
     Ok(Exit::Succeeded)
+}
+
+/// The steps after which there is no way back for the whole plan.
+fn irreversible(graph: &Steps) -> Vec<&StepId> {
+    graph.steps.iter().filter(|step| step.reversibility == Reversibility::Irreversible).map(|step| &step.id).collect()
 }

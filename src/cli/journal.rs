@@ -93,7 +93,8 @@ async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, Co
     let mut writing = context.ports.files.create(file).await.map_err(|error| failed(&error.source))?;
     writing.write_all(&text).await.map_err(|error| failed(&error))?;
     writing.finish().await.map_err(|error| failed(&error.source))?;
-    print::line(&format!("run {run} is exported to {}", file.display()));
+    context
+        .tell(&format!("run {run} is exported to {}", file.display()), &json!({ "run": run, "exported-to": file.display().to_string() }));
     Ok(Exit::Succeeded)
 }
 
@@ -104,7 +105,7 @@ async fn import(context: &Context, arguments: &JournalImport) -> Result<Exit, Co
         CommandFailure { message: format!("{}: {}", arguments.file.display(), failure.message), ..failure }
     };
     let run = context.new_state()?.import(&mut bytes.as_slice()).map_err(named)?;
-    print::line(&context.called.complete(&format!("run {run} is imported: `bowline show {run}`")));
+    context.tell(&format!("run {run} is imported: `bowline show {run}`"), &json!({ "run": run, "imported": true }));
     Ok(Exit::Succeeded)
 }
 

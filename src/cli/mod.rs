@@ -1,8 +1,11 @@
 //! The command line: arguments, signals, exit codes, diagnostics. It decides nothing about a run.
 
 mod abandon;
+mod actions;
+mod again;
 mod answer;
 mod arguments;
+mod back;
 mod backups;
 mod cancel;
 mod confirm;
@@ -12,10 +15,12 @@ mod exit;
 mod failure;
 mod freeze;
 mod graph;
+mod inputs;
 mod journal;
 mod later;
 mod lock;
 mod logs;
+mod manual;
 #[cfg(test)]
 mod mutated_tests;
 mod open;
@@ -28,6 +33,7 @@ mod reach;
 mod resume;
 mod run;
 mod runs;
+mod schema;
 mod secrets;
 mod settings;
 mod show;
@@ -35,6 +41,7 @@ mod signals;
 mod simulate;
 mod start;
 mod validate;
+mod verbose;
 
 #[cfg(test)]
 mod published;

@@ -5,15 +5,13 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
-use super::print;
-use super::printed;
+use super::{inputs, print, printed};
 use crate::action::{Frozen, RunScope};
 use crate::expr::Values;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,13 +114,8 @@ pub fn tell_warnings(context: &Context, plan: &Plan) {
 ///
 /// # Errors
 /// When a value is missing or does not fit.
-pub fn bound(plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
-    let mut given = BTreeMap::new();
-    for setting in &choice.set {
-        if given.insert(setting.input.clone(), setting.value.clone()).is_some() {
-            return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
-        }
-    }
+pub async fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
+    let given = inputs::given(context, choice).await?;
     let mut bound = plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(&choice.plan, &problems))?;
     for (chosen, of_environment) in [(&choice.context, &mut bound.context), (&choice.namespace, &mut bound.namespace)] {
         if chosen.is_some() {
@@ -164,8 +157,8 @@ impl OpenedPlan {
     ///
     /// # Errors
     /// When a value is missing or does not fit.
-    pub fn bound(&mut self, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
-        let bound = bound(&self.plan, choice)?;
+    pub async fn bound(&mut self, context: &Context, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
+        let bound = bound(context, &self.plan, choice).await?;
         if !self.plan.is_spread() {
             let plan = Plan::clone(&self.plan);
             self.plan = Arc::new(spread(plan, &choice.plan.display().to_string(), &bound.inputs)?);

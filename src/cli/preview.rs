@@ -83,7 +83,7 @@ struct Pen {
 
 impl Pen {
     fn new(context: &Context) -> Self {
-        let style = || Style::new().force_styling(context.streams.colour && context.streams.is_live);
+        let style = || Style::new().force_styling(context.streams.colour_out);
         Self { name: style().bold(), added: style().green(), removed: style().red(), dim: style().dim() }
     }
 

@@ -30,6 +30,16 @@ pub fn notice(text: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Writes lines to standard error, broken between words where a terminal is too narrow for them.
+pub fn notices(lines: &[String], width: Option<usize>) {
+    for text in lines {
+        match width {
+            Some(width) => wrap(text, width).iter().for_each(|text| notice(text)),
+            None => notice(text),
+        }
+    }
+}
+
 /// Aligns the columns of a table, two blanks apart.
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,10 +1,11 @@
 //! Holds what is published beside the program: schemas that fit the types, and plans that are valid.
 
+use super::arguments::SchemaOf;
+use super::schema;
 use super::testing::ports;
 use crate::action::Registry;
 use crate::actions::{Places, registry};
-use crate::plan::{Source, check, schema};
-use crate::record::Record;
+use crate::plan::{Source, check};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ pub(super) fn actions() -> Registry {
     registry(&ports(), &Places { backups: PathBuf::from("backups") })
 }
 
-fn is_fresh(path: &str, schema: &Value) {
-    let made = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+fn is_fresh(path: &str, of: SchemaOf) {
+    let made = format!("{}\n", schema::text(&schema::of(of, &actions())));
     if std::env::var_os("BOWLINE_WRITE_SCHEMAS").is_some() {
         fs::write(beside(path), &made).unwrap();
     }
@@ -29,12 +30,17 @@ fn is_fresh(path: &str, schema: &Value) {
 #[cfg(feature = "kubernetes")]
 #[test]
 fn the_schema_of_plans_is_fresh() {
-    is_fresh("schemas/plan.schema.json", &schema(&actions()));
+    is_fresh("schemas/plan.schema.json", SchemaOf::Plan);
 }
 
 #[test]
 fn the_schema_of_records_is_fresh() {
-    is_fresh("schemas/record.schema.json", &schemars::schema_for!(Record).to_value());
+    is_fresh("schemas/record.schema.json", SchemaOf::Record);
+}
+
+#[test]
+fn the_schema_of_events_is_fresh() {
+    is_fresh("schemas/event.schema.json", SchemaOf::Event);
 }
 
 #[cfg(feature = "kubernetes")]

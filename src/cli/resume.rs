@@ -1,13 +1,14 @@
 //! `resume` and `rollback`: take a run that is not closed in hand and drive it on, or back. They read nothing but the run itself.
 
 use super::arguments::{LockChoice, OneRun, Resume, Rollback};
+use super::back::Back;
 use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::lock::{Ask, clear_way};
 use super::settings::Settlement;
-use super::{later, open, pick};
+use super::{open, pick};
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, JournalError, StateFolder};
 use crate::record::{Mode, Record, What};
@@ -20,7 +21,7 @@ use tokio::runtime::Runtime;
 /// # Errors
 /// When it cannot be taken in hand.
 pub fn resume(context: &Context, runtime: &Runtime, arguments: &Resume) -> Result<Exit, CommandFailure> {
-    take(context, runtime, &arguments.run, Mode::Resume, Wishes { lock: arguments.lock, partial: false, settle: arguments.settle.clone() })
+    take(context, runtime, &arguments.run, Wishes { lock: arguments.lock, back: None, settle: arguments.settle.clone() })
 }
 
 /// Takes a run back.
@@ -28,24 +29,25 @@ pub fn resume(context: &Context, runtime: &Runtime, arguments: &Resume) -> Resul
 /// # Errors
 /// When it cannot be taken in hand.
 pub fn rollback(context: &Context, runtime: &Runtime, arguments: &Rollback) -> Result<Exit, CommandFailure> {
-    let wishes = Wishes { lock: arguments.lock, partial: arguments.partial, settle: Vec::new() };
-    take(context, runtime, &arguments.run, Mode::Rollback, wishes)
+    let back = Back { step: arguments.step.clone(), partial: arguments.partial, yes: arguments.yes };
+    take(context, runtime, &arguments.run, Wishes { lock: arguments.lock, back: Some(back), settle: Vec::new() })
 }
 
 /// What is said besides which run is meant.
 struct Wishes {
     lock: LockChoice,
-    partial: bool,
+    /// The run is to be taken back.
+    back: Option<Back>,
     settle: Vec<Settlement>,
 }
 
-fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: Wishes) -> Result<Exit, CommandFailure> {
-    let Wishes { lock, partial, settle } = wishes;
+fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> Result<Exit, CommandFailure> {
+    let Wishes { lock, back, settle } = wishes;
+    let mode = if back.is_some() { Mode::Rollback } else { Mode::Resume };
     let folder = context.state()?;
     let run = pick::run(&folder, run.run.as_deref())?;
     let records = folder.records(&run)?;
     check_settlements(&records, &settle)?;
-    let spared = if mode == Mode::Rollback { later::written_since(&folder, &run, &records, partial)? } else { Vec::new() };
     // What the run was opened with never changes; all else is true only once the run is held.
     let frozen = frozen(&folder, &run, &records)?;
     if frozen.simulated {
@@ -54,6 +56,10 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: 
             failure.hint(format!("`bowline show {run}` tells what happened in it, `bowline abandon {run}` closes it if it is open"))
         );
     }
+    let (step, spared) = match back {
+        Some(back) => (back.step.clone(), back.settle(context, &folder, &run, &records, &frozen)?),
+        None => (None, Vec::new()),
+    };
     let place = frozen.lock.clone().filter(|_| lock == LockChoice::Lease);
     let way = match &place {
         Some(place) => Some(runtime.block_on(clear_way(context, &folder, &run, place, frozen.context.as_deref()))?),
@@ -73,7 +79,7 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, mode: Mode, wishes: 
         CommandFailure { exit: Exit::Refused, ..failure }.hint(hint)
     })?;
     let plan = open::spread(plan, &frozen.plan_file, &frozen.inputs.clone().into())?;
-    let first = What::EpochOpened { holder: held.holder().clone(), mode, spared };
+    let first = What::EpochOpened { holder: held.holder().clone(), mode, spared, step };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
     drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit, stage: None })
 }

@@ -7,9 +7,9 @@ use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::lock::{self, Ask};
-use super::open;
 use super::preview::previewing;
 use super::reach::reach;
+use super::{again, open};
 use crate::engine::missing_rights;
 use crate::ids::RunId;
 use crate::journal::{Frozen, FrozenFile, FrozenLock, Identity};
@@ -28,19 +28,29 @@ pub(super) struct Draft {
     pub(super) reaches: bool,
 }
 
+impl Draft {
+    /// Whose runs keep each other out.
+    pub(super) fn identity(&self) -> Identity {
+        Identity { plan: self.opened.plan.name.clone(), environment: self.bound.environment.clone() }
+    }
+}
+
 /// Runs a plan.
 ///
 /// # Errors
 /// When it cannot begin.
 pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run) -> Result<Exit, CommandFailure> {
-    let draft = runtime.block_on(draft(context, &arguments.choice, arguments.jobs))?;
+    let mut draft = runtime.block_on(draft(context, &arguments.choice, arguments.jobs))?;
+    draft.graph.halts_on_failure = arguments.no_rollback;
+    if let Some(exit) = again::told(context, arguments.run_id.as_ref(), &draft)? {
+        return Ok(exit);
+    }
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
     }
     runtime.block_on(check_rights(context, &draft))?;
     let folder = context.new_state()?;
-    let identity = Identity { plan: draft.opened.plan.name.clone(), environment: draft.bound.environment.clone() };
-    let held = folder.open_run(&identity)?;
+    let held = folder.open_run_as(&draft.identity(), arguments.run_id.clone())?;
     let place = lock::place(&draft.opened.plan, &draft.bound, draft.reaches, arguments.lock);
     let frozen = frozen(&draft, place.clone());
     let ask = place.map(|place| Ask::new(&folder, &held, place, frozen.context.clone(), None)).transpose()?;
@@ -65,7 +75,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
 pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u32>) -> Result<Draft, CommandFailure> {
     let mut opened = open::plan(context, &choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let mut bound = opened.bound(choice)?;
+    let mut bound = opened.bound(context, choice).await?;
     let reaches = reach(context, &opened.plan, &mut bound).await?;
     let mut files = opened.files(context, &bound).await?;
     files.extend(opened.printed(context, &bound).await?);

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 #[cfg(feature = "kubernetes")]
 use super::simulate;
-use super::{abandon, answer, backups, cancel, graph, journal, preview, print, resume, run, runs, show, validate};
+use super::{abandon, actions, answer, backups, cancel, graph, journal, logs, preview, print, resume, run, runs, schema, show, validate};
 use crate::ports::Ports;
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -65,11 +65,14 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
         Command::Abandon(arguments) => abandon::abandon(context, &runtime, arguments),
         Command::Runs(arguments) => runs::runs(context, arguments),
         Command::Show(arguments) => show::show(context, arguments),
+        Command::Logs(arguments) => logs::logs(context, arguments),
         Command::Approve(arguments) => on(&runtime, answer::answer(context, arguments, true)),
         Command::Reject(arguments) => on(&runtime, answer::answer(context, arguments, false)),
         Command::Cancel(arguments) => on(&runtime, cancel::cancel(context, arguments)),
         Command::Backups(command) => on(&runtime, backups::backups(context, command)),
         Command::Journal(command) => on(&runtime, journal::journal(context, command)),
+        Command::Schema(arguments) => schema::schema(context, arguments),
+        Command::Actions(arguments) => actions::actions(context, arguments),
     }
 }
 
@@ -85,6 +88,8 @@ fn on(runtime: &Runtime, work: impl Future<Output = Result<Exit, CommandFailure>
 fn tell(context: &Context, failure: &CommandFailure) {
     match context.is_json() {
         true => print::line(&failure.to_json().to_text()),
-        false => failure.lines().iter().for_each(|line| print::notice(line)),
+        // A diagnostic is drawn for the terminal's width already.
+        false if failure.diagnostic.is_some() => failure.lines().iter().for_each(|line| print::notice(line)),
+        false => print::notices(&failure.lines(), context.streams.width),
     }
 }

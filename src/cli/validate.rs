@@ -16,8 +16,8 @@ use serde_json::json;
 pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, CommandFailure> {
     let mut opened = open::plan_with_files(context, &arguments.choice.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let asked = arguments.choice.environment.is_some() || !arguments.choice.set.is_empty();
-    let checked = match opened.bound(&arguments.choice) {
+    let asked = arguments.choice.environment.is_some() || !arguments.choice.input.is_empty() || arguments.choice.inputs.is_some();
+    let checked = match opened.bound(context, &arguments.choice).await {
         Ok(bound) => {
             opened.files(context, &bound).await?;
             true
@@ -34,9 +34,12 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
         );
         return Ok(Exit::Succeeded);
     }
+    if context.common.quiet {
+        return Ok(Exit::Succeeded);
+    }
     let steps = opened.plan.steps.iter().filter(|step| !matches!(step.does, Does::Guard { .. })).count();
     let note =
-        if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--set`" };
+        if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--input`" };
     print::line(&format!("{name} is valid: {}{note}", words::count(steps, "step", "steps")));
     for (step, why) in opened.plan.staying() {
         print::line(&format!("  {step} stays when the rest is taken back: {}", words::plain(&why)));

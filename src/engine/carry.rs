@@ -291,7 +291,7 @@ impl Driver {
         }
         let wanted = self.program.verification(scope, &self.outputs);
         let name = match scope {
-            Scope::Guard(guard) => guard.clone(),
+            Scope::Guard(step) | Scope::Step(step) => step.clone(),
             Scope::Everything => match self.ledger.core.graph().steps.first() {
                 Some(step) => step.id.clone(),
                 None => return,

@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::permit::Permit;
 use super::program::{Outputs, Program};
 use super::secrets::Secrets;
+use super::tail::Tails;
 use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink};
 use crate::event::{Event, Reporter};
 use crate::ids::StepId;
@@ -81,7 +82,8 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let redactor = Redactor::default();
     let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
     let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
-    let sink = Arc::new(EventSink { outbox: ledger.outbox(), redactor, secrets: Arc::clone(&opening.secrets) });
+    let secrets = Arc::clone(&opening.secrets);
+    let sink = Arc::new(EventSink { outbox: ledger.outbox(), redactor, secrets, tails: Tails::default() });
     let Opening { program, registry, random, scope, frozen, first, controls, permit, .. } = opening;
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
@@ -283,12 +285,14 @@ pub(super) struct EventSink {
     outbox: Option<mpsc::WeakUnboundedSender<Event>>,
     redactor: Redactor,
     secrets: Arc<dyn Secrets>,
+    /// What programs print, as far as it will be kept.
+    pub(super) tails: Tails,
 }
 
 impl EventSink {
     /// Tells nobody anything.
     pub(super) fn silent(redactor: Redactor, secrets: Arc<dyn Secrets>) -> Self {
-        Self { outbox: None, redactor, secrets }
+        Self { outbox: None, redactor, secrets, tails: Tails::default() }
     }
 
     /// What comes after the ledger is closed is not told any more.
@@ -306,7 +310,11 @@ impl Sink for EventSink {
         let event = match progress {
             Progress::Doing(doing) => Event::Doing { step, text: text(doing) },
             Progress::Of { done, total, unit } => Event::Of { step, done, total, unit },
-            Progress::Line(line) => Event::Line { step, text: text(line) },
+            Progress::Line(line) => {
+                let text = text(line);
+                self.tails.push(&step, text.clone());
+                Event::Line { step, text }
+            }
             Progress::Warning(warning) => Event::Warning { step: Some(step), text: text(warning) },
         };
         self.tell(event);

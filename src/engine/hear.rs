@@ -58,10 +58,12 @@ impl Driver {
             }
             Message::Ended { step, attempt, result: Err(_) } => {
                 self.hand.attempts.remove(&step);
+                self.keep_lines(&step, attempt, false)?;
                 self.ledger.record(What::AttemptEnded { step, attempt, result: AttemptResult::Interrupted })
             }
             Message::Undone { step, attempt, result: Err(_) } => {
                 self.hand.undos.remove(&step);
+                self.keep_lines(&step, attempt, true)?;
                 self.ledger.record(What::UndoEnded { step, attempt, result: UndoResult::Interrupted })
             }
             other => self.take(other),
@@ -115,6 +117,7 @@ impl Driver {
 
     fn ended(&mut self, step: StepId, attempt: u32, result: Result<Value, ActionError>) -> Result<(), EngineError> {
         let reason = self.hand.attempts.remove(&step).and_then(|work| work.reason);
+        self.keep_lines(&step, attempt, false)?;
         let result = match result {
             Ok(output) => {
                 let blob = if output.is_null() { None } else { Some(self.ledger.seal(&output)?) };
@@ -126,6 +129,15 @@ impl Driver {
             Err(error) => self.failed(&step, reason, error.into_failure()),
         };
         self.ledger.record(What::AttemptEnded { step, attempt, result })
+    }
+
+    /// Keeps the end of what a step's programs printed, so that it can be read when the screen is gone.
+    fn keep_lines(&mut self, step: &StepId, attempt: u32, undo: bool) -> Result<(), EngineError> {
+        let Some(tail) = self.sink.tails.take(step) else { return Ok(()) };
+        // A secret may have become known only after the line was printed.
+        let lines: Vec<String> = tail.lines.iter().map(|line| self.ledger.redactor.clean(line)).collect();
+        let lines = self.ledger.seal(&to_value(&lines))?;
+        self.ledger.record(What::LinesKept { step: step.clone(), attempt, undo, lines, dropped: tail.dropped })
     }
 
     fn failed(&self, step: &StepId, reason: Option<StopReason>, failure: Failure) -> AttemptResult {
@@ -151,6 +163,7 @@ impl Driver {
 
     fn undone(&mut self, step: StepId, attempt: u32, result: Result<Vec<Mark>, ActionError>) -> Result<(), EngineError> {
         self.hand.undos.remove(&step);
+        self.keep_lines(&step, attempt, true)?;
         let residue = |marks: &[Mark]| marks.iter().find(|mark| mark.kind == MarkKind::Residue).cloned();
         let result = match result {
             Ok(marks) => match residue(&marks) {

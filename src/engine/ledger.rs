@@ -51,6 +51,7 @@ impl Ledger {
         let what = self.without_secrets(what);
         let record = Record { v: VERSION, seq: self.core.next_seq(), at: self.clock.now(), epoch: self.epoch, what };
         self.core.apply(&record)?;
+        tracing::debug!(seq = record.seq, what = record.what.name(), "record");
         self.journal.append(record.clone())?;
         if let Some(outbox) = &self.outbox {
             // The publisher is gone only when the journal is broken, which the next append tells.

@@ -20,7 +20,9 @@ mod secrets;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod tail;
 
+pub use self::core::Core;
 pub use control::Control;
 pub use drive::{Ended, Opening, drive};
 pub use permit::{Permit, Unlimited};

@@ -110,6 +110,7 @@ impl Program for Planned {
         let guard = match scope {
             Scope::Guard(id) => Some(self.step(id)?),
             Scope::Everything => self.plan.guard_of_the_start(),
+            Scope::Step(_) => None,
         };
         let Some((guard, Does::Guard { verify, .. })) = guard.map(|step| (step, &step.does)) else { return Ok(None) };
         if verify.is_empty() {

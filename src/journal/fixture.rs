@@ -44,6 +44,7 @@ pub(super) fn graph() -> Graph {
         budget: Period(Duration::from_secs(600)),
         verified: false,
         limits: Vec::new(),
+        halts_on_failure: false,
     }
 }
 

@@ -44,6 +44,11 @@ const V1: &[&str] = &[
     r#"{"v":1,"seq":18,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"run-closed":{"outcome":"succeeded","notes":["n"]}}}"#,
     r#"{"v":1,"seq":18,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"run-closed":{"outcome":"rolled-back","notes":[]}}}"#,
     r#"{"v":1,"seq":18,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"run-closed":{"outcome":"abandoned","notes":[]}}}"#,
+    // Shapes that came later.
+    r#"{"v":1,"seq":0,"at":"2026-11-21T03:42:00.123Z","epoch":1,"what":{"run-opened":{"run":"ci-4711","plan":"web","environment":null,"graph":{"steps":[],"guards":[],"concurrency":0,"budget":"10m","verified":false,"halts-on-failure":true},"frozen":{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","sealed":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":12}}}}"#,
+    r#"{"v":1,"seq":1,"at":"2026-11-21T03:42:00Z","epoch":3,"what":{"epoch-opened":{"holder":{"host":"h","pid":7,"started":174723,"boot":"b","user":"ann"},"mode":"rollback","spared":["kube:x"],"step":"deploy"}}}"#,
+    r#"{"v":1,"seq":11,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"rollback-opened":{"scope":{"step":"deploy"},"cause":{"step":null,"reason":"asked for"},"deadline":"2026-11-21T03:52:00Z"}}}"#,
+    r#"{"v":1,"seq":14,"at":"2026-11-21T03:42:00Z","epoch":1,"what":{"lines-kept":{"step":"deploy","attempt":1,"undo":false,"lines":{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","sealed":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","size":12},"dropped":3}}}"#,
 ];
 
 /// A number for each kind, without a wildcard: a new kind does not compile until it has one here, and then it needs a line above.
@@ -68,10 +73,11 @@ fn number(what: &What) -> usize {
         What::DoubtAnswered { .. } => 16,
         What::RunHalted { .. } => 17,
         What::RunClosed { .. } => 18,
+        What::LinesKept { .. } => 19,
     }
 }
 
-const KINDS: usize = 19;
+const KINDS: usize = 20;
 
 #[test]
 fn every_record_of_version_1_reads_and_is_written_the_same() {

@@ -33,6 +33,14 @@ impl StateFolder {
     /// # Errors
     /// When a living process holds a run of this identity, or one is not closed.
     pub fn open_run(&self, identity: &Identity) -> Result<Held, Refused> {
+        self.open_run_as(identity, None)
+    }
+
+    /// As [`Self::open_run`], under an id that somebody chose; without one it gets a new one.
+    ///
+    /// # Errors
+    /// As [`Self::open_run`]. An id that another run has already is refused with the first record.
+    pub fn open_run_as(&self, identity: &Identity, chosen: Option<RunId>) -> Result<Held, Refused> {
         let lock = self.take(identity)?;
         let unclosed = select_unclosed(&self.reading(), identity)?;
         if let Some(stored) = unclosed {
@@ -45,7 +53,10 @@ impl StateFolder {
             });
         }
         let outside = self.outside();
-        let run = new_run_id(&*outside.clock, &*outside.random)?;
+        let run = match chosen {
+            Some(run) => run,
+            None => new_run_id(&*outside.clock, &*outside.random)?,
+        };
         let holder = self.holder()?;
         let new = NewRun {
             run: run.clone(),

@@ -17,6 +17,7 @@ impl Plan {
             budget: BUDGET,
             limits: self.limits(),
             verified: self.guard_of_the_start().and_then(guard).is_some_and(|guard| guard.verified),
+            halts_on_failure: false,
         }
     }
 

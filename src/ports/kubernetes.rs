@@ -2,6 +2,7 @@
 
 use super::gate::Gate;
 use super::gated::Gated;
+use super::logged::Logged;
 use super::loopback::{Loopback, SystemLoopback};
 use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
@@ -190,7 +191,8 @@ fn connect_with(mut config: kube::Config, context: String, gate: Gate) -> Result
     let limited = tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT });
     // Waiting at the gate is no time of the request.
     let gated = tower::layer::layer_fn(move |inner| Gated { inner, gate: gate.clone() });
-    let client = builder.with_layer(&limited).with_layer(&gated).build();
+    let logged = tower::layer::layer_fn(Logged);
+    let client = builder.with_layer(&limited).with_layer(&logged).with_layer(&gated).build();
     Ok(Connection { client, namespace, context, server, loopback: Arc::new(SystemLoopback) })
 }
 

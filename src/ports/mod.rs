@@ -11,6 +11,8 @@ mod host;
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(feature = "kubernetes")]
+mod logged;
 mod loopback;
 mod names;
 mod postgres;

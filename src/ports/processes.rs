@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 use tokio_util::sync::CancellationToken;
@@ -165,6 +165,7 @@ async fn run(spec: ProcessSpec, lines: Arc<dyn Fn(Line) + Send + Sync>, cancel: 
         return Err(not_started(io::Error::new(io::ErrorKind::Interrupted, "stopped before it began")));
     }
     check_directory(&spec).map_err(not_started)?;
+    let begun = Instant::now();
     let mut child = command(&spec).spawn().map_err(not_started)?;
     let lost = |source| ProcessError::Lost { program: program.clone(), source };
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -188,6 +189,8 @@ async fn run(spec: ProcessSpec, lines: Arc<dyn Fn(Line) + Send + Sync>, cancel: 
         }
     };
     let (status, cancelled) = ended.map_err(lost)?;
+    // No argument: a secret may stand there.
+    tracing::info!(program, code = status.code(), millis = begun.elapsed().as_millis(), cancelled, "program");
     out.flush(|text| lines(Line { stream: Stream::Out, text }));
     err.flush(|text| lines(Line { stream: Stream::Err, text }));
     Ok(exit(status, cancelled, out, err))

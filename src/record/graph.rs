@@ -22,6 +22,9 @@ pub struct Graph {
     /// Which steps must not all be at work side by side: those of one lock, those of one `for-each`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitSummary>,
+    /// A failure halts the run where it is instead of taking it back: so the person wanted it who opened the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halts_on_failure: bool,
 }
 
 /// One step as the engine sees it.

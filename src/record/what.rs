@@ -35,6 +35,9 @@ pub enum What {
         /// What later runs have written: it stays as it is when this run is taken back although it was over.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spared: Vec<Target>,
+        /// Of a rollback that was asked for: the step that is to go back, with all that needed it; everything when none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepId>,
     },
     /// A step will not run.
     #[serde(rename_all = "kebab-case")]
@@ -166,6 +169,20 @@ pub enum What {
         /// Why it could not be had, or not all of it.
         error: Option<String>,
     },
+    /// The last lines that the programs of an attempt or a compensation printed.
+    #[serde(rename_all = "kebab-case")]
+    LinesKept {
+        /// The step.
+        step: StepId,
+        /// Which attempt, or which compensation.
+        attempt: u32,
+        /// It was a compensation.
+        undo: bool,
+        /// The lines, a JSON array of texts.
+        lines: BlobRef,
+        /// How many came before these and were not kept.
+        dropped: u64,
+    },
     /// What must hold after a rollback was looked at.
     #[serde(rename_all = "kebab-case")]
     RollbackVerified {
@@ -219,6 +236,7 @@ impl What {
             What::UndoStarted { .. } => "undo-started",
             What::UndoEnded { .. } => "undo-ended",
             What::EvidenceKept { .. } => "evidence-kept",
+            What::LinesKept { .. } => "lines-kept",
             What::RollbackVerified { .. } => "rollback-verified",
             What::DoubtAnswered { .. } => "doubt-answered",
             What::RunHalted { .. } => "run-halted",
@@ -285,6 +303,8 @@ pub enum Scope {
     Everything,
     /// Back to where this guard's steps began.
     Guard(StepId),
+    /// This step and all that needed it, because somebody asked for just that.
+    Step(StepId),
 }
 
 /// Why a run goes back.

@@ -21,7 +21,7 @@ pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
 }
 
 /// The smallest guard that guards this step; guards nest or are disjoint, so there is at most one smallest.
-fn innermost<'a>(graph: &'a Graph, step: &StepId) -> Option<&'a GuardSummary> {
+pub(super) fn innermost<'a>(graph: &'a Graph, step: &StepId) -> Option<&'a GuardSummary> {
     graph.guards.iter().filter(|guard| guard.guards.contains(step)).min_by_key(|guard| guard.guards.len())
 }
 

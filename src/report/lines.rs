@@ -22,6 +22,8 @@ pub struct Lines {
     outlet: Outlet,
     zone: TimeZone,
     now: Now,
+    /// Only what wants attention is told, and the end.
+    is_quiet: bool,
     state: Mutex<State>,
 }
 
@@ -37,7 +39,7 @@ type Told = HashMap<StepId, (Moment, String)>;
 impl Lines {
     /// Writes to `out`, with times of `zone`.
     pub fn new(out: impl std::io::Write + Send + 'static, zone: TimeZone, now: Now) -> Self {
-        Self { outlet: Outlet::new(out), zone, now, state: Mutex::default() }
+        Self { outlet: Outlet::new(out), zone, now, is_quiet: false, state: Mutex::default() }
     }
 
     /// Its commands say again what was said.
@@ -47,6 +49,12 @@ impl Lines {
         self
     }
 
+    /// Tells only what wants attention, and the end.
+    #[must_use]
+    pub fn quiet(self, is_quiet: bool) -> Self {
+        Self { is_quiet, ..self }
+    }
+
     fn say(&self, story: &Story, at: Moment, step: Option<&StepId>, text: &str) {
         self.outlet.line(line(story, &self.zone, at, step, text));
     }
@@ -54,10 +62,12 @@ impl Lines {
     fn tell(&self, story: &Story, told: &mut Told, event: &Event) {
         match event {
             Event::Recorded(record) => {
-                if let Some(Sentence { step, text, .. }) = sentence::of(story, record, &self.zone) {
+                let sentence = sentence::of(story, record, &self.zone);
+                if let Some(Sentence { step, text, .. }) = sentence.filter(|sentence| !self.is_quiet || sentence.tone.wants_attention()) {
                     self.say(story, record.at, step.as_ref(), &text);
                 }
             }
+            Event::Doing { .. } | Event::Line { .. } if self.is_quiet => {}
             Event::Doing { step, text } => self.doing(story, told, step, text),
             Event::Line { step, text } => self.say(story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
             Event::Warning { step, text } => {

@@ -6,6 +6,7 @@ mod fold;
 pub mod json;
 pub mod lines;
 pub mod live;
+pub mod mermaid;
 pub mod outlet;
 #[cfg(feature = "terminal")]
 pub mod screen;

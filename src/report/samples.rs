@@ -44,7 +44,7 @@ pub fn guard(name: &str, guards: &[&str], budget: u64) -> GuardSummary {
 }
 
 pub fn graph(steps: Vec<StepSummary>, guards: Vec<GuardSummary>) -> Graph {
-    Graph { steps, guards, concurrency: 0, budget: seconds(600), verified: false, limits: Vec::new() }
+    Graph { steps, guards, concurrency: 0, budget: seconds(600), verified: false, halts_on_failure: false, limits: Vec::new() }
 }
 
 /// The plan of the design.
@@ -81,7 +81,7 @@ impl Journal {
             graph: Arc::new(graph),
             frozen: blob(),
         });
-        journal.write(What::EpochOpened { holder: holder(), mode: Mode::Run, spared: Vec::new() });
+        journal.write(What::EpochOpened { holder: holder(), mode: Mode::Run, spared: Vec::new(), step: None });
         journal
     }
 
@@ -241,6 +241,6 @@ pub fn halted() -> Vec<Record> {
 
 /// The record of a process that takes such a run over.
 pub fn resumed(seq: usize) -> Record {
-    let what = What::EpochOpened { holder: Holder { pid: 5000, ..holder() }, mode: Mode::Resume, spared: Vec::new() };
+    let what = What::EpochOpened { holder: Holder { pid: 5000, ..holder() }, mode: Mode::Resume, spared: Vec::new(), step: None };
     Record { v: 1, seq: seq as u64, at: Moment::from_millis(OPENED + 90_000), epoch: 2, what }
 }

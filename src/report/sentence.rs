@@ -34,6 +34,13 @@ pub enum Tone {
     Bad,
 }
 
+impl Tone {
+    /// True for what a person must hear who wants to hear little.
+    pub fn wants_attention(self) -> bool {
+        matches!(self, Tone::Warn | Tone::Bad)
+    }
+}
+
 /// Who asks when a person at this terminal does.
 pub const CTRL_C: &str = "Ctrl-C";
 
@@ -127,6 +134,7 @@ fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -
     let scope = match scope {
         Scope::Everything => "everything".to_owned(),
         Scope::Guard(guard) => format!("what `{guard}` guards"),
+        Scope::Step(step) => format!("`{step}` and what needed it"),
     };
     // A whole number of seconds: the budget is a limit, not a measurement.
     let budget = crate::ids::Period(Duration::from_secs(budget.as_secs()));

@@ -4,6 +4,7 @@ use super::called::Called;
 use crate::ids::{ActionKind, Moment, PlanName, RunId, StepId};
 use crate::record::{CancelLevel, Cause, EffectKey, Failure, Graph, Holder, Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope};
 use indexmap::IndexMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 pub use super::status::Status;
@@ -243,6 +244,7 @@ impl Story {
                 let guards = self.graph.iter().flat_map(|graph| &graph.guards);
                 guards.filter(|summary| summary.id == *guard).any(|summary| summary.guards.contains(step))
             }
+            Some(Scope::Step(first)) => self.graph.as_ref().is_some_and(|graph| stands_on(graph, step, first)),
         }
     }
 
@@ -250,6 +252,21 @@ impl Story {
     pub fn doubtful(&self) -> impl Iterator<Item = &StepStory> {
         self.steps.values().filter(|step| !step.doubts.is_empty())
     }
+}
+
+/// True for a step that needs this one, however far away, and for itself.
+fn stands_on(graph: &Graph, step: &StepId, first: &StepId) -> bool {
+    let needs: HashMap<&StepId, &Vec<StepId>> = graph.steps.iter().map(|summary| (&summary.id, &summary.needs)).collect();
+    let mut known = HashSet::from([step]);
+    let mut open = vec![step];
+    while let Some(next) = open.pop() {
+        if next == first {
+            return true;
+        }
+        let needs = needs.get(next).into_iter().copied().flatten();
+        open.extend(needs.filter(|need| known.insert(need)));
+    }
+    false
 }
 
 impl StepStory {

@@ -196,6 +196,7 @@ fn rolled_back(story: &Story) -> String {
     };
     match story.rollback.as_ref().map(|rollback| &rollback.scope) {
         Some(Scope::Guard(guard)) => format!("what `{guard}` guards is as it was{but}"),
+        Some(Scope::Step(step)) => format!("what `{step}` did, and all that needed it, is as it was{but}"),
         _ => format!("everything is as it was{but}"),
     }
 }
@@ -319,6 +320,7 @@ fn next(story: &Story) -> Vec<Next> {
 fn rollback(story: &Story) -> String {
     match story.rollback.as_ref().map(|rollback| &rollback.scope) {
         Some(Scope::Guard(guard)) => format!("takes back everything, also what `{guard}` does not guard"),
+        Some(Scope::Step(step)) => format!("takes back everything, not only `{step}` and what needed it"),
         Some(Scope::Everything) => "does the same, and ends with 0 when everything is taken back".to_owned(),
         None => "takes back what was done".to_owned(),
     }

@@ -2,14 +2,21 @@
 
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod backups;
 mod bench;
 mod bounds;
 mod broken;
+mod commands;
+mod docs;
 mod doubt;
+mod fits;
 mod full;
+mod help;
 mod locks;
 mod plans;
 mod preview;
+mod pty;
+mod runs;
 mod signals;
 mod simulate;
 mod state;

@@ -236,7 +236,7 @@ fn a_run_that_succeeded_is_taken_back_later_and_what_others_did_since_stays() {
     stage.run(&["resume", &yesterday]).assert_code(7);
     let today = run("two", &["two"]);
     stage.run(&["rollback", &yesterday]).assert_code(7).assert_says(&today).assert_says("--partial");
-    stage.run(&["rollback", &yesterday, "--partial"]).assert_code(0).assert_says("a later run wrote it");
+    stage.run(&["rollback", &yesterday, "--partial", "--yes"]).assert_code(0).assert_says("a later run wrote it");
     let differences = before.differences(&stage.world());
     let told: Vec<&String> = differences.iter().filter(|line| !line.contains("managedFields") && !line.contains("labels")).collect();
     assert_eq!(

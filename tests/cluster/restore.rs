@@ -67,7 +67,7 @@ impl Scene {
     fn roll_back(&self) -> Option<Ended> {
         let runs = self.stage.run(&["runs", "--output", "json"]);
         let newest: serde_json::Value = serde_json::from_str(runs.out.lines().next()?).expect("a line of JSON");
-        Some(self.stage.run(&["rollback", newest["run"].as_str().expect("an id")]))
+        Some(self.stage.run(&["rollback", newest["run"].as_str().expect("an id"), "--yes"]))
     }
 
     /// Databases that bowline made and that are still there.

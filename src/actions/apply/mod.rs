@@ -150,6 +150,9 @@ impl Apply {
 impl Action for Apply {
     const KIND: &'static str = "apply";
     const ABOUT: &'static str = "Makes objects on a cluster as manifests say, and takes that back field by field.";
+    const UNDONE: &'static str = "Each object becomes what it was, field by field; what the step made is deleted. What others changed \
+        since stays, and is told.";
+    const EXAMPLE: &'static str = include_str!("../examples/apply.yaml");
     type Params = ApplyParams;
     type Undo = BeforeApply;
     type After = AfterApply;

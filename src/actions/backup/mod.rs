@@ -134,7 +134,9 @@ pub enum BackupAfter {
 
 impl Action for Backup {
     const KIND: &'static str = "backup";
-    const ABOUT: &'static str = "Back up a database, and verify the backup.";
+    const ABOUT: &'static str = "Backs up a database, and verifies the backup.";
+    const UNDONE: &'static str = "Nothing: a backup is kept, also when the run goes back.";
+    const EXAMPLE: &'static str = include_str!("../examples/backup.yaml");
     type Params = BackupParams;
     type Undo = BackupUndo;
     type After = BackupAfter;

@@ -100,6 +100,9 @@ async fn settled(place: &Place, undo: &BeforeDelete) -> Result<Settled<()>, Acti
 impl Action for Delete {
     const KIND: &'static str = "delete";
     const ABOUT: &'static str = "Deletes objects on a cluster, and makes them again when the run goes back.";
+    const UNDONE: &'static str = "Each object is made again as it was, with a new uid, and waited for until it is healthy. Volumes, \
+        namespaces, CRDs, service accounts and load balancers cannot be brought back: they make the step irreversible.";
+    const EXAMPLE: &'static str = include_str!("../examples/delete.yaml");
     type Params = DeleteParams;
     type Undo = BeforeDelete;
     type After = ();

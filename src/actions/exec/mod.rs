@@ -118,6 +118,9 @@ fn scope(cx: &ReadCx, params: &ExecParams) -> RunScope {
 impl Action for Exec {
     const KIND: &'static str = "exec";
     const ABOUT: &'static str = "Runs a command in a pod.";
+    const UNDONE: &'static str =
+        "The step's own `undo:`. With `read-only: true` there is nothing to take back; without either the step is irreversible.";
+    const EXAMPLE: &'static str = include_str!("../examples/exec.yaml");
     type Params = ExecParams;
     type Undo = ExecUndo;
     type After = PodEnded;

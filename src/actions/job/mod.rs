@@ -148,6 +148,9 @@ async fn remove(place: &Place, at: &Address, live: &Object) -> Result<bool, Acti
 impl Action for Job {
     const KIND: &'static str = "job";
     const ABOUT: &'static str = "Runs a program to its end as a Job on the cluster.";
+    const UNDONE: &'static str = "The Job and its pods are removed. What the program did is taken back by the step's own `undo:`; \
+        without one, and without `read-only: true`, the step is irreversible.";
+    const EXAMPLE: &'static str = include_str!("../examples/job.yaml");
     type Params = JobParams;
     type Undo = JobIntended;
     type After = JobMade;

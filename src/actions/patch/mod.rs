@@ -95,6 +95,8 @@ impl Patch {
 impl Action for Patch {
     const KIND: &'static str = "patch";
     const ABOUT: &'static str = "Changes some fields of one object on a cluster, and takes that back field by field.";
+    const UNDONE: &'static str = "The fields become what they were, where they are still as the step left them.";
+    const EXAMPLE: &'static str = include_str!("../examples/patch.yaml");
     type Params = PatchParams;
     type Undo = Image;
     type After = Patched;

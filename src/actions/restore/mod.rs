@@ -156,7 +156,10 @@ pub struct Ready(Moment);
 
 impl Action for Restore {
     const KIND: &'static str = "restore";
-    const ABOUT: &'static str = "Restore a database from a backup, after a backup of what is there.";
+    const ABOUT: &'static str = "Restores a database from a backup, after a backup of what is there.";
+    const UNDONE: &'static str = "The old database, which stays on the server, gets its name again. That is refused once somebody has \
+        written to the restored one, unless `accept-data-loss: true`.";
+    const EXAMPLE: &'static str = include_str!("../examples/restore.yaml");
     type Params = RestoreParams;
     type Undo = RestoreUndo;
     type After = RestoreAfter;

@@ -223,6 +223,9 @@ impl SwitchIngress {
 impl Action for SwitchIngress {
     const KIND: &'static str = "switch-ingress";
     const ABOUT: &'static str = "Moves traffic from one side to the other, proves that it arrives, and moves it back at once.";
+    const UNDONE: &'static str =
+        "Traffic goes back to where it came from, before anything else is taken back, as soon as that side is fit for it.";
+    const EXAMPLE: &'static str = include_str!("../examples/switch-ingress.yaml");
     type Params = SwitchIngressParams;
     type Undo = BeforeSwitch;
     type After = Patched;

@@ -177,6 +177,8 @@ fn found(objects: &[&Object], one: bool) -> Found {
 impl Action for WaitFor {
     const KIND: &'static str = "wait-for";
     const ABOUT: &'static str = "Waits until objects of any kind are there, are gone, or say something of themselves.";
+    const UNDONE: &'static str = "It only reads.";
+    const EXAMPLE: &'static str = include_str!("../examples/wait-for.yaml");
     type Params = WaitForParams;
     type Undo = ();
     type After = ();

@@ -9,14 +9,23 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub enum Backups {
     /// List backups, newest first
+    #[command(after_help = "Example:\n  bowline backups list\n\nExit codes: 0, 2 (see `bowline --help`)")]
     List(BackupsFolder),
     /// Tell what is known of a backup
+    #[command(after_help = "Example:\n  bowline backups show app-20261121-120300-7f3a\n\nExit codes: 0, 2 (see `bowline --help`)")]
     Show(BackupsShow),
     /// Read a backup to its end and check that it is what was written; all of them when none is named
+    #[command(after_help = "Example:\n  bowline backups verify\n\nExit codes: 0, 2 (see `bowline --help`)")]
     Verify(BackupsVerify),
     /// Remove old backups
+    #[command(
+        after_help = "Examples:\n  bowline backups prune --keep 7\n  bowline backups prune --older-than 720h --yes\n\nExit codes: 0, 2, 7 (see `bowline --help`)"
+    )]
     Prune(BackupsPrune),
     /// Write out what a backup holds, for PostgreSQL's own programs; a plan's `restore` puts it into a database
+    #[command(
+        after_help = "Example:\n  bowline backups restore app-20261121-120300-7f3a --to app.dump\n\nExit codes: 0, 2 (see `bowline --help`)"
+    )]
     Restore(BackupsRestore),
 }
 

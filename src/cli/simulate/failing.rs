@@ -34,6 +34,14 @@ impl DynAction for Failing {
         self.inner.about()
     }
 
+    fn undone(&self) -> &'static str {
+        self.inner.undone()
+    }
+
+    fn example(&self) -> &'static str {
+        self.inner.example()
+    }
+
     fn decode(&self, from: &mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> {
         self.inner.decode(from)
     }

@@ -87,9 +87,9 @@ async fn prepare(
     seed: u64,
     folder: &Path,
 ) -> Result<(Context, Draft, Arc<Simulation>), CommandFailure> {
-    let opened = open::plan(real, &choice.plan).await?;
+    let mut opened = open::plan(real, &choice.plan).await?;
     open::tell_warnings(real, &opened.plan);
-    let mut bound = open::bound(&opened.plan, choice)?;
+    let mut bound = opened.bound(real, choice).await?;
     let scenario = opened.plan.simulate.clone();
     let objects = manifests(real, &scenario, opened.file.parent().unwrap_or(Path::new("/"))).await?;
     let clock = Arc::new(VirtualClock::from(begins(real)));
@@ -102,7 +102,8 @@ async fn prepare(
     let ports = simulation.ports(&gate, &real.ports);
     let context = real.within(ports, gate, folder, |registry| failing_steps(registry, &scenario), scenario.secrets.clone());
     let reaches = reach(&context, &opened.plan, &mut bound).await?;
-    let files = opened.files(real, &bound).await?;
+    let mut files = opened.files(real, &bound).await?;
+    files.extend(opened.printed(&context, &bound).await?);
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
     Ok((context, Draft { opened, bound, files, graph, reaches }, simulation))
@@ -133,13 +134,14 @@ fn failing_steps(registry: Registry, scenario: &Scenario) -> Registry {
     }
 }
 
-fn begin(context: &Context, draft: Draft, arguments: &Run, folder: &Path, stage: Stage) -> Result<Exit, CommandFailure> {
+fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, stage: Stage) -> Result<Exit, CommandFailure> {
+    draft.graph.halts_on_failure = arguments.no_rollback;
     // What seals the journal must not follow from a seed.
     let outside = Outside { random: Arc::new(SystemRandom::default()), ..Outside::from(&context.ports) };
     let folder = StateFolder::open(folder, outside, None)?;
     let Draft { opened, bound, .. } = &draft;
     let identity = Identity { plan: opened.plan.name.clone(), environment: bound.environment.clone() };
-    let held = folder.open_run(&identity)?;
+    let held = folder.open_run_as(&identity, arguments.run_id.clone())?;
     let place = lock::place(&opened.plan, bound, draft.reaches, arguments.lock);
     // Nobody who looks at this run later may look for its lock in a real cluster.
     let frozen = Frozen { simulated: true, ..frozen(&draft, None) };

@@ -4,7 +4,7 @@ use super::Core;
 use super::illegal::Illegal;
 use super::state::{Index, Status, Undo, place_number};
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Outcome, Record, Role, Settled, SkipReason, Target, What};
+use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Record, Role, Settled, SkipReason, Target, What};
 use petgraph::graph::NodeIndex;
 
 impl Core {
@@ -23,9 +23,9 @@ impl Core {
                 (self.run, self.plan, self.frozen) = (Some(run.clone()), Some(plan.clone()), Some(*frozen));
                 self.epoch = record.epoch;
             }
-            What::EpochOpened { mode, spared, .. } => {
+            What::EpochOpened { mode, spared, step, .. } => {
                 merge_targets(&mut self.spared, spared);
-                self.epoch_opened(record.epoch, *mode);
+                self.epoch_opened(record.epoch, *mode, step.as_ref())?;
             }
             What::StepSkipped { step, reason } => self.step_skipped(step, reason)?,
             What::AttemptStarted { step, attempt, params, targets, until } => {
@@ -56,6 +56,8 @@ impl Core {
                 let step = self.find(step)?;
                 self.steps[step].evidence = true;
             }
+            // Only people read them.
+            What::LinesKept { .. } => {}
             What::RollbackVerified { failure } => self.verified = Some(failure.clone()),
             What::DoubtAnswered { step, done, .. } => self.doubt_answered(step, *done)?,
             What::RunHalted { outcome, reason } => self.halted = Some((*outcome, reason.clone())),
@@ -73,7 +75,7 @@ impl Core {
             return Err(if opens { Illegal::Run { what, why: "the run is open already" } } else { Illegal::NotOpened });
         }
         // What went well may be taken back later; nothing else of a closed run goes on.
-        let reopens = self.closed == Some(Outcome::Succeeded) && matches!(record.what, What::EpochOpened { mode: Mode::Rollback, .. });
+        let reopens = self.may_reopen() && matches!(record.what, What::EpochOpened { mode: Mode::Rollback, .. });
         if self.closed.is_some() && !reopens {
             return Err(Illegal::Run { what, why: "the run is closed" });
         }

@@ -220,14 +220,22 @@ impl Core {
         if undecided {
             return;
         }
+        if self.stays_where_it_failed() {
+            return self.halt_at(out, &cause, "nothing is taken back, as `--no-rollback` said");
+        }
         let Some(pivot) = self.pivot_within(&scope) else {
             let deadline = now.after(self.terms(&scope).0);
             out.commands.push(Command::Record(What::RollbackOpened { scope, cause, deadline }));
             return;
         };
+        self.halt_at(out, &cause, &format!("{} cannot be taken back", self.id(pivot)));
+    }
+
+    /// Halts once nothing is at work any more.
+    fn halt_at(&self, out: &mut Decision, cause: &Cause, but: &str) {
         if self.running.is_empty() && self.undo_running.is_empty() {
-            let failed = cause.step.map(|step| format!("{step}: ")).unwrap_or_default();
-            let reason = format!("{failed}{}; {} cannot be taken back", cause.reason, self.id(pivot));
+            let failed = cause.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+            let reason = format!("{failed}{}; {but}", cause.reason);
             out.commands.push(Command::Record(What::RunHalted { outcome: Outcome::Halted, reason }));
         }
     }
@@ -236,7 +244,7 @@ impl Core {
         if !self.lost.is_empty() || !self.undo_lost.is_empty() {
             return;
         }
-        let scope = if self.back_asked { Scope::Everything } else { scope };
+        let scope = if self.back_asked { self.scope_asked() } else { scope };
         match self.pivot_within(&scope) {
             None => {
                 let deadline = now.after(self.terms(&scope).0);

@@ -91,6 +91,8 @@ pub struct Core {
     cancel: Option<String>,
     /// Somebody asked for a rollback: a wish that outlives the process that heard it.
     back_asked: bool,
+    /// The step that they want back, with all that needed it; everything when none.
+    back_step: Option<Index>,
     /// Who wants it stopped where it is.
     halt: Option<String>,
     rollback: Option<Rollback>,
@@ -149,6 +151,7 @@ impl Core {
             to_skip: none.clone(),
             cancel: None,
             back_asked: false,
+            back_step: None,
             halt: None,
             rollback: None,
             undo_urgent: none.clone(),

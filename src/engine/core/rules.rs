@@ -4,8 +4,8 @@ use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, Cause, Digest, EffectKey, Failure, Graph, Holder, LimitSummary, Mode, Outcome, Record, RetryPolicy,
-    Reversibility, Scope, Settled, StepSummary, Target, UndoClass, What,
+    AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, Holder, LimitSummary, Mode, Outcome, Record,
+    RetryPolicy, Reversibility, Scope, Settled, StepSummary, Target, UndoClass, UndoResult, What,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,20 @@ impl Run {
 
     fn take_up(&mut self, mode: Mode) {
         let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
-        self.say(What::EpochOpened { holder, mode, spared: Vec::new() });
+        self.say(What::EpochOpened { holder, mode, spared: Vec::new(), step: None });
+    }
+
+    fn done(&mut self, step: &str) {
+        self.start(step, 1);
+        self.settle(step, Settled::Done(blob()));
+        self.say(What::AttemptEnded { step: id(step), attempt: 1, result: AttemptResult::Succeeded { output: None } });
+    }
+
+    /// What is being taken back, once the rollback that is wanted is opened.
+    fn goes_back(&mut self) -> Vec<StepId> {
+        let Some(Command::Record(opened @ What::RollbackOpened { .. })) = self.wants().pop() else { panic!("no rollback is opened") };
+        self.say(opened);
+        self.0.rollback().map(|rollback| rollback.steps.clone()).unwrap_or_default()
     }
 
     fn start(&mut self, step: &str, attempt: u32) {
@@ -187,7 +200,7 @@ fn what_succeeded_is_taken_back_later_and_nothing_else_reopens_a_closed_run() {
     run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
     let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
     let epoch = |mode, core: &Core| {
-        let what = What::EpochOpened { holder: holder.clone(), mode, spared: vec![Target("kube:x".into())] };
+        let what = What::EpochOpened { holder: holder.clone(), mode, spared: vec![Target("kube:x".into())], step: None };
         Record { v: 1, seq: core.next_seq(), at: Moment::from_millis(0), epoch: core.epoch() + 1, what }
     };
     for mode in [Mode::Run, Mode::Resume, Mode::Abandon] {
@@ -250,4 +263,76 @@ fn steps_of_one_lock_are_taken_back_one_after_the_other() {
     assert_eq!(undos(&run), []);
     run.say(What::UndoEnded { step: id("one"), attempt: 1, result: crate::record::UndoResult::Undone { marks: Vec::new() } });
     assert_eq!(undos(&run), [undo("two")]);
+}
+
+#[test]
+fn where_a_failure_only_halts_the_run_a_resume_tries_the_step_again() {
+    let mut run = Run::with(Graph { halts_on_failure: true, ..graph(vec![step("first", &[]), step("second", &["first"])]) });
+    run.done("first");
+    run.start("second", 1);
+    run.settle("second", Settled::Done(blob()));
+    run.fail("second", 1, None);
+    let Some(Command::Record(halted @ What::RunHalted { outcome: Outcome::Halted, .. })) = run.wants().pop() else { panic!("it goes on") };
+    run.say(halted);
+    run.take_up(Mode::Resume);
+    assert_eq!(run.status("second"), Status::Ready);
+    run.start("second", 2);
+    run.fail("second", 2, None);
+    assert!(matches!(run.wants().as_slice(), [Command::Record(What::RunHalted { .. })]), "it is as it was opened");
+    run.say(What::RunHalted { outcome: Outcome::Halted, reason: "again".into() });
+    run.take_up(Mode::Rollback);
+    assert_eq!(run.goes_back(), [id("first"), id("second")], "whoever asks gets everything back");
+}
+
+#[test]
+fn where_a_failure_only_halts_the_run_a_cancel_takes_it_back() {
+    let mut run = Run::with(Graph { halts_on_failure: true, ..graph(vec![step("first", &[]), step("second", &[])]) });
+    run.done("first");
+    run.start("second", 1);
+    run.settle("second", Settled::NotDone);
+    run.say(What::CancelRequested { level: CancelLevel::RollBack, by: "ann".into() });
+    run.say(What::AttemptEnded { step: id("second"), attempt: 1, result: AttemptResult::Cancelled });
+    assert_eq!(run.goes_back(), [id("first")]);
+}
+
+fn three_and_one_beside() -> Run {
+    let mut run = Run::of(vec![step("base", &[]), step("middle", &["base"]), step("top", &["middle"]), step("beside", &["base"])]);
+    ["base", "middle", "top", "beside"].iter().for_each(|step| run.done(step));
+    run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
+    run
+}
+
+fn asks_back(run: &Run, step: Option<&str>) -> Record {
+    let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
+    let what = What::EpochOpened { holder, mode: Mode::Rollback, spared: Vec::new(), step: step.map(id) };
+    Record { v: 1, seq: run.0.next_seq(), at: Moment::from_millis(0), epoch: run.0.epoch() + 1, what }
+}
+
+#[test]
+fn a_step_that_is_taken_back_takes_along_what_needed_it_and_nothing_else() {
+    let mut run = three_and_one_beside();
+    assert_eq!(run.0.foresee(&Scope::Step(id("middle"))), Ok(vec![&id("middle"), &id("top")]));
+    let record = asks_back(&run, Some("middle"));
+    run.0.apply(&record).unwrap();
+    assert_eq!(run.goes_back(), [id("middle"), id("top")]);
+    for step in ["top", "middle"] {
+        assert!(matches!(run.wants().as_slice(), [Command::StartUndo { step: next, .. }] if *next == id(step)), "the last first");
+        run.say(What::UndoStarted { step: id(step), attempt: 1 });
+        run.say(What::UndoEnded { step: id(step), attempt: 1, result: UndoResult::Undone { marks: Vec::new() } });
+    }
+    assert_eq!(run.wants(), [Command::Record(What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() })]);
+}
+
+#[test]
+fn a_rollback_is_widened_but_never_narrowed() {
+    let mut run = three_and_one_beside();
+    let record = asks_back(&run, Some("middle"));
+    run.0.apply(&record).unwrap();
+    run.goes_back();
+    assert!(!run.0.may_go_back_to(&id("top")) && run.0.may_go_back_to(&id("middle")));
+    let record = asks_back(&run, Some("top"));
+    assert!(run.0.clone().apply(&record).is_err(), "what lies outside may be taken back already");
+    let record = asks_back(&run, None);
+    run.0.apply(&record).unwrap();
+    assert_eq!(run.goes_back().len(), 4);
 }

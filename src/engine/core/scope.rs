@@ -2,13 +2,14 @@
 
 use super::Core;
 use super::state::{Index, Status};
-use crate::record::{Cause, Reversibility, Scope};
+use crate::ids::StepId;
+use crate::record::{Cause, Outcome, Reversibility, Scope};
 
 impl Core {
     /// Why the run must go back, and how far, if it must.
     pub(super) fn why_back(&self) -> Option<(Scope, Cause)> {
         if self.back_asked {
-            return Some((Scope::Everything, Cause { step: None, reason: "asked for".to_owned() }));
+            return Some((self.scope_asked(), Cause { step: None, reason: "asked for".to_owned() }));
         }
         if let Some((step, reason)) = self.failures.first() {
             let failed: Vec<Index> = self.failures.iter().map(|(step, _)| *step).collect();
@@ -18,6 +19,16 @@ impl Core {
         let by = self.cancel.as_ref()?;
         let cause = Cause { step: None, reason: format!("cancelled by {by}") };
         Some((self.common_guard(&self.front()), cause))
+    }
+
+    /// What somebody wants back who asked for it.
+    pub(super) fn scope_asked(&self) -> Scope {
+        self.back_step.map_or(Scope::Everything, |step| Scope::Step(self.graph.steps[step].id.clone()))
+    }
+
+    /// True when a failure halts the run where it is: whoever opened it wanted that, and nobody has asked for more since.
+    pub(super) fn stays_where_it_failed(&self) -> bool {
+        self.graph.halts_on_failure && !self.back_asked && self.cancel.is_none()
     }
 
     /// Where the run stands: the steps under way, or else those that would be next.
@@ -50,12 +61,51 @@ impl Core {
             let status = self.steps[step].status;
             status.is_under_way() || matches!(status, Status::Failed | Status::Cancelled)
         };
-        let guard = match scope {
+        let named = match scope {
             Scope::Everything => return vec![true; self.steps.len()],
-            Scope::Guard(id) => self.graph.guards.iter().find(|guard| guard.id == *id),
+            Scope::Guard(id) => {
+                let guard = self.graph.guards.iter().find(|guard| guard.id == *id);
+                self.graph.steps.iter().map(|step| guard.is_some_and(|guard| guard.guards.contains(&step.id))).collect()
+            }
+            Scope::Step(id) => self.standing_on(id),
         };
-        let named = |step: Index| guard.is_some_and(|guard| guard.guards.contains(&self.graph.steps[step].id));
-        (0..self.steps.len()).map(|step| named(step) || unfinished(step)).collect()
+        named.iter().enumerate().map(|(step, named)| *named || unfinished(step)).collect()
+    }
+
+    /// True for this step and all that needed it, however far away.
+    fn standing_on(&self, id: &StepId) -> Vec<bool> {
+        let mut found = vec![false; self.steps.len()];
+        let mut open: Vec<Index> = self.places.find(&self.graph, id).into_iter().collect();
+        while let Some(step) = open.pop() {
+            if !std::mem::replace(&mut found[step], true) {
+                open.extend(self.dependents(step));
+            }
+        }
+        found
+    }
+
+    /// What a rollback of this scope would take back, in plan order, or the step that would keep it from going back at all.
+    ///
+    /// # Errors
+    /// The first step in scope that cannot be taken back.
+    pub fn foresee(&self, scope: &Scope) -> Result<Vec<&StepId>, &StepId> {
+        if let Some(pivot) = self.pivot_within(scope) {
+            return Err(&self.graph.steps[pivot].id);
+        }
+        let members = self.members(scope);
+        let touched = |step: &Index| members[*step] && self.steps[*step].may_have_effects();
+        Ok((0..self.steps.len()).filter(touched).map(|step| &self.graph.steps[step].id).collect())
+    }
+
+    /// True for a run that is over and may be taken back all the same: what went well.
+    pub fn may_reopen(&self) -> bool {
+        self.closed == Some(Outcome::Succeeded)
+    }
+
+    /// True when somebody may ask for this part alone: nothing else is being taken back.
+    pub fn may_go_back_to(&self, step: &StepId) -> bool {
+        let goes_back = self.back_asked || self.rollback.is_some();
+        !goes_back || self.back_step == self.places.find(&self.graph, step)
     }
 
     /// True when what this step did cannot be taken back, and it may have done it.
@@ -81,6 +131,8 @@ impl Core {
     pub(super) fn terms(&self, scope: &Scope) -> (std::time::Duration, bool) {
         match scope {
             Scope::Everything => (self.graph.budget.0, self.graph.verified),
+            // What the plan says of the world after a rollback speaks of one that went further.
+            Scope::Step(_) => (self.graph.budget.0, false),
             Scope::Guard(id) => self
                 .graph
                 .guards

@@ -1,14 +1,18 @@
 //! A process takes the run up that another one left: what was at work is an orphan, what had given up gets another chance.
 
 use super::Core;
+use super::illegal::Illegal;
 use super::state::{Index, Status, Undo};
+use crate::ids::StepId;
 use crate::record::Mode;
 
 impl Core {
-    pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode) {
+    pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode, step: Option<&StepId>) -> Result<(), Illegal> {
+        if mode == Mode::Rollback {
+            self.asked_back(step)?;
+        }
         self.epoch = epoch;
         self.mode = mode;
-        self.back_asked |= mode == Mode::Rollback;
         self.halted = None;
         self.closed = None;
         self.halt = None;
@@ -24,6 +28,19 @@ impl Core {
         if self.rollback.is_none() && mode == Mode::Resume {
             self.take_up_failed();
         }
+        Ok(())
+    }
+
+    /// Somebody wants the run back, or a part of it. A rollback may be widened to everything and is never narrowed: what lies outside the
+    /// part may be taken back already.
+    fn asked_back(&mut self, step: Option<&StepId>) -> Result<(), Illegal> {
+        let part = step.map(|step| self.find(step)).transpose()?;
+        let goes_back = self.back_asked || self.rollback.is_some();
+        if part.is_some() && goes_back && part != self.back_step {
+            return Err(Illegal::Run { what: "epoch-opened", why: "the run goes back already" });
+        }
+        (self.back_asked, self.back_step) = (true, part);
+        Ok(())
     }
 
     /// Compensations that were at work are lost; those that gave up get another chance. The order is made anew when the rollback is opened again.
@@ -51,10 +68,10 @@ impl Core {
         }
     }
 
-    /// Past the pivot a failed step is not undone but tried again when somebody resumes; and what was stopped for a
-    /// rollback that never opened goes on.
+    /// Past the pivot, or where a failure only halts the run, a failed step is not undone but tried again when somebody resumes; and what
+    /// was stopped for a rollback that never opened goes on.
     fn take_up_failed(&mut self) {
-        if self.why_back().is_some() && !self.pivot_passed() {
+        if self.why_back().is_some() && !self.pivot_passed() && !self.stays_where_it_failed() {
             return;
         }
         for (step, _) in std::mem::take(&mut self.failures) {
@@ -70,7 +87,7 @@ impl Core {
             self.unfinished += 1;
             self.make_ready_unless_in_doubt(step);
         }
-        self.back_asked = false;
+        (self.back_asked, self.back_step) = (false, None);
         self.cancel = None;
     }
 }

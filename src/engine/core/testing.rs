@@ -23,5 +23,13 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> StepSummary {
 }
 
 pub(crate) fn graph(steps: Vec<StepSummary>) -> Graph {
-    Graph { steps, guards: Vec::new(), concurrency: 0, budget: Period(Duration::from_secs(600)), verified: false, limits: Vec::new() }
+    Graph {
+        steps,
+        guards: Vec::new(),
+        concurrency: 0,
+        budget: Period(Duration::from_secs(600)),
+        verified: false,
+        halts_on_failure: false,
+        limits: Vec::new(),
+    }
 }

@@ -62,7 +62,7 @@ impl Play {
     fn first(&self, epoch: u64, mode: Mode) -> What {
         if !self.store.is_empty() {
             let holder = Holder { host: "h".into(), pid: epoch as u32, started: 1, boot: "b".into(), user: "u".into() };
-            return What::EpochOpened { holder, mode, spared: Vec::new() };
+            return What::EpochOpened { holder, mode, spared: Vec::new(), step: None };
         }
         What::RunOpened {
             run: RunId::new("run").expect("valid"),

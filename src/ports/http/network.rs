@@ -70,9 +70,14 @@ impl NetworkHttp {
             building = building.body(body);
         }
         let built = building.build().map_err(|_| Trouble::unsent("a header's name or value is not allowed"))?;
+        // No query and no header: tokens stand there.
+        let (method, host, path) =
+            (built.method().clone(), built.url().host_str().unwrap_or_default().to_owned(), built.url().path().to_owned());
         let begun = Instant::now();
-        let mut response = client.execute(built).await.map_err(|error| describe(&error))?;
-        let status = response.status().as_u16();
+        let answer = client.execute(built).await.map_err(|error| describe(&error));
+        let status = answer.as_ref().map_or(0, |response| response.status().as_u16());
+        tracing::info!(%method, host, path, status, millis = begun.elapsed().as_millis(), "request");
+        let mut response = answer?;
         let headers =
             response.headers().iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
         let headers = headers.collect();

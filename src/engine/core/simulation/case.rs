@@ -110,7 +110,9 @@ impl Case {
         }
         let concurrency = dice.below(4) as u32;
         let limits = limits(&mut dice, &steps);
-        let graph = Graph { steps, guards, concurrency, budget: Period(Duration::from_secs(120)), verified: false, limits };
+        let halts_on_failure = dice.one_in(8);
+        let graph =
+            Graph { steps, guards, concurrency, budget: Period(Duration::from_secs(120)), verified: false, limits, halts_on_failure };
         let crashes = if dice.one_in(2) { dice.below(4) } else { 0 };
         let crash_after = (0..crashes).map(|_| 1 + dice.roll() % 30).collect();
         let cancel_at = dice.one_in(6).then(|| 2 + dice.roll() % 30);
@@ -126,6 +128,7 @@ impl Case {
     fn steady(&mut self) {
         (self.steady, self.cancel_at, self.halt_at) = (true, None, None);
         self.graph.guards.clear();
+        self.graph.halts_on_failure = false;
         let failing = self.dice.below(self.scripts.len() * 2);
         for (place, (script, step)) in self.scripts.iter_mut().zip(&mut self.graph.steps).enumerate() {
             (script.opaque, script.approves, script.undo_failures) = (false, true, 0);

@@ -168,7 +168,8 @@ impl<'a> Runner<'a> {
             if self.crash_is_due() {
                 self.crash()?;
             }
-            if self.core.closed().is_some() || (self.core.halted().is_some() && !self.take_up()?) {
+            let over = self.core.closed().is_some() && !self.reopen()?;
+            if over || (self.core.halted().is_some() && !self.take_up()?) {
                 return self.finish();
             }
             self.disturb()?;
@@ -250,13 +251,33 @@ impl<'a> Runner<'a> {
         self.attempts.clear();
         self.undos.clear();
         self.in_hand.clear();
-        if self.core.closed().is_some() {
-            return Ok(());
+        match self.core.closed() {
+            Some(_) => Ok(()),
+            None => self.open_epoch(mode),
         }
+    }
+
+    /// Somebody takes the run in hand; who wants it back may want only a part of it.
+    fn open_epoch(&mut self, mode: Mode) -> Run<()> {
+        let any = self.dice.below(self.case.scripts.len());
+        let wants_part = mode == Mode::Rollback && self.dice.one_in(2);
+        let step = Some(self.id(any)).filter(|step| wants_part && self.core.may_go_back_to(step));
         let epoch = self.core.epoch() + 1;
         let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
-        let what = What::EpochOpened { holder, mode, spared: Vec::new() };
+        let what = What::EpochOpened { holder, mode, spared: Vec::new(), step };
         self.push(Record { v: 1, seq: self.core.next_seq(), at: self.now, epoch, what })
+    }
+
+    /// Takes back what went well, or a part of it, now and then.
+    fn reopen(&mut self) -> Run<bool> {
+        let wanted = self.core.closed() == Some(Outcome::Succeeded) && !self.case.steady && self.dice.one_in(4);
+        if wanted {
+            self.durable = self.records.len();
+            self.since_start = 0;
+            self.in_hand.clear();
+            self.open_epoch(Mode::Rollback)?;
+        }
+        Ok(wanted)
     }
 
     /// Takes up a run that rests, a few times.
@@ -267,7 +288,8 @@ impl<'a> Runner<'a> {
             return Ok(false);
         }
         self.durable = self.records.len();
-        self.start_again(Mode::Resume)?;
+        let mode = if !self.case.steady && self.dice.one_in(5) { Mode::Rollback } else { Mode::Resume };
+        self.start_again(mode)?;
         let doubtful: Vec<usize> = (0..self.case.scripts.len()).filter(|step| self.state(*step).status == Status::Doubtful).collect();
         for step in doubtful {
             let done = (0..self.case.scripts[step].effects).all(|effect| self.world.get(&(step, effect)) == Some(&1));

@@ -1,0 +1,106 @@
+//! A rollback that a person asks for: what it would take back, told before anything is done, and asked for. It takes back nothing itself.
+
+use super::confirm::confirm;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::{later, open, print};
+use crate::engine::Core;
+use crate::ids::{RunId, StepId};
+use crate::journal::{Frozen, RunState, StateFolder};
+use crate::record::{Record, Reversibility, Scope, Target};
+use crate::report::words;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is to be taken back.
+pub struct Back {
+    /// This step and all that needed it; everything when none.
+    pub step: Option<StepId>,
+    /// What later runs wrote may stay.
+    pub partial: bool,
+    /// It was said that it is wanted.
+    pub yes: bool,
+}
+
+impl Back {
+    /// Tells what would be taken back, and asks. Where nobody can be asked a run that is not over goes back all the same: that is what a
+    /// run that failed would have done by itself. Returns what later runs have written, which stays.
+    ///
+    /// # Errors
+    /// When it cannot be taken back, later runs stand in the way, or the person does not want it.
+    pub fn settle(
+        &self,
+        context: &Context,
+        folder: &StateFolder,
+        run: &RunId,
+        records: &[Record],
+        frozen: &Frozen,
+    ) -> Result<Vec<Target>, CommandFailure> {
+        let core = Core::replay(records)
+            .map_err(|illegal| CommandFailure::usage(format!("the journal of run {run} makes no sense")).because(&illegal))?;
+        let row = folder.run(run)?;
+        let is_over = matches!(row.state, RunState::Closed(_));
+        let steps = match core.foresee(&self.scope(&core, run)?) {
+            Ok(steps) => steps,
+            // One that is not over is told so by the engine, which ends it as it is.
+            Err(_) if !is_over => return Ok(Vec::new()),
+            Err(pivot) => {
+                return Err(CommandFailure::new(Exit::Refused, format!("`{pivot}` cannot be taken back, and so run {run} cannot")));
+            }
+        };
+        let spared = later::written_since(folder, run, records, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
+        let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text);
+        let staying = plan.map(|plan| plan.staying()).unwrap_or_default();
+        let is_closed_otherwise = is_over && !core.may_reopen();
+        if row.state == RunState::Live || is_closed_otherwise {
+            // Taking it in hand is refused, in better words.
+            return Ok(spared);
+        }
+        let told = told(&core, run, &steps, &staying, &spared);
+        print::notices(&told, context.streams.width);
+        if is_over || context.streams.can_ask {
+            let count = words::count(steps.len(), "step", "steps");
+            confirm(context, self.yes, &format!("{count} of {} would be taken back", row.identity), "Take back?")?;
+        }
+        Ok(spared)
+    }
+
+    fn scope(&self, core: &Core, run: &RunId) -> Result<Scope, CommandFailure> {
+        let Some(step) = &self.step else { return Ok(Scope::Everything) };
+        if core.summary(step).is_none() {
+            return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
+        }
+        if !core.may_go_back_to(step) {
+            let failure = CommandFailure::new(Exit::Refused, format!("run {run} goes back already, and further than to `{step}`"));
+            return Err(failure.hint(format!("`bowline rollback {run}` takes back everything")));
+        }
+        Ok(Scope::Step(step.clone()))
+    }
+}
+
+/// Steps from the last one on, and what stays although they go back.
+fn told(core: &Core, run: &RunId, steps: &[&StepId], staying: &BTreeMap<StepId, String>, spared: &[Target]) -> Vec<String> {
+    let (stay, go): (Vec<&StepId>, Vec<&StepId>) = steps.iter().partition(|step| staying.contains_key(**step));
+    let mut lines = vec![match go.len() {
+        0 => format!("run {run} left nothing that can be taken back"),
+        1 => format!("of run {run} this would be taken back:"),
+        _ => format!("of run {run} these would be taken back, the last first:"),
+    }];
+    let row = |step: &StepId| {
+        let summary = core.summary(step);
+        let kind = summary.map(|summary| summary.kind.to_string()).unwrap_or_default();
+        let how = summary.filter(|summary| summary.reversibility == Reversibility::Compensable).map(|_| "by its `undo` steps".to_owned());
+        vec![step.to_string(), kind, how.unwrap_or_default()]
+    };
+    let rows: Vec<Vec<String>> = go.iter().rev().map(|step| row(step)).collect();
+    lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
+    if !spared.is_empty() {
+        lines.push("stays, because a later run wrote it:".to_owned());
+        lines.extend(spared.iter().map(|target| format!("  {}", words::plain(target.0.strip_prefix("kube:").unwrap_or(&target.0)))));
+    }
+    if !stay.is_empty() {
+        lines.push("stays on purpose:".to_owned());
+        lines.extend(stay.iter().map(|step| format!("  {step}: {}", words::plain(&staying[*step]))));
+    }
+    lines
+}

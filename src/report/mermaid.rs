@@ -1,0 +1,142 @@
+//! Writes a plan's graph in the language of Mermaid, guards as subgraphs. Pure text; it knows no program that draws it.
+
+use super::dot::innermost;
+use super::tree::Staying;
+use crate::ids::StepId;
+use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
+use std::collections::HashMap;
+
+/// How steps look that are not plainly taken back; each name stands behind a node.
+const CLASSES: [&str; 4] = [
+    "classDef reads stroke-dasharray: 1 3",
+    "classDef stays stroke-width: 3px",
+    "classDef byPlan stroke-dasharray: 5 5",
+    "classDef pivot stroke: #c00, stroke-width: 3px",
+];
+
+/// Nodes have names of their own: a step's may be a word of the language, such as `end`.
+type Names<'a> = HashMap<&'a StepId, String>;
+
+/// Writes the graph.
+pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
+    let names: Names<'_> = graph.steps.iter().enumerate().map(|(place, step)| (&step.id, format!("s{place}"))).collect();
+    let mut lines =
+        vec!["---".to_owned(), format!("title: {}", serde_json::Value::from(name)), "---".to_owned(), "flowchart TD".to_owned()];
+    let outside = |id: &StepId| innermost(graph, id).is_none();
+    lines.extend(graph.steps.iter().filter(|step| outside(&step.id)).map(|step| node(step, &names, 1, staying)));
+    for guard in graph.guards.iter().filter(|guard| outside(&guard.id)) {
+        subgraph(graph, guard, &names, 1, staying, &mut lines);
+    }
+    for step in &graph.steps {
+        lines.extend(step.needs.iter().map(|need| format!("  {} --> {}", names[need], names[&step.id])));
+    }
+    lines.extend(CLASSES.map(|class| format!("  {class}")));
+    lines.join("\n")
+}
+
+fn subgraph(graph: &Graph, guard: &GuardSummary, names: &Names<'_>, depth: usize, staying: &Staying, lines: &mut Vec<String>) {
+    let indent = "  ".repeat(depth);
+    let inside = |id: &StepId| innermost(graph, id).is_some_and(|holder| holder.id == guard.id);
+    lines.push(format!("{indent}subgraph g{} [{}]", names[&guard.id], quoted(&format!("guarded by {}", escaped(guard.id.as_str())))));
+    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, names, depth + 1, staying)));
+    for nested in graph.guards.iter().filter(|nested| inside(&nested.id)) {
+        subgraph(graph, nested, names, depth + 1, staying, lines);
+    }
+    lines.push(format!("{indent}end"));
+}
+
+fn node(step: &StepSummary, names: &Names<'_>, depth: usize, staying: &Staying) -> String {
+    let label = quoted(&format!("{}<br>{}", escaped(step.id.as_str()), escaped(step.kind.as_str())));
+    let shape = match step.role {
+        Role::Guard => format!("{{{label}}}"),
+        Role::Approve | Role::Pause => format!("([{label}])"),
+        Role::Action => format!("[{label}]"),
+    };
+    let class = match (step.role, step.reversibility) {
+        (Role::Action, Reversibility::ReadOnly) => ":::reads",
+        (Role::Action, Reversibility::Reversible) if staying.contains_key(&step.id) => ":::stays",
+        (Role::Action, Reversibility::Compensable) => ":::byPlan",
+        (Role::Action, Reversibility::Irreversible) => ":::pivot",
+        _ => "",
+    };
+    format!("{}{}{shape}{class}", "  ".repeat(depth), names[&step.id])
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+/// A text as a label reads it: what would end its quotes, or be taken for HTML or for an entity, is written as one.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '#' => escaped.push_str("#35;"),
+            '"' => escaped.push_str("#quot;"),
+            '&' => escaped.push_str("#amp;"),
+            '<' => escaped.push_str("#lt;"),
+            '>' => escaped.push_str("#gt;"),
+            '`' => escaped.push_str("#96;"),
+            '\n' => escaped.push(' '),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Staying, escaped, write};
+    use crate::record::Reversibility;
+    use crate::report::samples::{graph, guard, id, step};
+
+    #[test]
+    fn guards_are_subgraphs_within_subgraphs() {
+        use Reversibility::{Compensable, Irreversible, ReadOnly, Reversible};
+        let plan = graph(
+            vec![
+                step("ask", "approve", ReadOnly, &[]),
+                step("end", "apply", Reversible, &["ask"]),
+                step("backup", "backup", Reversible, &["ask"]),
+                step("inner", "rollback-on-fail", ReadOnly, &["end"]),
+                step("note", "shell", Compensable, &["inner"]),
+                step("outer", "rollback-on-fail", ReadOnly, &["note"]),
+                step("announce", "shell", Irreversible, &["backup", "outer"]),
+            ],
+            vec![guard("inner", &["end"], 60), guard("outer", &["end", "inner", "note"], 60)],
+        );
+        insta::assert_snapshot!(write("release", &plan, &Staying::from([(id("backup"), "it is kept".to_owned())])), @r#"
+        ---
+        title: "release"
+        ---
+        flowchart TD
+          s0(["ask<br>approve"])
+          s2["backup<br>backup"]:::stays
+          s5{"outer<br>rollback-on-fail"}
+          s6["announce<br>shell"]:::pivot
+          subgraph gs5 ["guarded by outer"]
+            s3{"inner<br>rollback-on-fail"}
+            s4["note<br>shell"]:::byPlan
+            subgraph gs3 ["guarded by inner"]
+              s1["end<br>apply"]
+            end
+          end
+          s0 --> s1
+          s0 --> s2
+          s1 --> s3
+          s3 --> s4
+          s4 --> s5
+          s2 --> s6
+          s5 --> s6
+          classDef reads stroke-dasharray: 1 3
+          classDef stays stroke-width: 3px
+          classDef byPlan stroke-dasharray: 5 5
+          classDef pivot stroke: #c00, stroke-width: 3px
+        "#);
+    }
+
+    #[test]
+    fn nothing_in_a_name_ends_its_label() {
+        assert_eq!(escaped("deploy[eu] \"a\" <b> #1;"), "deploy[eu] #quot;a#quot; #lt;b#gt; #35;1;");
+    }
+}

@@ -1,0 +1,71 @@
+//! The program on a terminal of its own: what a person sees there, line by line, and how it ended.
+
+use crate::bench::Bench;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// What was seen on a terminal.
+pub struct Seen {
+    pub code: Option<i32>,
+    /// Everything that was written, commands to the terminal included.
+    pub raw: String,
+    terminal: vt100::Parser,
+}
+
+impl Seen {
+    /// The lines, without what blank ones come after them.
+    pub fn text(&self) -> String {
+        self.terminal.screen().contents()
+    }
+
+    /// True when a colour or another look was asked for.
+    pub fn is_coloured(&self) -> bool {
+        self.raw.split("\x1b[").skip(1).any(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());
+            rest[end..].starts_with('m') && !matches!(&rest[..end], "" | "0")
+        })
+    }
+
+    /// The lines that the terminal had to break within, since they were too long for it. Blanks that fill a line up break nothing.
+    pub fn broken_lines(&self) -> Vec<String> {
+        let screen = self.terminal.screen();
+        let (rows, columns) = screen.size();
+        let row = |row: u16| screen.contents_between(row, 0, row, columns);
+        (0..rows).filter(|at| screen.row_wrapped(*at)).map(row).filter(|line| !line.ends_with(' ')).collect()
+    }
+
+    #[track_caller]
+    pub fn assert_code(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "{}", self.text());
+        self
+    }
+
+    #[track_caller]
+    pub fn assert_says(&self, words: &str) -> &Self {
+        // A line that is broken between words says the same.
+        let told = self.text().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(words), "`{words}` is not said:\n{}", self.text());
+        self
+    }
+}
+
+/// Runs the program on a terminal so many columns wide; `typed` is what a person types there.
+pub fn run(bench: &Bench, columns: u16, arguments: &[&str], typed: &str, variables: &[(&str, &str)]) -> Seen {
+    let quoted: Vec<String> = arguments.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
+    let line = format!("stty cols {columns} rows 200; exec {} {} --state state", env!("CARGO_BIN_EXE_bowline"), quoted.join(" "));
+    let mut command = Command::new("script");
+    command.args(["-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
+    command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh").env("TZ", "UTC");
+    for unset in ["BOWLINE_STATE", "BOWLINE_KEY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(unset);
+    }
+    command.envs(variables.iter().copied());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("script is part of every Linux");
+    child.stdin.as_mut().expect("it is piped").write_all(typed.as_bytes()).expect("the terminal lives");
+    let output = child.wait_with_output().expect("it is our child");
+    let raw = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut terminal = vt100::Parser::new(200, columns, 0);
+    terminal.process(raw.as_bytes());
+    Seen { code: output.status.code(), raw, terminal }
+}
