@@ -149,7 +149,7 @@ fn strict(duplicate_keys: DuplicateKeyPolicy) -> Options {
             max_depth: 48, max_nodes: 8_000_000, max_events: 16_000_000, max_aliases: 1_000, max_anchors: 500,
             max_total_scalar_bytes: 64 << 20,
         },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 100_000, max_replay_stack_depth: 16 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 30_000, max_replay_stack_depth: 16 },
     }
 }
 
