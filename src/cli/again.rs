@@ -29,7 +29,11 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
         return Err(other(format!("{id} is the id of a run of {}, not of {}", row.identity, draft.identity())));
     }
     let records = folder.records(id)?;
-    let different = differences(&resume::frozen(&folder, id, &records)?, draft)?;
+    let frozen = resume::frozen(&folder, id, &records)?;
+    if frozen.simulated {
+        return Err(other(format!("run {id} was simulated, and nothing of it is real")));
+    }
+    let different = differences(&frozen, draft)?;
     if !different.is_empty() {
         return Err(other(format!("run {id} was opened with {} than now", different.join(" and "))));
     }
@@ -58,6 +62,9 @@ fn differences(frozen: &Frozen, draft: &Draft) -> Result<Vec<&'static str>, Comm
     }
     if draft.bound.inputs.as_object() != Some(&frozen.inputs) {
         different.push("other inputs");
+    }
+    if draft.reaches && (&draft.bound.context, &draft.bound.namespace) != (&frozen.context, &frozen.namespace) {
+        different.push("another cluster or namespace");
     }
     // What programs printed may have the time in it; the plan, which names them, is the same.
     let is_file = |path: &String| !path.starts_with("$ ");

@@ -23,7 +23,8 @@ const LINES: usize = 60;
 /// # Errors
 /// When the plan cannot run.
 pub async fn preview(context: &Context, arguments: &Preview) -> Result<Exit, CommandFailure> {
-    let draft = draft(context, &arguments.choice, None).await?;
+    let mut draft = draft(context, &arguments.choice, None).await?;
+    draft.print(context).await?;
     look_at(context, &draft, arguments.exit_code).await
 }
 

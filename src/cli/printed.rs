@@ -3,16 +3,20 @@
 use super::failure::CommandFailure;
 use super::freeze::Contents;
 use crate::action::Frozen;
+use crate::expr::manifests;
 use crate::ids::{Period, StepId};
 use crate::ports::{Exit, Line, ProcessSpec, Processes, Script, Stream};
 use std::error::Error;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Time for one of them: rendering takes seconds, and a program that waits for input waits for ever.
 const LIMIT: Duration = Duration::from_secs(300);
+/// Longest line of one.
+const LONGEST_LINE: usize = 60 * 1024;
 /// Most bytes that are kept of one.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
@@ -28,9 +32,10 @@ pub async fn printed(processes: &dyn Processes, folder: &Path, commands: Vec<(St
             continue;
         }
         match output(processes, folder, &command).await {
-            Ok(text) => {
-                contents.insert(name, text.into_bytes());
-            }
+            Ok(text) => match manifests(&text, &name) {
+                Ok(_) => drop(contents.insert(name, text.into_bytes())),
+                Err(error) => problems.push(format!("{step}: {error}")),
+            },
             Err(why) => problems.push(format!("{step}: `{}` {why}", command.title())),
         }
     }
@@ -47,9 +52,15 @@ async fn output(processes: &dyn Processes, folder: &Path, command: &Script) -> R
     let spec = ProcessSpec { program, args, directory: Some(folder.to_owned()), ..ProcessSpec::default() };
     let text = Arc::new(Mutex::new(String::new()));
     let kept = Arc::clone(&text);
+    let is_too_long = Arc::new(AtomicBool::new(false));
+    let too_long = Arc::clone(&is_too_long);
     // What the exit holds is cut at its beginning.
     let keep = move |line: Line| {
         let mut text = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // A longer line is told in pieces that cannot be put together again.
+        if line.text.len() >= LONGEST_LINE {
+            too_long.store(true, Ordering::Relaxed);
+        }
         if line.stream == Stream::Out && text.len() <= MOST_BYTES {
             text.push_str(&line.text);
             text.push('\n');
@@ -67,6 +78,9 @@ async fn output(processes: &dyn Processes, folder: &Path, command: &Script) -> R
     };
     let exit = ended.map_err(|error| format!("failed: {}", error.source().map_or_else(|| error.to_string(), ToString::to_string)))?;
     let text = std::mem::take(&mut *text.lock().unwrap_or_else(PoisonError::into_inner));
+    if exit.is_success() && is_too_long.load(Ordering::Relaxed) {
+        return Err("printed a line of more than 60 KiB: let it print YAML with shorter ones".to_owned());
+    }
     match exit {
         exit if exit.is_success() && text.len() <= MOST_BYTES => Ok(text),
         exit if exit.is_success() => Err(format!("printed more than {} MiB", MOST_BYTES / 1024 / 1024)),
@@ -99,14 +113,26 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_is_printed_is_kept_also_what_is_long() {
-        let long = "head -c 3000000 /dev/zero | tr '\\0' x | fold -w 100";
-        let kept = run(&[json!(["echo", "a: 1"]), json!(long), json!(["echo", "a: 1"])]).await.unwrap();
-        assert_eq!(kept, [("$ echo 'a: 1'".to_owned(), 5), (format!("$ {long}"), 3_030_000)]);
+        let long = "echo '{apiVersion: v1, kind: A}'; echo ---; echo 'apiVersion: v1'; echo 'kind: B'; echo 'data: |'; head -c 3000000 /dev/zero | tr '\\0' x | fold -w 100 | sed 's/^/  /'";
+        let kept =
+            run(&[json!(["echo", "{apiVersion: v1, kind: C}"]), json!(long), json!(["echo", "{apiVersion: v1, kind: C}"])]).await.unwrap();
+        assert_eq!(
+            kept.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            [&format!("$ {long}"), "$ echo '{apiVersion: v1, kind: C}'"]
+        );
+        assert!(kept[0].1 > 3_090_000, "{}", kept[0].1);
     }
 
     #[tokio::test]
     async fn every_program_that_fails_is_told() {
-        let told = run(&[json!("echo no such chart >&2; exit 3"), json!(["/no/such/program"]), json!("echo fine")]).await.unwrap_err();
-        insta::assert_snapshot!(told, @"error: programs that should print manifests failed, so nothing was begun   because deploy: `echo no such chart >&2; exit 3` ended with exit code 3: no such chart   because deploy: `/no/such/program` failed: No such file or directory (os error 2)   next: they run in the plan's folder, /");
+        let told = run(&[
+            json!("echo no such chart >&2; exit 3"),
+            json!(["/no/such/program"]),
+            json!("echo 'a: ['"),
+            json!("head -c 70000 /dev/zero | tr '\\0' x"),
+        ])
+        .await
+        .unwrap_err();
+        insta::assert_snapshot!(told, @r"error: programs that should print manifests failed, so nothing was begun   because deploy: `echo no such chart >&2; exit 3` ended with exit code 3: no such chart   because deploy: `/no/such/program` failed: No such file or directory (os error 2)   because deploy: $ echo 'a: [':1:4: unclosed bracket '['   because deploy: `head -c 70000 /dev/zero | tr '\0' x` printed a line of more than 60 KiB: let it print YAML with shorter ones   next: they run in the plan's folder, /");
     }
 }

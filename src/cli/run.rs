@@ -33,6 +33,15 @@ impl Draft {
     pub(super) fn identity(&self) -> Identity {
         Identity { plan: self.opened.plan.name.clone(), environment: self.bound.environment.clone() }
     }
+
+    /// Runs the programs whose output its steps read as manifests.
+    ///
+    /// # Errors
+    /// When one fails.
+    pub(super) async fn print(&mut self, context: &Context) -> Result<(), CommandFailure> {
+        self.files.extend(self.opened.printed(context, &self.bound).await?);
+        Ok(())
+    }
 }
 
 /// Runs a plan.
@@ -45,6 +54,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     if let Some(exit) = again::told(context, arguments.run_id.as_ref(), &draft)? {
         return Ok(exit);
     }
+    runtime.block_on(draft.print(context))?;
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
     }
@@ -77,8 +87,7 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
     open::tell_warnings(context, &opened.plan);
     let mut bound = opened.bound(context, choice).await?;
     let reaches = reach(context, &opened.plan, &mut bound).await?;
-    let mut files = opened.files(context, &bound).await?;
-    files.extend(opened.printed(context, &bound).await?);
+    let files = opened.files(context, &bound).await?;
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
     Ok(Draft { opened, bound, files, graph, reaches })

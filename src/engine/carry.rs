@@ -81,7 +81,8 @@ impl Driver {
 
     fn start(&mut self, step: StepId, attempt: u32, now: Moment) -> Result<(), EngineError> {
         let Some(role) = self.ledger.core.summary(&step).map(|summary| summary.role) else { return Ok(()) };
-        if attempt == 1 {
+        // An attempt that never got as far as its parameters has said nothing about the condition.
+        if self.ledger.core.step(&step).is_none_or(|state| state.params.is_none()) {
             match self.program.holds(&step, &self.outputs) {
                 Ok(true) => {}
                 Ok(false) => return self.ledger.record(What::StepSkipped { step, reason: SkipReason::Condition }),

@@ -1,4 +1,4 @@
-//! PostgreSQL servers: one question, in a session that may only read. It knows no types, all values are text.
+//! PostgreSQL servers: one question, in a transaction that only reads. It knows no types, all values are text.
 
 use super::tls::trusting;
 use crate::ids::Period;
@@ -10,7 +10,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Most rows that are kept of an answer.
+/// Most rows of an answer.
 const MOST_ROWS: usize = 1000;
 
 /// A question. Its password is never logged.
@@ -32,7 +32,7 @@ pub struct SqlQuestion {
     pub limit: Duration,
 }
 
-/// The rows of an answer, the first thousand.
+/// The rows of an answer, a thousand at most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SqlAnswer {
     /// The columns' names.
@@ -83,8 +83,10 @@ async fn ask(question: &SqlQuestion) -> Result<SqlAnswer, String> {
         (client, connection.map(drop).boxed())
     };
     let asking = async {
+        // A probe only looks. After the first query of a transaction it can no longer be made one that writes.
+        client.simple_query("begin read only; select 1").await.map_err(|error| told(&error))?;
         let messages = client.simple_query(&question.query).await.map_err(|error| told(&error))?;
-        Ok(read(&messages))
+        read(&messages)
     };
     tokio::select! {
         biased;
@@ -99,15 +101,13 @@ fn config(question: &SqlQuestion) -> Result<Config, String> {
     let mut config = Config::new();
     config.host(host).port(port).dbname(&question.database).user(&question.user).application_name("bowline");
     config.ssl_mode(if question.tls { SslMode::Require } else { SslMode::Disable });
-    // A probe only looks: the server itself refuses anything else.
-    config.options("-c default_transaction_read_only=on");
     if let Some(password) = &question.password {
         config.password(password);
     }
     Ok(config)
 }
 
-fn read(messages: &[SimpleQueryMessage]) -> SqlAnswer {
+fn read(messages: &[SimpleQueryMessage]) -> Result<SqlAnswer, String> {
     let mut answer = SqlAnswer::default();
     for message in messages {
         match message {
@@ -115,13 +115,17 @@ fn read(messages: &[SimpleQueryMessage]) -> SqlAnswer {
                 // Of several questions in one the last answer counts.
                 answer = SqlAnswer { columns: columns.iter().map(|column| column.name().to_owned()).collect(), rows: Vec::new() };
             }
-            SimpleQueryMessage::Row(row) if answer.rows.len() < MOST_ROWS => {
+            // Half of an answer could be as expected where the whole is not.
+            SimpleQueryMessage::Row(_) if answer.rows.len() == MOST_ROWS => {
+                return Err(format!("the answer has more than {MOST_ROWS} rows: ask for fewer, or count them there"));
+            }
+            SimpleQueryMessage::Row(row) => {
                 answer.rows.push((0..row.len()).map(|place| row.get(place).map(str::to_owned)).collect());
             }
             _ => {}
         }
     }
-    answer
+    Ok(answer)
 }
 
 /// The server's own words where there are some, else the innermost cause.

@@ -41,7 +41,7 @@ pub enum Probe {
     Dns(DnsProbe),
     /// A TLS handshake: the certificate is good, and for long enough.
     Tls(TlsProbe),
-    /// A query to a PostgreSQL, in a session that may only read.
+    /// A query to a PostgreSQL, in a transaction that only reads.
     Postgres(Box<PostgresProbe>),
     /// A program on this machine, which only looks.
     Command(CommandProbe),

@@ -1,4 +1,4 @@
-//! The question put to a PostgreSQL in SQL. It must only read, and is told to the server as a session that can do nothing else.
+//! The question put to a PostgreSQL in SQL. It must only read, and is asked in a transaction that only reads.
 
 use super::expect::ConditionExpect;
 use super::tcp::authority;
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// A query to a PostgreSQL, in a session that may only read, and what is expected of its rows.
+/// A query to a PostgreSQL, in a transaction that only reads, and what is expected of its rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PostgresProbe {

@@ -297,9 +297,9 @@ fn next(story: &Story) -> Vec<Next> {
     if ending.is_none_or(|ending| !ending.closed) {
         // Going back asks nothing: a step in doubt is taken back as one that was done.
         let doubtful = story.doubtful().filter(|_| !story.goes_back());
-        let settle: String = doubtful.map(|step| format!(" --settle {}=done|not-done", step.id)).collect();
+        let settle: String = doubtful.map(|step| format!(" --settle {}=done", step.id)).collect();
         let resume = match ending.map(|ending| ending.outcome) {
-            _ if !settle.is_empty() => "goes on, once you have looked and say what happened",
+            _ if !settle.is_empty() => "goes on, once you have looked and found that it was done; `=not-done` when it was not",
             Some(Outcome::Stuck) => "tries again to take back what is left",
             _ if story.goes_back() => "goes on taking back what was done",
             _ => "goes on where it stopped",

@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// Time for a side to be ready for traffic.
 const FIT_WITHIN: Duration = Duration::from_secs(60);
+/// Time until no answer comes from the other side any more, after traffic was switched back.
+const LEFT_WITHIN: Duration = Duration::from_secs(10);
 /// The same on the way back, where every second counts and the engine tries again.
 const FIT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
 
@@ -210,12 +212,21 @@ impl SwitchIngress {
             return Err(ActionError::transient(format!("{} was switched back, but {why}", change.at)));
         }
         if let Some(verify) = &params.verify {
-            let asked = plan::question(params, verify, &live, plan::authority(&place, &live).await?)?.of_any_side();
+            let asked = plan::question(params, verify, &live, plan::authority(&place, &live).await?)?;
+            let tells_sides_apart = verify.expect.is_some();
+            // A controller may lag behind what the Ingress says; what it still leads to must not be taken away yet.
+            if tells_sides_apart {
+                cx.read.doing(format!("asking {} until the other side has left", asked.url));
+                asked.ask_until_left(self.http.as_ref(), self.clock.as_ref(), LEFT_WITHIN).await;
+            }
             asked
+                .of_any_side()
                 .ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text))
                 .await
                 .map_err(|error| ActionError::transient(format!("{} was switched back, but {error}", change.at)))?;
         }
+        cx.read.doing("letting requests on the other side come to their end");
+        self.clock.sleep(params.drain()).await;
         Ok(mark)
     }
 }

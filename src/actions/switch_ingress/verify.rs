@@ -89,6 +89,24 @@ impl Question {
         }
     }
 
+    /// Asks until so many answers in a row are no answers of the side that the question means; gives up in silence after `limit`, since an
+    /// expectation that both sides meet tells nothing.
+    pub(super) async fn ask_until_left(&self, http: &dyn Http, clock: &dyn Clock, limit: Duration) {
+        let asking = async {
+            let mut row = 0;
+            while row < self.times {
+                row = if self.ask_once(http).await.is_err() { row + 1 } else { 0 };
+                if row == 0 {
+                    clock.sleep(PAUSE).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = asking => {}
+            () = clock.sleep(limit) => {}
+        }
+    }
+
     async fn ask_once(&self, http: &dyn Http) -> Result<(), String> {
         let headers = self.host.iter().map(|host| ("Host".to_owned(), host.clone())).collect();
         let request =
@@ -107,6 +125,7 @@ mod tests {
     use futures::future::{BoxFuture, FutureExt};
     use serde_json::Value;
     use std::sync::Mutex;
+    use std::time::Duration;
 
     fn answer(status: u16, body: &Value) -> HttpResponse {
         HttpResponse {
@@ -140,6 +159,16 @@ mod tests {
         question().ask(&http, &SystemClock, |text| told.push(text)).await.unwrap();
         assert_eq!(told, ["http://10.0.0.1/health: expected status 2xx or 3xx, got 503 (null)"]);
         assert_eq!(*http.0.lock().unwrap(), [500]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_is_left_when_others_answer_so_many_times_in_a_row() {
+        let http = Scripted(Mutex::new(vec![200, 500, 500, 200, 500, 500, 500, 404]));
+        question().ask_until_left(&http, &SystemClock, Duration::from_secs(5)).await;
+        assert_eq!(*http.0.lock().unwrap(), [404]);
+        let begun = tokio::time::Instant::now();
+        question().ask_until_left(&Scripted(Mutex::new(vec![200])), &SystemClock, Duration::from_secs(5)).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(5), "what both sides answer alike is not waited for for ever");
     }
 
     #[tokio::test(start_paused = true)]

@@ -141,6 +141,10 @@ fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, st
     let folder = StateFolder::open(folder, outside, None)?;
     let Draft { opened, bound, .. } = &draft;
     let identity = Identity { plan: opened.plan.name.clone(), environment: bound.environment.clone() };
+    if let Some(id) = arguments.run_id.as_ref().filter(|id| folder.run(id).is_ok()) {
+        let failure = CommandFailure::new(Exit::Refused, format!("there is a run {id} in this state folder already"));
+        return Err(failure.hint("a simulated run is not told again: give it another `--run-id`, or none"));
+    }
     let held = folder.open_run_as(&identity, arguments.run_id.clone())?;
     let place = lock::place(&opened.plan, bound, draft.reaches, arguments.lock);
     // Nobody who looks at this run later may look for its lock in a real cluster.

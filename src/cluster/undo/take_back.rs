@@ -78,6 +78,13 @@ async fn attempt(cluster: &Cluster, managers: &Managers, change: &Change) -> Res
             }
         }
         (Some(_), Some(live)) if live.uid() != change.after.uid() => Ok(replaced(change, live)),
+        // Our own deletion, whose end an earlier attempt did not see.
+        (Some(before), Some(live)) if live.is_terminating() && sealed(change, &change.after) => {
+            match wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
+                true => anew(cluster, managers, change, before).await,
+                false => Ok(TakenBack::Residue(format!("{} is deleted but not gone after {}s", change.at, GONE_WITHIN.as_secs()))),
+            }
+        }
         (Some(before), Some(live)) if live.is_terminating() => {
             wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await?;
             let note =

@@ -130,8 +130,6 @@ impl Core {
             out.commands.push(Command::Record(What::StepSkipped { step: self.id(step), reason }));
         }
         self.watch_deadlines(out, now);
-        let over = self.undo_deadlines.iter().take_while(|(at, _)| *at <= now);
-        out.commands.extend(over.map(|(_, step)| Command::StopUndo { step: self.id(*step) }));
         let mut room = self.limits.room();
         let places = self.start_undo(out, now, &mut room);
         self.start_due(out, now, places, &mut room);
@@ -164,6 +162,9 @@ impl Core {
     }
 
     fn watch_deadlines(&self, out: &mut Decision, now: Moment) {
+        // What is taken back alone holds up a halt, too, until it ends.
+        let over = self.undo_deadlines.iter().take_while(|(at, _)| *at <= now);
+        out.commands.extend(over.map(|(_, step)| Command::StopUndo { step: self.id(*step) }));
         for (_, step) in self.deadlines.iter().take_while(|(at, _)| *at <= now) {
             let state = &self.steps[*step];
             out.commands.push(match (self.graph.steps[*step].role, state.until) {

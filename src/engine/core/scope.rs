@@ -58,8 +58,10 @@ impl Core {
     /// True for the steps that a rollback of this scope takes back: those it names, and those that were under way elsewhere.
     pub(super) fn members(&self, scope: &Scope) -> Vec<bool> {
         let unfinished = |step: Index| {
-            let status = self.steps[step].status;
-            status.is_under_way() || matches!(status, Status::Failed | Status::Cancelled)
+            let state = &self.steps[step];
+            // One that was cut off waits to be begun again, with what it did standing.
+            let is_cut_off = state.status == Status::Ready && state.may_have_effects();
+            is_cut_off || state.status.is_under_way() || matches!(state.status, Status::Failed | Status::Cancelled)
         };
         let named = match scope {
             Scope::Everything => return vec![true; self.steps.len()],

@@ -117,7 +117,7 @@ fn halted_in_doubt(before: &[What]) -> String {
 #[test]
 fn only_who_goes_on_is_asked_what_became_of_a_step_in_doubt() {
     insta::assert_snapshot!(halted_in_doubt(&[]), @"
-    bowline resume 20261121-120300-7f3a --settle database=done|not-done: goes on, once you have looked and say what happened
+    bowline resume 20261121-120300-7f3a --settle database=done: goes on, once you have looked and found that it was done; `=not-done` when it was not
     bowline rollback 20261121-120300-7f3a: takes back what was done
     bowline abandon 20261121-120300-7f3a: closes it as it is
     ");

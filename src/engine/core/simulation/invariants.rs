@@ -82,6 +82,7 @@ pub(super) fn hold_at_the_end(runner: &Runner<'_>) -> Result<(), String> {
             Some(Outcome::Succeeded) => (live > 0).then_some("did not end well and left something"),
             Some(Outcome::RolledBack) if state.in_scope => (live > 0).then_some("is taken back, but left something"),
             Some(Outcome::RolledBack) if state.status == Status::Succeeded => (!whole).then_some("is outside the guard and lost something"),
+            Some(Outcome::RolledBack) => (live > 0).then_some("never ended, was not taken back, and left something"),
             // What is left belongs to a step that says so.
             _ => (live > 0 && state.undo == Undo::Done && state.in_scope).then_some("is called taken back and left something"),
         };
