@@ -5,6 +5,7 @@ mod group;
 mod orphans;
 mod table;
 
+use super::{Host, SystemHost};
 use crate::ids::RunId;
 pub(crate) use capture::Capture;
 use futures::future::{BoxFuture, FutureExt};
@@ -104,6 +105,10 @@ pub const RUN_VARIABLE: &str = "BOWLINE_RUN";
 /// In the environment of every program that a step starts: the step.
 pub const STEP_VARIABLE: &str = "BOWLINE_STEP";
 
+/// In the environment of every program that bowline starts: the bowline that started it, as `PID:START`. A run's id may be another's,
+/// too, in another state folder; as long as its own bowline lives a program is nobody's orphan.
+const RUNNER_VARIABLE: &str = "BOWLINE_RUNNER";
+
 /// A program that outlived the process which started it, with all that it started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
@@ -154,7 +159,7 @@ impl Processes for SystemProcesses {
     }
 
     fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<Orphan>> {
-        orphans::end(format!("{RUN_VARIABLE}={run}"), STEP_VARIABLE.to_owned()).boxed()
+        orphans::end(format!("{RUN_VARIABLE}={run}"), STEP_VARIABLE.to_owned(), RUNNER_VARIABLE).boxed()
     }
 }
 
@@ -212,6 +217,9 @@ fn check_directory(spec: &ProcessSpec) -> io::Result<()> {
 
 fn command(spec: &ProcessSpec) -> Command {
     let mut command = Command::new(&spec.program);
+    if let Ok(facts) = SystemHost.this_process() {
+        command.env(RUNNER_VARIABLE, format!("{}:{}", facts.pid, facts.started));
+    }
     command
         .args(&spec.args)
         .envs(&spec.environment)

@@ -3,6 +3,7 @@
 use super::Orphan;
 use super::group::end_by_id;
 use super::table::{self, Entry};
+use crate::ports::{Host, SystemHost};
 use futures::future::join_all;
 use nix::unistd::{Pid, getpgrp};
 use std::collections::{BTreeMap, HashMap};
@@ -11,12 +12,12 @@ use std::collections::{BTreeMap, HashMap};
 const LOOKS: u32 = 5;
 
 /// Ends every group in which somebody has `mark` (`NAME=value`) in its environment; each is called by the value of its variable `label`.
-/// A daemon that has a session of its own was meant to stay. Where there is no `/proc` none is found.
-pub(super) async fn end(mark: String, label: String) -> Vec<Orphan> {
+/// Whoever's variable `runner` names a process that lives is looked after. A daemon that has a session of its own was meant to stay. Where there is no `/proc` none is found.
+pub(super) async fn end(mark: String, label: String, runner: &'static str) -> Vec<Orphan> {
     let mut orphans = BTreeMap::new();
     for _ in 0..LOOKS {
         let (mark, label) = (mark.clone(), label.clone());
-        let found = tokio::task::spawn_blocking(move || find(&mark, &label)).await.unwrap_or_default();
+        let found = tokio::task::spawn_blocking(move || find(&mark, &label, runner)).await.unwrap_or_default();
         if found.is_empty() {
             break;
         }
@@ -37,19 +38,27 @@ async fn end_group(group: i32) -> bool {
     group != getpgrp() && end_by_id(group).await
 }
 
-fn find(mark: &str, label: &str) -> BTreeMap<i32, String> {
+fn find(mark: &str, label: &str, runner: &str) -> BTreeMap<i32, String> {
     let everybody = table::living().unwrap_or_default();
-    let marked: HashMap<i32, String> = everybody.iter().filter_map(|entry| Some((entry.pid, label_of(entry.pid, mark, label)?))).collect();
+    let marked: HashMap<i32, String> =
+        everybody.iter().filter_map(|entry| Some((entry.pid, label_of(entry.pid, mark, label, runner)?))).collect();
     let is_orphan = |entry: &&Entry| is_orphan(entry, |pid| marked.contains_key(&pid));
     everybody.iter().filter(is_orphan).map(|entry| (entry.group, marked[&entry.pid].clone())).collect()
 }
 
-/// The value of the variable `label`, if the process has the mark.
-fn label_of(pid: i32, mark: &str, label: &str) -> Option<String> {
+/// The value of the variable `label`, if the process has the mark and nobody looks after it.
+fn label_of(pid: i32, mark: &str, label: &str, runner: &str) -> Option<String> {
     let variables = table::environment(pid);
     variables.iter().any(|variable| variable == mark).then_some(())?;
-    let value = variables.iter().find_map(|variable| variable.strip_prefix(label)?.strip_prefix('='));
-    Some(value.unwrap_or_default().to_owned())
+    let value = |name: &str| variables.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix('='));
+    let is_looked_after = value(runner).is_some_and(lives);
+    (!is_looked_after).then(|| value(label).unwrap_or_default().to_owned())
+}
+
+/// True when the process that is meant by `PID:START` lives.
+fn lives(runner: &str) -> bool {
+    let parts = runner.split_once(':').and_then(|(pid, start)| Some((pid.parse::<u32>().ok()?, start.parse::<u64>().ok()?)));
+    parts.is_some_and(|(pid, start)| SystemHost.started(pid) == Some(start))
 }
 
 /// A session of its own is how a program takes leave of whoever started it: then its leader has the mark, or is gone and has left its group.

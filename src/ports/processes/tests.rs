@@ -202,6 +202,21 @@ async fn an_orphan_is_ended_although_nobody_asks_for_its_end() {
 }
 
 #[tokio::test]
+async fn a_program_whose_runner_lives_is_nobodys_orphan() {
+    use crate::ports::{Host, SystemHost};
+    let facts = SystemHost.this_process().unwrap();
+    let mark =
+        |start: u64| format!("set -m; env $MARK BOWLINE_RUNNER={}:{start} sh -c 'echo $$; sleep 600 & wait' & exec sleep 600", facts.pid);
+    let (ours, stale) = (run_id("20261121-120300-aa03"), run_id("20261121-120300-aa04"));
+    let looked_after = Stranger::new(&mark(facts.started), ours.as_str());
+    let orphan = Stranger::new(&mark(facts.started + 1), stale.as_str());
+    assert_eq!(SystemProcesses.end_orphans(&ours).await, []);
+    assert!(lives(&looked_after.words[0]), "another run of that id, in another state folder, was ended");
+    assert_eq!(SystemProcesses.end_orphans(&stale).await.len(), 1);
+    assert!(!lives(&orphan.words[0]), "a pid that is used again is not the runner");
+}
+
+#[tokio::test]
 async fn what_took_a_session_of_its_own_is_left_alone_with_all_that_it_started() {
     // A terminal that a step opened, and a program in it that has a group of its own.
     let script = "env $MARK setsid bash -c 'set -m; sleep 600 & echo $$ $!; wait'; true";
