@@ -17,6 +17,7 @@ pub mod job;
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
 mod naming;
+#[cfg(feature = "kubernetes")]
 mod object_condition;
 #[cfg(feature = "kubernetes")]
 pub mod patch;

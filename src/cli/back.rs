@@ -56,6 +56,10 @@ impl Back {
             // Taking it in hand is refused, in better words.
             return Ok(spared);
         }
+        if let Some(step) = self.step.as_ref().filter(|_| steps.iter().all(|step| staying.contains_key(*step))) {
+            let failure = CommandFailure::new(Exit::Refused, format!("`{step}` of run {run} left nothing that can be taken back"));
+            return Err(failure.hint(format!("`bowline rollback {run}` takes back everything")));
+        }
         let told = told(&core, run, &steps, &staying, &spared);
         print::notices(&told, context.streams.width);
         if is_over || context.streams.can_ask {
@@ -69,6 +73,10 @@ impl Back {
         let Some(step) = &self.step else { return Ok(Scope::Everything) };
         if core.summary(step).is_none() {
             return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
+        }
+        if let (Some(outcome), false) = (core.closed(), core.may_go_back_to(step)) {
+            let failure = CommandFailure::new(Exit::Refused, format!("run {run} is closed: {}", RunState::Closed(outcome)));
+            return Err(failure.hint(format!("`bowline show {run}` tells what it did, and what was taken back")));
         }
         if !core.may_go_back_to(step) {
             let failure = CommandFailure::new(Exit::Refused, format!("run {run} goes back already, and further than to `{step}`"));

@@ -217,7 +217,7 @@ impl Context {
     }
 }
 
-fn key() -> Option<String> {
+pub(super) fn key() -> Option<String> {
     env::var("BOWLINE_KEY").ok().filter(|key| !key.is_empty())
 }
 

@@ -100,7 +100,11 @@ impl Pen {
 fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize) {
     print::line(&match changing {
         0 => format!("{title} would change nothing"),
-        _ => format!("{title} would change something in {} of {}", changing, words::count(seen.len(), "step", "steps")),
+        _ => format!(
+            "{title} would change something in {} of {}",
+            changing,
+            words::count(seen.iter().filter(|seen| !matches!(seen.sight, Sight::Savepoint)).count(), "step", "steps")
+        ),
     });
     for seen in seen {
         let head = format!("{}  {}", pen.name.apply_to(&seen.step), pen.dim.apply_to(&seen.kind));

@@ -67,6 +67,12 @@ impl Source {
             let stars: String = self.text[range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
             text.replace_range(range.clone(), &stars);
         }
+        // A plan may be anybody's: what it holds must not steer the terminal of whoever checks it.
+        let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        if text.contains(steers) {
+            let plain = |c: char| if steers(c) { "?".repeat(c.len_utf8()) } else { c.to_string() };
+            text = text.chars().map(plain).collect();
+        }
         Arc::new(NamedSource::new(&self.name, text))
     }
 }

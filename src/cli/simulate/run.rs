@@ -4,7 +4,7 @@ use super::Stage;
 use super::failing::{Failing, Fails};
 use crate::action::Registry;
 use crate::cli::arguments::{PlanChoice, Preview, Run};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, key};
 use crate::cli::drive::{Journey, drive};
 use crate::cli::exit::Exit;
 use crate::cli::failure::CommandFailure;
@@ -138,7 +138,7 @@ fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, st
     draft.graph.halts_on_failure = arguments.no_rollback;
     // What seals the journal must not follow from a seed.
     let outside = Outside { random: Arc::new(SystemRandom::default()), ..Outside::from(&context.ports) };
-    let folder = StateFolder::open(folder, outside, None)?;
+    let folder = StateFolder::open(folder, outside, key())?;
     let Draft { opened, bound, .. } = &draft;
     let identity = Identity { plan: opened.plan.name.clone(), environment: bound.environment.clone() };
     if let Some(id) = arguments.run_id.as_ref().filter(|id| folder.run(id).is_ok()) {
