@@ -137,7 +137,7 @@ fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -
         Scope::Step(step) => format!("`{step}` and what needed it"),
     };
     // A whole number of seconds: the budget is a limit, not a measurement.
-    let budget = crate::ids::Period(Duration::from_secs(budget.as_secs()));
+    let budget = crate::ids::Period(Duration::from_secs(u64::try_from(budget.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)));
     let reason = words::plain(&cause.reason);
     match &cause.step {
         Some(step) => format!("rolling back {scope}, within {budget}, because {step} failed: {reason}"),

@@ -64,8 +64,8 @@ fn a_file_over_32_mib_is_refused_by_its_size() {
     let (ended, took, memory) = validated(&bench);
     ended.assert_code(2).assert_says("plan::too-large").assert_says("33554433 bytes");
     assert!(took < WITHIN, "{took:?}");
-    // Whoever read it would need 32 MiB for that alone.
-    assert!(memory.is_none_or(|memory| memory < 28 * 1024), "{memory:?} KiB");
+    // A program that was built for tests needs 29 MiB for itself; whoever read the file would need 32 more.
+    assert!(memory.is_none_or(|memory| memory < 48 * 1024), "{memory:?} KiB");
 }
 
 #[test]
