@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Why the object must stay; none when nothing would be lost with it.
 ///
 /// # Errors
-/// When that cannot be found out: then it must stay, too, for now.
+/// When that cannot be found out: then it must stay, too.
 pub async fn inhabited(cluster: &Cluster, at: &Address, live: &Object) -> Result<Option<String>, ApiError> {
     match at.kind.kind.as_str() {
         "Namespace" if at.kind.group().is_empty() => namespace(cluster, &at.name).await,
