@@ -1,5 +1,6 @@
 //! The lock that keeps other machines out of what a plan writes: a Lease where the plan reaches a cluster, else the state folder alone.
 
+mod blocked;
 #[cfg(feature = "kubernetes")]
 mod failure;
 #[cfg(feature = "kubernetes")]
@@ -9,12 +10,13 @@ mod way;
 #[cfg(not(feature = "kubernetes"))]
 mod without;
 
+pub(super) use blocked::Blocked;
 #[cfg(feature = "kubernetes")]
 pub(super) use lease::{Ask, Kept, place, rest, take};
 #[cfg(feature = "kubernetes")]
-pub(super) use way::{Blocked, Way, clear_way, free_without_run, holder, release};
+pub(super) use way::{Way, clear_way, free_without_run, holder, release};
 #[cfg(not(feature = "kubernetes"))]
-pub(super) use without::{Ask, Blocked, Kept, Way, clear_way, free_without_run, holder, place, release, rest, take};
+pub(super) use without::{Ask, Kept, Way, clear_way, free_without_run, holder, place, release, rest, take};
 
 use crate::engine::Permit;
 use crate::ports::Gate;

@@ -1,5 +1,6 @@
 //! Whether the Lease of a run that nobody seems to work on can be taken over, and how it is freed without the run. It takes none.
 
+use super::blocked::Blocked;
 use super::failure::{at_work, cannot_lock, taken_by};
 use super::lease::{address, cluster};
 use crate::cli::context::Context;
@@ -11,24 +12,6 @@ use crate::cluster::{Address, Cluster, Object};
 use crate::ids::RunId;
 use crate::journal::{FrozenLock, RunState, StateFolder};
 use std::fmt;
-
-/// Why a Lease cannot be taken over.
-#[derive(Debug)]
-pub enum Blocked {
-    /// Another run holds it.
-    ByOther(CommandFailure),
-    /// Somebody works on this run.
-    Alive(CommandFailure),
-    /// It cannot be told.
-    Unknown(CommandFailure),
-}
-
-impl From<Blocked> for CommandFailure {
-    fn from(blocked: Blocked) -> Self {
-        let (Blocked::ByOther(failure) | Blocked::Alive(failure) | Blocked::Unknown(failure)) = blocked;
-        failure
-    }
-}
 
 /// What was found of a Lease that this process may take.
 pub struct Way {

@@ -1,5 +1,6 @@
 //! Without Kubernetes the state folder alone keeps a run: there is nothing to take and nothing to give up.
 
+use super::blocked::Blocked;
 use crate::cli::arguments::LockChoice;
 use crate::cli::context::Context;
 use crate::cli::failure::CommandFailure;
@@ -32,24 +33,6 @@ pub struct Way {
     pub found: Option<Infallible>,
     /// Nobody vouches.
     pub is_vouched: bool,
-}
-
-/// Why a Lease cannot be taken over.
-#[derive(Debug)]
-pub enum Blocked {
-    /// Another run holds it.
-    ByOther(CommandFailure),
-    /// Somebody works on this run.
-    Alive(CommandFailure),
-    /// It cannot be told.
-    Unknown(CommandFailure),
-}
-
-impl From<Blocked> for CommandFailure {
-    fn from(blocked: Blocked) -> Self {
-        let (Blocked::ByOther(failure) | Blocked::Alive(failure) | Blocked::Unknown(failure)) = blocked;
-        failure
-    }
 }
 
 fn cannot() -> CommandFailure {
