@@ -4,10 +4,11 @@ use super::gate::Gate;
 use super::gated::Gated;
 use super::logged::Logged;
 use super::loopback::{Loopback, SystemLoopback};
+use super::transport::transport;
 use futures::future::{BoxFuture, FutureExt};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
-use kube::client::{Body, ClientBuilder, DynBody};
+use kube::client::{Body, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig as KubeconfigFile, KubeconfigError};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -186,8 +187,7 @@ fn connect_with(mut config: kube::Config, context: String, gate: Gate) -> Result
     // The server's audit log names it.
     config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("bowline/", env!("CARGO_PKG_VERSION")))));
     let (namespace, server) = (config.default_namespace.clone(), config.cluster_url.to_string());
-    let builder = ClientBuilder::try_from(config)
-        .map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;
+    let builder = transport(config).map_err(|error| KubernetesError::because(format!("the context `{context}` cannot be used"), error))?;
     let limited = tower::layer::layer_fn(|inner| TimeLimit { inner, limit: REQUEST_TIMEOUT });
     // Waiting at the gate is no time of the request.
     let gated = tower::layer::layer_fn(move |inner| Gated { inner, gate: gate.clone() });

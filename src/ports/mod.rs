@@ -22,6 +22,8 @@ mod scratch;
 mod script;
 mod tcp;
 mod tls;
+#[cfg(feature = "kubernetes")]
+mod transport;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 #[cfg(feature = "kubernetes")]
