@@ -153,8 +153,9 @@ async fn nobody_is_left_when_nobody_waits_any_more() {
     }
 }
 
-fn run_id(text: &str) -> crate::ids::RunId {
-    crate::ids::RunId::new(text).unwrap()
+/// A run of this test process: another one on this machine may be at the same test.
+fn run_id(name: &str) -> crate::ids::RunId {
+    crate::ids::RunId::new(&format!("{name}-{}", std::process::id())).unwrap()
 }
 
 /// A shell that has no mark itself; its program has those of a run.
@@ -192,13 +193,14 @@ async fn an_orphan_is_ended_although_nobody_asks_for_its_end() {
     // The shell becomes a program that never asks how its child ended, as process 1 of many containers.
     // The program itself says who it is: before it is one, it has no mark.
     let script = "set -m; env $MARK BOWLINE_STEP=busy sh -c 'echo $$; sleep 600 & wait' & exec sleep 600";
-    let stranger = Stranger::new(script, "20261121-120300-aa01");
+    let run = run_id("unasked");
+    let stranger = Stranger::new(script, run.as_str());
     let begun = Instant::now();
-    let ended = SystemProcesses.end_orphans(&run_id("20261121-120300-aa01")).await;
+    let ended = SystemProcesses.end_orphans(&run).await;
     let group = stranger.words[0].parse().unwrap();
     assert_eq!(ended, [super::Orphan { step: "busy".into(), group, ended: true }]);
     assert!(!lives(&stranger.words[0]) && begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
-    assert_eq!(SystemProcesses.end_orphans(&run_id("20261121-120300-aa01")).await, [], "there is nobody left");
+    assert_eq!(SystemProcesses.end_orphans(&run).await, [], "there is nobody left");
 }
 
 #[tokio::test]
@@ -207,7 +209,7 @@ async fn a_program_whose_runner_lives_is_nobodys_orphan() {
     let facts = SystemHost.this_process().unwrap();
     let mark =
         |start: u64| format!("set -m; env $MARK BOWLINE_RUNNER={}:{start} sh -c 'echo $$; sleep 600 & wait' & exec sleep 600", facts.pid);
-    let (ours, stale) = (run_id("20261121-120300-aa03"), run_id("20261121-120300-aa04"));
+    let (ours, stale) = (run_id("ours"), run_id("stale"));
     let looked_after = Stranger::new(&mark(facts.started), ours.as_str());
     let orphan = Stranger::new(&mark(facts.started + 1), stale.as_str());
     assert_eq!(SystemProcesses.end_orphans(&ours).await, []);
@@ -220,8 +222,9 @@ async fn a_program_whose_runner_lives_is_nobodys_orphan() {
 async fn what_took_a_session_of_its_own_is_left_alone_with_all_that_it_started() {
     // A terminal that a step opened, and a program in it that has a group of its own.
     let script = "env $MARK setsid bash -c 'set -m; sleep 600 & echo $$ $!; wait'; true";
-    let stranger = Stranger::new(script, "20261121-120300-aa02");
-    assert_eq!(SystemProcesses.end_orphans(&run_id("20261121-120300-aa02")).await, []);
+    let run = run_id("session");
+    let stranger = Stranger::new(script, run.as_str());
+    assert_eq!(SystemProcesses.end_orphans(&run).await, []);
     assert_eq!(stranger.words.iter().filter(|pid| lives(pid)).count(), 2);
 }
 
