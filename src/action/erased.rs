@@ -1,7 +1,7 @@
 //! The seam as the engine sees it: every type of an action is JSON here.
 
 use super::cx::{decode, decode_known, encode};
-use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Frozen, Intent, Known, Preview, ReadCx, RunScope, UndoCx};
+use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Frozen, Intent, Known, Preview, ReadCx, RunScope, Telling, UndoCx};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
@@ -98,6 +98,10 @@ pub trait DynAction: Send + Sync {
     fn settle(&self, cx: ReadCx, params: Value, effect: DynEffect) -> BoxFuture<'_, Result<Settled<Value>, ActionError>>;
     /// See [`Action::compensate`].
     fn compensate(&self, cx: UndoCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<Vec<Mark>, ActionError>>;
+    /// See [`Action::WATCHED`].
+    fn is_watched(&self) -> bool;
+    /// See [`Action::watch`].
+    fn watch<'a>(&'a self, cx: ReadCx, params: Value, effects: Vec<DynEffect>, tell: &'a Telling<'a>) -> BoxFuture<'a, ()>;
     /// See [`Action::evidence`].
     fn evidence(&self, cx: ReadCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>>;
 }
@@ -195,13 +199,31 @@ impl<A: Action> DynAction for A {
         .boxed()
     }
 
-    fn evidence(&self, cx: ReadCx, value: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>> {
+    fn is_watched(&self) -> bool {
+        A::WATCHED
+    }
+
+    fn watch<'a>(&'a self, cx: ReadCx, value: Value, effects: Vec<DynEffect>, tell: &'a Telling<'a>) -> BoxFuture<'a, ()> {
         async move {
-            let (Ok(params), Ok(effects)) = (params::<A>(value), effects.into_iter().map(begun::<A>).collect::<Result<Vec<_>, _>>()) else {
-                return Vec::new();
-            };
-            Action::evidence(self, &cx, &params, effects).await
+            if let Some((params, effects)) = readable::<A>(value, effects) {
+                Action::watch(self, &cx, &params, effects, tell).await;
+            }
         }
         .boxed()
     }
+
+    fn evidence(&self, cx: ReadCx, value: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>> {
+        async move {
+            match readable::<A>(value, effects) {
+                Some((params, effects)) => Action::evidence(self, &cx, &params, effects).await,
+                None => Vec::new(),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// What is only looked at may be left out when it cannot be read.
+fn readable<A: Action>(value: Value, effects: Vec<DynEffect>) -> Option<(A::Params, Vec<Begun<A>>)> {
+    Some((params::<A>(value).ok()?, effects.into_iter().map(begun::<A>).collect::<Result<_, _>>().ok()?))
 }

@@ -40,6 +40,8 @@ pub trait Action: Sized + Send + Sync + 'static {
     const UNDONE: &'static str = "";
     /// A small plan that uses it, for people to copy. The page of a published action shows it.
     const EXAMPLE: &'static str = "";
+    /// What it writes is worth an eye until the run closes: see [`Action::watch`].
+    const WATCHED: bool = false;
     /// What the plan says, with every template rendered.
     type Params: Stored + JsonSchema;
     /// The data from which one effect can be taken back; it is durable before the effect.
@@ -114,11 +116,35 @@ pub trait Action: Sized + Send + Sync + 'static {
         effects: Vec<Begun<Self>>,
     ) -> impl Future<Output = Result<Vec<Mark>, ActionError>> + Send;
 
+    /// Watches what was written and tells who else changes it, once for each object and hand. It ends when it cannot go on; the engine
+    /// drops it when the step is taken back or the run ends. Asked only where [`Action::WATCHED`] says so.
+    fn watch(
+        &self,
+        _cx: &ReadCx,
+        _params: &Self::Params,
+        _effects: Vec<Begun<Self>>,
+        _tell: &Telling<'_>,
+    ) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Keeps what explains a failure. Never fails: what cannot be had is left out.
     fn evidence(&self, _cx: &ReadCx, _params: &Self::Params, _effects: Vec<Begun<Self>>) -> impl Future<Output = Vec<Evidence>> + Send {
         async { Vec::new() }
     }
 }
+
+/// Somebody else changed what a step wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Superseded {
+    /// What was changed.
+    pub target: Target,
+    /// Who changed it; none when it is gone.
+    pub by: Option<String>,
+}
+
+/// Where a watch tells what it sees.
+pub type Telling<'a> = dyn Fn(Superseded) + Send + Sync + 'a;
 
 /// What an action would change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, serde::Deserialize)]

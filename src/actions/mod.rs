@@ -38,6 +38,8 @@ mod test_world;
 pub mod wait_for;
 #[cfg(feature = "kubernetes")]
 pub mod wait_healthy;
+#[cfg(feature = "kubernetes")]
+mod written;
 
 #[cfg(feature = "kubernetes")]
 pub use registry::needs_cluster;

@@ -4,7 +4,8 @@ use super::kubernetes::{
     Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights,
     settle_patch, stopped, subject, target, undo, wait_healthy_again, was_healthy, watch_rights,
 };
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use super::written::{patched, watch};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
@@ -123,6 +124,7 @@ impl Action for Scale {
     const ABOUT: &'static str = "Sets how many pods a Deployment or StatefulSet has.";
     const UNDONE: &'static str = "The count becomes what it was, and the workload is waited for until it is healthy again.";
     const EXAMPLE: &'static str = include_str!("examples/scale.yaml");
+    const WATCHED: bool = true;
     type Params = ScaleParams;
     type Undo = Image;
     type After = Patched;
@@ -243,6 +245,11 @@ impl Action for Scale {
             marks.push(mark);
         }
         Ok(marks)
+    }
+
+    async fn watch(&self, cx: &ReadCx, _params: &ScaleParams, effects: Vec<Begun<Self>>, tell: &Telling<'_>) {
+        let written = effects.iter().filter_map(|effect| patched(&effect.undo, &effect.known));
+        watch(&self.clusters, cx, Some(Self::KIND), written, tell).await;
     }
 
     async fn evidence(&self, cx: &ReadCx, params: &ScaleParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {

@@ -1,13 +1,23 @@
-//! Whether somebody else has changed what a plan wrote, told from who owns which field. Pure.
+//! Whether somebody else has changed what a plan wrote, told from who owns which field; and an eye on that. It takes nothing back.
 
+use crate::cluster::api::Cluster;
 use crate::cluster::object::Object;
+use crate::cluster::request::Address;
 use crate::cluster::undo::Managers;
-use crate::cluster::undo::managed::{applied_by, entries};
+use crate::cluster::undo::managed::entries;
+use crate::cluster::watch::{Watch, Watched};
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Before that nothing is asked: most runs are over, and what happens meanwhile is seen afterwards.
+const UNASKED: Duration = Duration::from_secs(1);
+/// The controllers of Kubernetes itself: an autoscaler's count and the like are nobody's change of a plan.
+const CONTROLLERS: &str = "kube-controller-manager";
 
 /// The fields that one manager owned when its write returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +25,9 @@ use serde_json::Value;
 pub struct Owned {
     /// The plan whose managers wrote it.
     pub plan: String,
+    /// The manager that wrote it; the one that applies when none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// Digest of the fields.
     pub fields: String,
 }
@@ -22,8 +35,20 @@ pub struct Owned {
 impl Owned {
     /// What the plan owns of an object by server-side apply; none when that is nothing.
     pub fn of(object: &Object, plan: &str) -> Option<Self> {
-        let entry = applied_by(object, &Managers::of(plan).apply())?;
-        Some(Self { plan: plan.to_owned(), fields: digest_of(&entry["fieldsV1"]) })
+        Self::by(object, plan, None)
+    }
+
+    /// What one of the plan's managers owns of an object; the one that applies when none is named.
+    pub fn by(object: &Object, plan: &str, manager: Option<&str>) -> Option<Self> {
+        let mut owned = Self { plan: plan.to_owned(), manager: manager.map(str::to_owned), fields: String::new() };
+        owned.fields = digest_of(&owned.entry(object)?["fieldsV1"]);
+        Some(owned)
+    }
+
+    fn entry<'a>(&self, object: &'a Object) -> Option<&'a Value> {
+        let manager = self.manager.clone().unwrap_or_else(|| Managers::of(&self.plan).apply());
+        let operation = if self.manager.is_some() { "Update" } else { "Apply" };
+        object.list("/metadata/managedFields").iter().find(|entry| entry["manager"] == manager.as_str() && entry["operation"] == operation)
     }
 }
 
@@ -32,16 +57,63 @@ impl Owned {
 /// A value that somebody else changes is theirs from then on, so what the plan owns shrinks. The time of its entry stays.
 pub fn superseded_by(live: &Object, owned: &Owned) -> Option<String> {
     let managers = Managers::of(&owned.plan);
-    let entry = applied_by(live, &managers.apply());
+    let entry = owned.entry(live);
     if entry.is_some_and(|entry| digest_of(&entry["fieldsV1"]) == owned.fields) {
         return None;
     }
     let time = |entry: &Value| entry["time"].as_str().unwrap_or_default().to_owned();
-    let since = entry.map(time).unwrap_or_default();
-    let later: Vec<Value> = entries(live).into_iter().filter(|other| other["subresource"] != "status" && time(other) >= since).collect();
     let name = |entry: &Value| entry["manager"].as_str().unwrap_or_default().to_owned();
-    let newest = later.iter().filter(|other| name(other) != managers.apply()).max_by_key(|other| time(other))?;
-    (!managers.is_own(&name(newest))).then(|| name(newest))
+    let since = entry.map(time).unwrap_or_default();
+    let wrote = owned.manager.clone().unwrap_or_else(|| managers.apply());
+    let others = entries(live).into_iter().filter(|other| other["subresource"] != "status" && name(other) != CONTROLLERS);
+    let newest = others.filter(|other| name(other) != wrote && time(other) >= since).max_by_key(time)?;
+    (!managers.is_own(&name(&newest))).then(|| name(&newest))
+}
+
+/// One object that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// Where it is.
+    pub at: Address,
+    /// Its uid.
+    pub uid: String,
+    /// What the plan owns of it.
+    pub owned: Owned,
+}
+
+/// Watches what was written, and tells who else changes it; nobody when it is gone. Ends when it cannot go on: whoever may not watch is
+/// not kept from writing.
+pub async fn watch_written(cluster: &Cluster, written: &[Written], mut tell: impl FnMut(&Address, Option<String>)) {
+    cluster.clock.sleep(UNASKED).await;
+    let mut watch = Watch::open(cluster, watched(written));
+    let mut told: Vec<Option<Option<String>>> = vec![None; written.len()];
+    while watch.changed().await.is_ok() {
+        for (one, told) in written.iter().zip(&mut told) {
+            let now = match watch.object(&one.at).filter(|live| live.uid() == one.uid) {
+                Some(live) => superseded_by(live, &one.owned).map(Some),
+                None => Some(None),
+            };
+            if now.is_some() && *told != now {
+                tell(&one.at, now.clone().flatten());
+            }
+            *told = now;
+        }
+    }
+}
+
+/// One watch a kind and namespace, or for the one object of its kind.
+fn watched(written: &[Written]) -> Vec<Watched> {
+    let mut kinds: BTreeMap<(String, Option<String>), Vec<&Address>> = BTreeMap::new();
+    for Written { at, .. } in written {
+        let kind = format!("{}/{}", at.kind.api_version, at.kind.kind);
+        kinds.entry((kind, at.namespace.clone())).or_default().push(at);
+    }
+    let watched = kinds.values().filter_map(|all| match all.as_slice() {
+        [] => None,
+        [one] => Some(Watched::one(one)),
+        [first, ..] => Some(Watched::all(first.kind.clone(), first.namespace.as_deref())),
+    });
+    watched.collect()
 }
 
 fn digest_of(fields: &Value) -> String {
@@ -77,5 +149,17 @@ mod tests {
         let again = object(&[entry("bowline:shop", "Apply", "10:09", &["a", "c"]), entry("old", "Update", "10:05", &["y"])]);
         assert_eq!(superseded_by(&again, &owned), None, "the plan applied again");
         assert_eq!(superseded_by(&object(&[entry("other", "Apply", "10:05", &["a", "b"])]), &owned), Some("other".to_owned()));
+        let scaled = object(&[less, entry("kube-controller-manager", "Update", "10:05", &["a"])]);
+        assert_eq!(superseded_by(&scaled, &owned), None, "an autoscaler's count");
+    }
+
+    #[test]
+    fn what_was_patched_is_told_from_what_was_applied() {
+        let applied = entry("bowline:shop", "Apply", "10:00", &["a"]);
+        let patched = entry("bowline-scale:shop", "Update", "10:01", &["b"]);
+        let owned = Owned::by(&object(&[applied.clone(), patched.clone()]), "shop", Some("bowline-scale:shop")).unwrap();
+        assert_eq!(superseded_by(&object(&[applied.clone(), patched]), &owned), None);
+        let taken = object(&[applied, entry("kubectl", "Update", "10:05", &["b"])]);
+        assert_eq!(superseded_by(&taken, &owned), Some("kubectl".to_owned()));
     }
 }

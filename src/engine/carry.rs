@@ -171,7 +171,7 @@ impl Driver {
     }
 
     /// The parameters that were rendered for a step's first attempt.
-    fn rendered(&self, step: &StepId) -> Result<Option<Rendered>, EngineError> {
+    pub(super) fn rendered(&self, step: &StepId) -> Result<Option<Rendered>, EngineError> {
         let Some(blob) = self.ledger.core.step(step).and_then(|state| state.params.as_ref()) else { return Ok(None) };
         let value = self.ledger.open(blob)?;
         let rendered = serde_json::from_value(value);
@@ -206,7 +206,7 @@ impl Driver {
         Ok(())
     }
 
-    fn begun(&self, step: &StepId) -> Result<Vec<DynEffect>, EngineError> {
+    pub(super) fn begun(&self, step: &StepId) -> Result<Vec<DynEffect>, EngineError> {
         let Some(state) = self.ledger.core.step(step) else { return Ok(Vec::new()) };
         let effects = state.effects.iter().map(|(key, effect)| {
             let known = match &effect.known {
@@ -228,6 +228,7 @@ impl Driver {
     }
 
     fn start_undo(&mut self, step: StepId, attempt: u32) -> Result<(), EngineError> {
+        self.hand.watches.remove(&step);
         let effects = self.begun(&step)?;
         let unknown = Failure::permanent("its parameters are not known");
         let rendered = self.rendered(&step)?;

@@ -28,6 +28,11 @@ impl Writers {
         }
     }
 
+    /// True when another step than this one writes it, or may.
+    pub(super) fn has_other(&self, step: &StepId, target: &Target) -> bool {
+        self.0.get(target).is_some_and(|known| known.iter().any(|other| other != step))
+    }
+
     /// Refuses a step that writes what an earlier one wrote for which it does not wait.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::permit::Permit;
 use super::program::{Outputs, Program};
 use super::secrets::Secrets;
 use super::tail::Tails;
-use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink};
+use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink, Superseded};
 use crate::event::{Event, Reporter};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
@@ -18,7 +18,7 @@ use crate::ports::{Clock, Random};
 use crate::record::{Outcome, Record, What};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -101,6 +101,7 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
         outputs,
         answers: HashMap::new(),
         writers,
+        told: HashSet::new(),
         evidence,
         permit,
     };
@@ -123,6 +124,8 @@ pub(super) struct Driver {
     pub(super) answers: HashMap<StepId, (bool, String)>,
     /// Who wrote what.
     pub(super) writers: Writers,
+    /// What was told of others who change what steps wrote.
+    pub(super) told: HashSet<Superseded>,
     /// Fires when nothing waits for the evidence of the failure any more.
     pub(super) evidence: CancellationToken,
     pub(super) permit: Arc<dyn Permit>,
@@ -137,6 +140,7 @@ impl Driver {
     ) -> Result<(), EngineError> {
         self.recall_outputs()?;
         self.ledger.record(first)?;
+        self.watch_all()?;
         // What was said before anything began counts before anything is decided.
         while let Ok(control) = controls.try_recv() {
             self.obey(control)?;

@@ -1,13 +1,14 @@
 //! What the driver has in hand: attempts, compensations and look-ups at work, and what they tell it.
 
 use super::core::StopReason;
-use crate::action::{ActionError, ErasedTicket, Evidence, Intent};
+use crate::action::{ActionError, ErasedTicket, Evidence, Intent, Superseded};
 use crate::ids::StepId;
 use crate::record::{EffectKey, Failure, Mark, Settled};
 use serde_json::Value;
 use std::collections::HashMap;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What work tells the driver.
 pub(super) enum Message {
@@ -26,6 +27,8 @@ pub(super) enum Message {
     LookedUp { step: StepId, settled: Vec<(EffectKey, Settled<Value>)> },
     /// A compensation is over.
     Undone { step: StepId, attempt: u32, result: Result<Vec<Mark>, ActionError> },
+    /// Somebody else changed what a step wrote.
+    Superseded { step: StepId, superseded: Superseded },
     /// Evidence was taken.
     Evidence { step: StepId, evidence: Vec<Evidence>, error: Option<String> },
     /// It was looked whether the world is as it must be.
@@ -52,6 +55,8 @@ pub(super) struct Hand {
     pub(super) lookups: HashMap<StepId, Work>,
     pub(super) evidence: Option<StepId>,
     pub(super) verifying: bool,
+    /// Who looks after what steps have written. Dropping one ends it.
+    pub(super) watches: HashMap<StepId, AbortOnDropHandle<()>>,
 }
 
 impl Hand {
@@ -73,7 +78,11 @@ impl Hand {
             Message::Ended { step, .. } => drop(self.attempts.remove(&step)),
             Message::Undone { step, .. } => drop(self.undos.remove(&step)),
             Message::LookedUp { step, .. } => drop(self.lookups.remove(&step)),
-            Message::Intend { .. } | Message::Known { .. } | Message::Evidence { .. } | Message::Verified { .. } => {}
+            Message::Intend { .. }
+            | Message::Known { .. }
+            | Message::Superseded { .. }
+            | Message::Evidence { .. }
+            | Message::Verified { .. } => {}
         }
     }
 }

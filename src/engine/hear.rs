@@ -28,6 +28,7 @@ impl Driver {
                 settled.into_iter().try_for_each(|(key, settled)| self.known(step.clone(), key, settled))
             }
             Message::Undone { step, attempt, result } => self.undone(step, attempt, result),
+            Message::Superseded { step, superseded } => self.superseded(step, superseded),
             Message::Evidence { step, evidence, error } => {
                 let shown = |item: Evidence| Evidence {
                     title: self.ledger.redactor.clean(&item.title),
@@ -118,6 +119,7 @@ impl Driver {
     fn ended(&mut self, step: StepId, attempt: u32, result: Result<Value, ActionError>) -> Result<(), EngineError> {
         let reason = self.hand.attempts.remove(&step).and_then(|work| work.reason);
         self.keep_lines(&step, attempt, false)?;
+        let succeeded = result.is_ok();
         let result = match result {
             Ok(output) => {
                 let blob = if output.is_null() { None } else { Some(self.ledger.seal(&output)?) };
@@ -128,7 +130,8 @@ impl Driver {
             }
             Err(error) => self.failed(&step, reason, error.into_failure()),
         };
-        self.ledger.record(What::AttemptEnded { step, attempt, result })
+        self.ledger.record(What::AttemptEnded { step: step.clone(), attempt, result })?;
+        if succeeded { self.watch(&step) } else { Ok(()) }
     }
 
     /// Keeps the end of what a step's programs printed, so that it can be read when the screen is gone.

@@ -21,6 +21,7 @@ mod settle;
 #[cfg(test)]
 mod simulation;
 mod tail;
+mod watch;
 
 pub use self::core::Core;
 pub use control::Control;

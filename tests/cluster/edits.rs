@@ -211,3 +211,34 @@ fn a_pod_that_started_on_configuration_that_is_taken_back_is_started_again() {
     let good = uid(&stage);
     assert!(!bad.is_empty() && !good.is_empty() && bad != good, "the pod that read the new configuration still runs: {bad} {good}");
 }
+
+#[test]
+fn what_a_step_wrote_is_watched_until_the_run_closes() {
+    let stage = staged(cluster!(), "watched", false);
+    stage.write("app.yaml", &app(1).replace("level: v1", "level: v2").replace("port: 80,", "port: 81,"));
+    let plan = "plan: app
+steps:
+  - id: deploy
+    apply: { manifests: [app.yaml] }
+  - id: look
+    approve: { message: is it good? }
+    needs: [deploy]
+  - id: safe
+    rollback-on-fail: { guards: [deploy, look] }
+";
+    stage.write("plan.yaml", plan);
+    let child = stage.start(&arguments(&stage));
+    let begun = Instant::now();
+    while stage.namespace.get(&["configmap/cfg"])["data"]["level"] != "v2" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the step never wrote");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What happens while the step still ends is seen, too.
+    set(&stage, "level", "hotfix");
+    stage.namespace.kubectl_ok(&["delete", "service/web"]);
+    std::thread::sleep(Duration::from_secs(3));
+    stage.run(&["reject", "look"]).assert_code(0);
+    let ended = ended(child);
+    ended.assert_code(3).assert_says("ConfigMap/").assert_says("superseded by hotfix").assert_says("was deleted by somebody else");
+    assert_eq!(stage.namespace.get(&["configmap/cfg"])["data"]["level"], "hotfix");
+}

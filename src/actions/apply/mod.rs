@@ -10,7 +10,10 @@ mod undo;
 
 use super::applied_by::Applied;
 use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
-use crate::action::{Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use super::written::watch;
+use crate::action::{
+    Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx,
+};
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::{Exhibit, gather};
 use crate::cluster::hidden::values;
@@ -153,6 +156,7 @@ impl Action for Apply {
     const UNDONE: &'static str = "Each object becomes what it was, field by field; what the step made is deleted. What others changed \
         since stays, and is told.";
     const EXAMPLE: &'static str = include_str!("../examples/apply.yaml");
+    const WATCHED: bool = true;
     type Params = ApplyParams;
     type Undo = BeforeApply;
     type After = AfterApply;
@@ -259,6 +263,11 @@ impl Action for Apply {
             known.push((effect.key, effect.undo, settled));
         }
         undo::compensate(cx, &place, params.undo_storage, known).await
+    }
+
+    async fn watch(&self, cx: &ReadCx, _params: &ApplyParams, effects: Vec<Begun<Self>>, tell: &Telling<'_>) {
+        let written = effects.iter().filter_map(|effect| Some((&effect.undo.at, &effect.known.done()?.after)));
+        watch(&self.clusters, cx, None, written, tell).await;
     }
 
     async fn evidence(&self, cx: &ReadCx, params: &ApplyParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {

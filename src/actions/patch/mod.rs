@@ -9,7 +9,8 @@ use super::kubernetes::{
     patched, subject, target, undo, wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx, key};
+use super::written::{self, watch};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::gather;
@@ -97,6 +98,7 @@ impl Action for Patch {
     const ABOUT: &'static str = "Changes some fields of one object on a cluster, and takes that back field by field.";
     const UNDONE: &'static str = "The fields become what they were, where they are still as the step left them.";
     const EXAMPLE: &'static str = include_str!("../examples/patch.yaml");
+    const WATCHED: bool = true;
     type Params = PatchParams;
     type Undo = Image;
     type After = Patched;
@@ -217,6 +219,11 @@ impl Action for Patch {
             marks.push(mark);
         }
         Ok(marks)
+    }
+
+    async fn watch(&self, cx: &ReadCx, _params: &PatchParams, effects: Vec<Begun<Self>>, tell: &Telling<'_>) {
+        let written = effects.iter().filter_map(|effect| written::patched(&effect.undo, &effect.known));
+        watch(&self.clusters, cx, Some(Self::KIND), written, tell).await;
     }
 
     async fn evidence(&self, cx: &ReadCx, params: &PatchParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {

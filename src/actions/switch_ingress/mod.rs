@@ -10,7 +10,8 @@ use super::kubernetes::{
     Image, Patched, Patching, Place, failed, fence_late, for_sure, known_patch, namespace_of, patch_rights, settle_patch, stopped, target,
     undo,
 };
-use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use super::written::{patched, watch};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::rights::Right;
 use crate::cluster::traffic::{gateway_at, route_at, wait_fit};
 use crate::cluster::{Address, Clusters, Object};
@@ -237,6 +238,7 @@ impl Action for SwitchIngress {
     const UNDONE: &'static str =
         "Traffic goes back to where it came from, before anything else is taken back, as soon as that side is fit for it.";
     const EXAMPLE: &'static str = include_str!("../examples/switch-ingress.yaml");
+    const WATCHED: bool = true;
     type Params = SwitchIngressParams;
     type Undo = BeforeSwitch;
     type After = Patched;
@@ -328,5 +330,10 @@ impl Action for SwitchIngress {
             marks.push(self.switch_back(cx, params, effect).await?);
         }
         Ok(marks)
+    }
+
+    async fn watch(&self, cx: &ReadCx, _params: &SwitchIngressParams, effects: Vec<Begun<Self>>, tell: &Telling<'_>) {
+        let written = effects.iter().filter_map(|effect| patched(&effect.undo.image, &effect.known));
+        watch(&self.clusters, cx, Some(Self::KIND), written, tell).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Lets steps fail once they have done everything: the worst moment for whoever has to take it back. It changes nothing else.
 
-use crate::action::{ActionError, DynAction, DynEffect, Effects, Evidence, Frozen, Prepared, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{ActionError, DynAction, DynEffect, Effects, Evidence, Frozen, Prepared, Preview, ReadCx, RunScope, Telling, UndoCx};
 use crate::ids::StepId;
 use crate::record::{Mark, Settled};
 use futures::future::{BoxFuture, FutureExt};
@@ -88,6 +88,14 @@ impl DynAction for Failing {
 
     fn compensate(&self, cx: UndoCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<Vec<Mark>, ActionError>> {
         self.inner.compensate(cx, params, effects)
+    }
+
+    fn is_watched(&self) -> bool {
+        self.inner.is_watched()
+    }
+
+    fn watch<'a>(&'a self, cx: ReadCx, params: Value, effects: Vec<DynEffect>, tell: &'a Telling<'a>) -> BoxFuture<'a, ()> {
+        self.inner.watch(cx, params, effects, tell)
     }
 
     fn evidence(&self, cx: ReadCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>> {

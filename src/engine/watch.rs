@@ -1,0 +1,50 @@
+//! Keeps an eye on what steps have written, until the run closes. It only tells: what others changed is theirs.
+
+use super::EngineError;
+use super::core::{Status, Undo};
+use super::drive::Driver;
+use super::hand::Message;
+use crate::action::Superseded;
+use crate::ids::StepId;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+impl Driver {
+    /// Watches what the steps wrote that were done before this process took the run up.
+    pub(super) fn watch_all(&mut self) -> Result<(), EngineError> {
+        let done = self.ledger.core.steps().filter(|(_, step)| step.status == Status::Succeeded && step.undo == Undo::No);
+        let done: Vec<StepId> = done.map(|(id, _)| id.clone()).collect();
+        done.iter().try_for_each(|step| self.watch(step))
+    }
+
+    /// Watches what a step wrote.
+    pub(super) fn watch(&mut self, step: &StepId) -> Result<(), EngineError> {
+        let (Some(state), Some(summary)) = (self.ledger.core.step(step), self.ledger.core.summary(step)) else { return Ok(()) };
+        let action = self.registry.get(summary.kind.as_str()).filter(|action| action.is_watched() && !state.effects.is_empty());
+        let Some(action) = action.cloned() else { return Ok(()) };
+        let Some(rendered) = self.rendered(step)? else { return Ok(()) };
+        let (effects, messages) = (self.begun(step)?, self.messages.clone());
+        let cx = self.read_cx(step, CancellationToken::new());
+        let watching = async move {
+            let step = cx.step.clone();
+            let tell = |superseded| drop(messages.send(Message::Superseded { step: step.clone(), superseded }));
+            action.watch(cx, rendered.params, effects, &tell).await;
+        };
+        self.hand.watches.insert(step.clone(), AbortOnDropHandle::new(tokio::spawn(watching)));
+        Ok(())
+    }
+
+    /// Tells what a watch saw. What another step of this run may have done is no news, and no hand is told twice.
+    pub(super) fn superseded(&mut self, step: StepId, superseded: Superseded) -> Result<(), EngineError> {
+        let may_be_ours = superseded.by.is_none() && self.writers.has_other(&step, &superseded.target);
+        if may_be_ours || !self.hand.watches.contains_key(&step) || !self.told.insert(superseded.clone()) {
+            return Ok(());
+        }
+        let what = superseded.target.0.trim_start_matches("kube:");
+        let text = match superseded.by {
+            Some(by) => format!("{what} is superseded by {by}: what was changed there stays, also if this run is taken back"),
+            None => format!("{what} was deleted by somebody else: it stays so, also if this run is taken back"),
+        };
+        self.warn(Some(step), text)
+    }
+}
