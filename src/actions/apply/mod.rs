@@ -231,7 +231,7 @@ impl Action for Apply {
         for draft in drafts {
             // Rights to a kind that this step defines are looked for once it is there.
             if let Ok(kind) = place.cluster.kind(&draft.api_version, &draft.kind).await {
-                objects.push(draft.wanted(kind, &place.namespace, params.force).at);
+                objects.push(draft.wanted(kind, &place.namespace, params.force));
             }
         }
         rights::lacking_at_all(&place, &objects).await

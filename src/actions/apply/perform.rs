@@ -1,7 +1,7 @@
 //! Doing it: look at everything, let the server check everything, make all undos durable, then write in order.
 
 use super::draft::{Draft, all, read};
-use super::rights::lacking;
+use super::rights::{Touched, lacking};
 use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
 use crate::action::{ActionError, Cx, Intent, Ticket, key};
 use crate::actions::applied_by::{Applied, AppliedObject};
@@ -169,7 +169,7 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave:
     if !refused.is_empty() {
         return Err(refusal(refused));
     }
-    let touched: Vec<(&Address, Option<bool>)> = changing.iter().map(|(wanted, before)| (&wanted.at, Some(before.is_some()))).collect();
+    let touched: Vec<Touched<'_>> = changing.iter().map(|(wanted, before)| Touched::of(wanted, before.as_ref())).collect();
     let lacking = lacking(place, &touched).await?;
     if !lacking.is_empty() {
         return Err(all("rights are missing, so nothing was written", lacking));

@@ -2,28 +2,58 @@
 
 use crate::action::ActionError;
 use crate::actions::kubernetes::{Place, failed, patch_rights};
-use crate::cluster::Address;
 use crate::cluster::images::images;
 use crate::cluster::rights::Right;
+use crate::cluster::undo::is_sealing;
+use crate::cluster::write::Wanted;
+use crate::cluster::{Address, Object};
+use serde_json::Value;
 
-/// The rights that we lack, one line each. With every object goes whether it is there; none when that is not known.
-pub(super) async fn lacking(place: &Place, objects: &[(&Address, Option<bool>)]) -> Result<Vec<String>, ActionError> {
-    let rights: Vec<Right> = objects.iter().flat_map(|(at, exists)| needed(at, *exists)).collect();
+/// An object that is to be written.
+pub(super) struct Touched<'a> {
+    at: &'a Address,
+    /// Whether it is there; none when that is not known.
+    exists: Option<bool>,
+    /// It is made immutable: then it can only be taken back by making it again.
+    seals: bool,
+}
+
+impl<'a> Touched<'a> {
+    /// What becomes of an object when this is applied to it.
+    pub(super) fn of(wanted: &'a Wanted, live: Option<&Object>) -> Self {
+        Self {
+            at: &wanted.at,
+            exists: Some(live.is_some()),
+            seals: live.is_some_and(|live| is_sealing(&wanted.at, live, &wanted.manifest)),
+        }
+    }
+
+    /// The same, where nobody has looked yet.
+    fn unseen(wanted: &'a Wanted) -> Self {
+        Self { at: &wanted.at, exists: None, seals: is_sealing(&wanted.at, &Object(Value::Null), &wanted.manifest) }
+    }
+}
+
+/// The rights that we lack, one line each.
+pub(super) async fn lacking(place: &Place, touched: &[Touched<'_>]) -> Result<Vec<String>, ActionError> {
+    let rights: Vec<Right> = touched.iter().flat_map(needed).collect();
     place.lacking(&rights).await
 }
 
 /// The same before anything was read. Whether an object would be made or changed is only looked for when that matters.
-pub(super) async fn lacking_at_all(place: &Place, objects: &[Address]) -> Result<Vec<String>, ActionError> {
-    let any: Vec<(&Address, Option<bool>)> = objects.iter().map(|at| (at, None)).collect();
+pub(super) async fn lacking_at_all(place: &Place, objects: &[Wanted]) -> Result<Vec<String>, ActionError> {
+    let any: Vec<Touched<'_>> = objects.iter().map(Touched::unseen).collect();
     if lacking(place, &any).await?.is_empty() {
         return Ok(Vec::new());
     }
-    let live = images(&place.cluster, objects).await.map_err(|error| failed("cannot read the objects", &error))?;
-    let known: Vec<(&Address, Option<bool>)> = objects.iter().map(|at| (at, Some(live.contains_key(at)))).collect();
+    let addresses: Vec<Address> = objects.iter().map(|wanted| wanted.at.clone()).collect();
+    let live = images(&place.cluster, &addresses).await.map_err(|error| failed("cannot read the objects", &error))?;
+    let known: Vec<Touched<'_>> = objects.iter().map(|wanted| Touched::of(wanted, live.get(&wanted.at))).collect();
     lacking(place, &known).await
 }
 
-fn needed(at: &Address, exists: Option<bool>) -> Vec<Right> {
+fn needed(touched: &Touched<'_>) -> Vec<Right> {
+    let Touched { at, exists, seals } = *touched;
     let mut rights = vec![Right::on("get", at), Right::on("patch", at)];
     if exists != Some(false) {
         rights.extend(patch_rights(at));
@@ -34,28 +64,50 @@ fn needed(at: &Address, exists: Option<bool>) -> Vec<Right> {
         rights.push(Right::on_pods("list", "pods", namespace).for_undo());
         rights.push(Right::on_pods("create", "pods/eviction", namespace).for_undo());
     }
-    if exists != Some(true) {
-        // Server-side apply needs both to make an object; what was made is deleted, and watched until it is gone.
-        rights.push(Right::on("create", at));
+    if seals {
+        rights.push(Right::on("create", at).for_undo());
+    }
+    if seals || exists != Some(true) {
+        // What was made is deleted, and watched until it is gone.
         rights.extend(["delete", "list", "watch"].map(|verb| Right::on(verb, at).for_undo()));
+    }
+    if exists != Some(true) {
+        // Server-side apply needs both to make an object.
+        rights.push(Right::on("create", at));
     }
     rights
 }
 
 #[cfg(test)]
 mod tests {
-    use super::needed;
-    use crate::cluster::Address;
+    use super::{Touched, needed};
+    use crate::cluster::write::Wanted;
+    use crate::cluster::{Address, Object};
+    use serde_json::{Value, json};
+
+    fn verbs(wanted: &Wanted, live: Option<Value>) -> Vec<(&'static str, bool)> {
+        needed(&Touched::of(wanted, live.map(Object).as_ref())).iter().map(|right| (right.verb, right.for_undo)).collect()
+    }
+
+    fn wanted(kind: &'static str, manifest: Value) -> Wanted {
+        Wanted { at: Address::known(kind, "shop", "web"), manifest, force: false }
+    }
 
     #[test]
     fn what_is_made_must_be_deletable_and_what_is_changed_must_not() {
-        let at = Address::known("Service", "shop", "web");
-        let verbs = |exists| needed(&at, exists).iter().map(|right| (right.verb, right.for_undo)).collect::<Vec<_>>();
-        assert!(verbs(Some(false)).contains(&("delete", true)) && !verbs(Some(false)).contains(&("update", true)));
-        assert!(
-            verbs(Some(true)).contains(&("update", true))
-                && !verbs(Some(true)).iter().any(|(verb, _)| matches!(*verb, "create" | "delete"))
-        );
-        assert!(verbs(None).contains(&("delete", true)) && verbs(None).contains(&("update", true)));
+        let service = wanted("Service", json!({}));
+        let (made, changed) = (verbs(&service, None), verbs(&service, Some(json!({}))));
+        assert!(made.contains(&("delete", true)) && !made.contains(&("update", true)));
+        assert!(changed.contains(&("update", true)) && !changed.iter().any(|(verb, _)| matches!(*verb, "create" | "delete")));
+        let unseen: Vec<_> = needed(&Touched::unseen(&service)).iter().map(|right| (right.verb, right.for_undo)).collect();
+        assert!(unseen.contains(&("delete", true)) && unseen.contains(&("update", true)));
+    }
+
+    #[test]
+    fn what_is_made_immutable_must_be_replaceable() {
+        let config = wanted("ConfigMap", json!({ "immutable": true }));
+        let sealed = verbs(&config, Some(json!({})));
+        assert!(sealed.contains(&("create", true)) && sealed.contains(&("delete", true)) && sealed.contains(&("watch", true)));
+        assert!(!verbs(&config, Some(json!({ "immutable": true }))).contains(&("delete", true)));
     }
 }

@@ -131,7 +131,7 @@ fn is_element(name: &str, key: &str) -> bool {
     parts.values().all(|part| words.contains(&show(part).as_str()))
 }
 
-fn is_own(entry: &Value, managers: &Managers) -> bool {
+pub(super) fn is_own(entry: &Value, managers: &Managers) -> bool {
     entry["manager"].as_str().is_some_and(|manager| managers.is_own(manager))
 }
 

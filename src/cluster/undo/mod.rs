@@ -17,4 +17,4 @@ pub use managed::Managers;
 pub use merge::{Path, Restoration, Step, merge};
 pub(crate) use recreate::held_by;
 pub use recreate::{Recreated, recreate};
-pub use take_back::{Change, GONE_WITHIN, TakenBack, take_back};
+pub use take_back::{Change, GONE_WITHIN, TakenBack, is_sealing, take_back};

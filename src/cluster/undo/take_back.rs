@@ -64,6 +64,15 @@ pub async fn take_back(cluster: &Cluster, managers: &Managers, change: &Change) 
 
 async fn attempt(cluster: &Cluster, managers: &Managers, change: &Change) -> Result<TakenBack, ApiError> {
     let live = cluster.get(&change.at).await?;
+    if let Some(live) = live.as_ref().filter(|live| live.uid() != change.after.uid() && is_remade(change, live, managers)) {
+        let mut change = change.clone();
+        change.after.0["metadata"]["uid"] = live.0["metadata"]["uid"].clone();
+        return attempt_on(cluster, managers, &change, Some(live.clone())).await;
+    }
+    attempt_on(cluster, managers, change, live).await
+}
+
+async fn attempt_on(cluster: &Cluster, managers: &Managers, change: &Change, live: Option<Object>) -> Result<TakenBack, ApiError> {
     match (&change.before, live) {
         (None, None) => Ok(TakenBack::Restored(None)),
         (None, Some(live)) => remove(cluster, change, live).await,
@@ -151,9 +160,21 @@ async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before
 
 /// True when the run made immutable what was not, so that only a new object can be as the old one.
 fn sealed(change: &Change, live: &Object) -> bool {
-    let is_immutable = |object: &Object| object.0["immutable"] == true;
-    let kind = change.at.kind.kind.as_str();
-    matches!(kind, "ConfigMap" | "Secret") && is_immutable(live) && change.before.as_ref().is_some_and(|before| !is_immutable(before))
+    change.before.as_ref().is_some_and(|before| is_sealing(&change.at, before, &live.0))
+}
+
+/// True when this object, made like that one, cannot be made like itself again: the server takes no change of what is immutable.
+pub fn is_sealing(at: &Address, before: &Object, after: &Value) -> bool {
+    matches!(at.kind.kind.as_str(), "ConfigMap" | "Secret") && after["immutable"] == true && before.0["immutable"] != true
+}
+
+/// True when the object that is there was made again by this plan as it was after our change, as the undo of a later step may have to:
+/// then every entry of its managers that the change left is there as it was.
+fn is_remade(change: &Change, live: &Object, managers: &Managers) -> bool {
+    let own = |object: &Object| managed::entries(object).into_iter().filter(|entry| managed::is_own(entry, managers)).collect::<Vec<_>>();
+    let (then, now) = (own(&change.after), own(live));
+    let same = |one: &Value, other: &Value| ["manager", "operation", "subresource", "fieldsV1"].iter().all(|part| one[part] == other[part]);
+    !then.is_empty() && then.iter().all(|entry| now.iter().any(|other| same(entry, other)))
 }
 
 async fn anew(cluster: &Cluster, managers: &Managers, change: &Change, wanted: &Object) -> Result<TakenBack, ApiError> {

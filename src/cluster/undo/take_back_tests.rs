@@ -138,3 +138,21 @@ async fn an_undo_that_was_cut_off_after_the_deletion_goes_on() {
     assert!(matches!(take(&server, &change).await.unwrap(), TakenBack::Anew(..)));
     is_as_before(&server);
 }
+
+#[tokio::test]
+async fn what_the_undo_of_a_later_step_made_again_is_still_ours() {
+    let (server, change) = changed();
+    let mut again = server.object(PATH).unwrap();
+    again["metadata"]["uid"] = json!("again");
+    again["data"]["c"] = json!("theirs");
+    server.put(PATH, again.clone());
+    assert!(matches!(take(&server, &change).await.unwrap(), TakenBack::Restored(Some(_))));
+    let now = server.object(PATH).unwrap();
+    assert_eq!((&now["data"], &now["metadata"]["uid"]), (&json!({ "a": "1", "b": "1", "c": "theirs" }), &json!("again")));
+    assert_eq!(managers(&server), ["kubectl"]);
+    let writes = server.writes().len();
+    server.put(PATH, again);
+    let made = Change { before: None, created: true, ..change };
+    assert_eq!(take(&server, &made).await.unwrap(), TakenBack::Restored(None));
+    assert_eq!((server.object(PATH), server.writes().len()), (None, writes + 1));
+}
