@@ -61,6 +61,20 @@ pub(super) fn element_key(path: &Path, element: &Value) -> Option<String> {
     Some(parts.join(" ").trim().to_owned())
 }
 
+/// What a rule or path that leads traffic is besides its key; none for elements of other lists. By that it is found again when somebody
+/// has changed what it matches: it leads to our side all the same.
+pub(super) fn besides_key(path: &Path, element: &Value) -> Option<Value> {
+    let keys: &[&str] = match path.fields()[..] {
+        ["spec", "rules"] => &["matches", "host"],
+        ["spec", "rules", "http", "paths"] => &["path", "pathType"],
+        _ => return None,
+    };
+    let mut rest = element.clone();
+    let fields = rest.as_object_mut()?;
+    keys.iter().for_each(|key| drop(fields.shift_remove(*key)));
+    (!fields.is_empty()).then_some(rest)
+}
+
 fn show(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,7 +1,7 @@
 //! Three-way merge of objects, field by field: what was written is put back, what somebody else changed since is kept. Pure.
 
 use crate::cluster::object::Object;
-use crate::cluster::undo::keys::{element_key, is_atomic, is_open_map};
+use crate::cluster::undo::keys::{besides_key, element_key, is_atomic, is_open_map};
 use serde_json::{Map, Value};
 
 /// What an object should be again.
@@ -156,7 +156,10 @@ impl Merge {
             }
             (Some(Value::Array(before)), Some(Value::Array(after)), Some(Value::Array(live))) if !is_atomic(path) => {
                 match (keyed(path, before), keyed(path, after), keyed(path, live)) {
-                    (Some(before), Some(after), Some(live)) => Some(Value::Array(self.list(path, &before, &after, &live))),
+                    (Some(before), Some(after), Some(live)) => {
+                        let live = live.as_keyed_before(path, &before, &after);
+                        Some(Value::Array(self.list(path, &before, &after, &live)))
+                    }
                     _ => self.keep(path, l),
                 }
             }
@@ -204,6 +207,25 @@ struct Keyed<'a>(Vec<(String, &'a Value)>);
 impl<'a> Keyed<'a> {
     fn get(&self, key: &str) -> Option<&'a Value> {
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| *value)
+    }
+
+    /// With the keys that elements had whose keys alone somebody changed, where that leaves no doubt.
+    fn as_keyed_before(self, path: &Path, before: &Self, after: &Self) -> Self {
+        let is_lost = |key: &str| self.get(key).is_none() && before.get(key).is_some();
+        let lost: Vec<(&String, Option<Value>)> =
+            after.0.iter().filter(|(key, _)| is_lost(key)).map(|(key, element)| (key, besides_key(path, element))).collect();
+        let is_new = |key: &str| before.get(key).is_none() && after.get(key).is_none();
+        let rests: Vec<Option<Value>> =
+            self.0.iter().map(|(key, element)| is_new(key).then(|| besides_key(path, element)).flatten()).collect();
+        let key_of = |rest: &Option<Value>| {
+            let (mut same, alike) = (lost.iter().filter(|(_, lost)| lost == rest), rests.iter().filter(|other| *other == rest).count());
+            match (rest, same.next(), same.next(), alike) {
+                (Some(_), Some((key, _)), None, 1) => Some((*key).clone()),
+                _ => None,
+            }
+        };
+        let keys: Vec<Option<String>> = rests.iter().map(key_of).collect();
+        Self(self.0.into_iter().zip(keys).map(|((key, element), earlier)| (earlier.unwrap_or(key), element)).collect())
     }
 }
 

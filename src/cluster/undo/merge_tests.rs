@@ -156,3 +156,26 @@ fn weights_of_a_route_go_back_and_rules_of_others_stay() {
     assert_eq!(result.object.0["spec"]["rules"], wanted);
     assert!(result.kept.is_empty());
 }
+
+#[test]
+fn traffic_goes_back_also_where_somebody_changed_what_a_rule_matches() {
+    let rule = |path: &str, service: &str| json!({ "matches": [{ "path": { "value": path } }], "backendRefs": [{ "name": service, "port": 80, "weight": 100 }] });
+    let route = |rules: Value| json!({ "spec": { "rules": rules } });
+    let others = rule("/other", "other");
+    let live = route(json!([rule("/v2", "green"), others]));
+    let result = run(route(json!([rule("/", "blue"), others])), route(json!([rule("/", "green"), others])), live);
+    assert_eq!(result.object.0, route(json!([rule("/v2", "blue"), others])));
+    assert!(result.kept.is_empty());
+    // Two that are alike: nobody can tell which of them was ours.
+    let twins = json!([rule("/a", "green"), rule("/b", "green")]);
+    let result = run(route(json!([rule("/", "blue")])), route(json!([rule("/", "green")])), route(twins.clone()));
+    assert_eq!((&result.object.0["spec"]["rules"], result.kept.is_empty()), (&twins, false));
+
+    let path = |path: &str, service: &str| json!({ "path": path, "pathType": "Prefix", "backend": { "service": { "name": service } } });
+    let ingress = |host: &str, paths: Value| json!({ "spec": { "rules": [{ "host": host, "http": { "paths": paths } }] } });
+    let (before, after) = (ingress("a", json!([path("/", "blue")])), ingress("a", json!([path("/", "green")])));
+    let moved = run(before.clone(), after.clone(), ingress("a", json!([path("/v2", "green")])));
+    assert_eq!(moved.object.0, ingress("a", json!([path("/v2", "blue")])));
+    let renamed = run(before, after, ingress("b", json!([path("/", "green")])));
+    assert_eq!(renamed.object.0, ingress("b", json!([path("/", "blue")])));
+}
