@@ -1,7 +1,8 @@
 //! The shipped plans on a real cluster: each is broken behind every step and comes undone, and then gets through.
 
 use crate::cluster;
-use crate::harness::Cluster;
+use crate::harness::{Cluster, Load};
+use crate::preview::previewed;
 use crate::stage::{Ended, Stage};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ impl Shipped {
             .replace(&format!("default: {}", self.host), &format!("default: {own}"));
         stage.write("plan.yaml", &plan);
         self.workloads.iter().for_each(|workload| stage.namespace.wait_for_rollout(workload, Duration::from_secs(90)));
+        previewed(&stage, &["plan.yaml", "-e", "test", "--set", self.input, "--exit-code"]).assert_code(6);
         stage
     }
 
@@ -77,8 +79,28 @@ fn broken_behind(plan: &str, step: &str) -> String {
     let failing = "\n  - id: broken\n    shell: { run: 'echo broken on purpose >&2; exit 1', read-only: true }\n";
     let guarded = plan[end..].replacen("guards: [", "guards: [broken, ", 1);
     // A backup stands before every guard.
-    let guarded = if step == "backup" { plan[end..].to_owned() } else { guarded };
+    let guarded = if ["backup", "database"].contains(&step) { plan[end..].to_owned() } else { guarded };
     format!("{}{failing}{guarded}", &plan[..end])
+}
+
+#[test]
+fn blue_and_green_behind_every_step_under_load() {
+    let shipped = Shipped {
+        name: "blue-green",
+        base: "",
+        host: "api.test",
+        workloads: &[],
+        input: "version=v2",
+        steps: &["database", "colours", "deploy", "healthy", "smoke", "switch", "live", "retire"],
+    };
+    let cluster = cluster!();
+    let stage = Stage::with_database(cluster, shipped.name);
+    stage.write("plan.yaml", &read(&stage.path("blue-green.yaml")));
+    let load = Load::start(cluster, &stage.host, "/health");
+    shipped.breaks_behind_every_step(&stage);
+    shipped.run(&stage, "plan.yaml").assert_code(0).assert_says("succeeded");
+    load.stop().assert_no_failure();
+    assert_eq!(stage.health()["version"], "v2");
 }
 
 #[test]

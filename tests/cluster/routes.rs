@@ -86,6 +86,7 @@ fn a_route_that_no_gateway_can_resolve_is_not_switched() {
     let (stage, _) = stage(cluster, "routes-bad");
     let bad = r#"[{"op":"add","path":"/spec/rules/0/backendRefs/-","value":{"name":"nobody","port":80,"weight":0}}]"#;
     stage.namespace.kubectl_ok(&["patch", "httproute", "api", "--type=json", "--patch", bad]);
+    stage.run(&["preview", "routes.yaml", "-e", "test"]).assert_code(7).assert_says("ResolvedRefs=False");
     run(&stage, 0).assert_code(3).assert_says("ResolvedRefs=False");
     assert_eq!(weights(&stage), [json!(["web-blue", 1]), json!(["nobody", 0])]);
 }

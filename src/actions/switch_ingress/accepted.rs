@@ -13,6 +13,19 @@ const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// Time in which a refusal may pass: a Service that was made a moment ago is seen late.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
 
+/// What its gateways say of the route as it is, if that speaks against switching it: an error for what they refuse, a note for what they
+/// have not said yet.
+pub(super) fn look(live: &Object) -> Option<Result<String, String>> {
+    if live.kind() != "HTTPRoute" {
+        return None;
+    }
+    match acceptance(live, live.generation().unwrap_or_default()) {
+        Acceptance::Accepted => None,
+        Acceptance::Waiting(why) => Some(Ok(why)),
+        Acceptance::Refused(why) => Some(Err(format!("it is not accepted: {why}"))),
+    }
+}
+
 /// Waits until every gateway of the route has taken this generation of it; else says why not.
 pub(super) async fn wait_accepted(cx: &ReadCx, place: &Place, at: &Address, live: &Object) -> Result<Result<(), String>, ActionError> {
     if live.kind() != "HTTPRoute" {

@@ -265,6 +265,11 @@ impl Action for SwitchIngress {
         let (_, at, live) = self.look(&cx.scope, params).await?;
         let switch = plan::plan(params, &live)?;
         let mut preview = Preview::default();
+        match accepted::look(&live) {
+            None => {}
+            Some(Ok(waiting)) => preview.notes.push(format!("{at}: {waiting}")),
+            Some(Err(why)) => preview.refusals.push(format!("{at} leads no traffic that could be switched: {why}")),
+        }
         if let Some(old) = switch.old.filter(|_| !switch.operations.is_empty()) {
             let lines = vec![format!("- traffic goes to {old}"), format!("+ traffic goes to {}", switch.new)];
             preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
