@@ -60,7 +60,11 @@ impl Scene {
 
     /// Starts a run and waits until it is between its two writes.
     fn start(&self, state: &str) -> Child {
-        let child = self.command(state, &["run", "plan.yaml", "-e", "here", "--yes"]).spawn().expect("bowline can be started");
+        self.begin(self.command(state, &["run", "plan.yaml", "-e", "here", "--yes"]))
+    }
+
+    fn begin(&self, mut run: Command) -> Child {
+        let child = run.spawn().expect("bowline can be started");
         let started = Instant::now();
         while !self.path("begun").exists() {
             assert!(started.elapsed() < Duration::from_secs(60), "the run does not get to its gate");
@@ -184,4 +188,43 @@ fn a_plan_that_makes_its_namespace_is_told_where_its_lock_can_be() {
     scene.write("plan.yaml", &plan(&format!("lock-namespace: {}\n", scene.namespace.name())));
     scene.bowline("one", &["run", "plan.yaml", "-e", "here", "--yes"]).assert_code(0);
     scene.namespace.cluster().kubectl_ok(&["delete", "namespace", &home, "--wait=false"]);
+}
+
+/// The library that moves a program's wall clock. `tests/cluster/build` installs it.
+fn faketime() -> PathBuf {
+    let mut libraries =
+        fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    libraries.find(|library| library.exists()).expect("the Debian package libfaketime is installed")
+}
+
+/// A holder whose wall clock is wrong: it is not taken over while it works, and is when it has stopped, as late as any other.
+fn holds_with_a_clock_that_is_wrong_by(name: &str, skew: &str) {
+    let scene = Scene::new(cluster!(), name);
+    let mut run = scene.command("one", &["run", "plan.yaml", "-e", "here", "--yes"]);
+    run.env("LD_PRELOAD", faketime()).env("FAKETIME", skew).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let first = scene.begin(run);
+    // Longer than the right to write lasts without renewal.
+    std::thread::sleep(Duration::from_secs(12));
+    scene.bowline("two", &["run", "plan.yaml", "-e", "here", "--yes"]).assert_code(7);
+    scene.move_run("one", "two");
+    scene.bowline("two", &["rollback"]).assert_code(7).assert_says("is at work");
+    signal(&first, "STOP");
+    let begun = Instant::now();
+    scene.bowline("two", &["rollback"]).assert_code(0);
+    let took = begun.elapsed();
+    assert!((24..90).contains(&took.as_secs()), "it was taken over after {took:?}");
+    scene.write("go", "");
+    signal(&first, "CONT");
+    end(first).assert_code(5);
+    assert!(scene.configs().is_empty(), "it wrote {:?} after it was taken over", scene.configs());
+}
+
+#[test]
+fn a_holder_whose_clock_is_an_hour_fast_is_like_any_other() {
+    holds_with_a_clock_that_is_wrong_by("lock-fast", "+1h");
+}
+
+#[test]
+fn a_holder_whose_clock_is_an_hour_slow_is_like_any_other() {
+    holds_with_a_clock_that_is_wrong_by("lock-slow", "-1h");
 }
