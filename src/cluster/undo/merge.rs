@@ -157,7 +157,7 @@ impl Merge {
             (Some(Value::Array(before)), Some(Value::Array(after)), Some(Value::Array(live))) if !is_atomic(path) => {
                 match (keyed(path, before), keyed(path, after), keyed(path, live)) {
                     (Some(before), Some(after), Some(live)) => {
-                        let live = live.as_keyed_before(path, &before, &after);
+                        let live = live.with_earlier_keys(path, &before, &after);
                         Some(Value::Array(self.list(path, &before, &after, &live)))
                     }
                     _ => self.keep(path, l),
@@ -210,7 +210,7 @@ impl<'a> Keyed<'a> {
     }
 
     /// With the keys that elements had whose keys alone somebody changed, where that leaves no doubt.
-    fn as_keyed_before(self, path: &Path, before: &Self, after: &Self) -> Self {
+    fn with_earlier_keys(self, path: &Path, before: &Self, after: &Self) -> Self {
         let is_lost = |key: &str| self.get(key).is_none() && before.get(key).is_some();
         let lost: Vec<(&String, Option<Value>)> =
             after.0.iter().filter(|(key, _)| is_lost(key)).map(|(key, element)| (key, besides_key(path, element))).collect();
