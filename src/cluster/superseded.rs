@@ -12,10 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// Before that nothing is asked: most runs are over, and what happens meanwhile is seen afterwards.
-const UNASKED: Duration = Duration::from_secs(1);
 /// The controllers of Kubernetes itself: an autoscaler's count and the like are nobody's change of a plan.
 const CONTROLLERS: &str = "kube-controller-manager";
 
@@ -84,7 +81,6 @@ pub struct Written {
 /// Watches what was written, and tells who else changes it; nobody when it is gone. Ends when it cannot go on: whoever may not watch is
 /// not kept from writing.
 pub async fn watch_written(cluster: &Cluster, written: &[Written], mut tell: impl FnMut(&Address, Option<String>)) {
-    cluster.clock.sleep(UNASKED).await;
     let mut watch = Watch::open(cluster, watched(written));
     let mut told: Vec<Option<Option<String>>> = vec![None; written.len()];
     while watch.changed().await.is_ok() {

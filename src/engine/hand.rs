@@ -27,6 +27,8 @@ pub(super) enum Message {
     LookedUp { step: StepId, settled: Vec<(EffectKey, Settled<Value>)> },
     /// A compensation is over.
     Undone { step: StepId, attempt: u32, result: Result<Vec<Mark>, ActionError> },
+    /// What a step wrote is to be watched from now on.
+    WatchDue { step: StepId },
     /// Somebody else changed what a step wrote.
     Superseded { step: StepId, superseded: Superseded },
     /// Evidence was taken.
@@ -80,6 +82,7 @@ impl Hand {
             Message::LookedUp { step, .. } => drop(self.lookups.remove(&step)),
             Message::Intend { .. }
             | Message::Known { .. }
+            | Message::WatchDue { .. }
             | Message::Superseded { .. }
             | Message::Evidence { .. }
             | Message::Verified { .. } => {}

@@ -28,6 +28,7 @@ impl Driver {
                 settled.into_iter().try_for_each(|(key, settled)| self.known(step.clone(), key, settled))
             }
             Message::Undone { step, attempt, result } => self.undone(step, attempt, result),
+            Message::WatchDue { step } => self.begin_watch(step),
             Message::Superseded { step, superseded } => self.superseded(step, superseded),
             Message::Evidence { step, evidence, error } => {
                 let shown = |item: Evidence| Evidence {

@@ -6,8 +6,13 @@ use super::drive::Driver;
 use super::hand::Message;
 use crate::action::Superseded;
 use crate::ids::StepId;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+/// Before that nothing is opened or asked: most runs are over by then, and what happens meanwhile is seen afterwards.
+const UNWATCHED: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Watches what the steps wrote that were done before this process took the run up.
@@ -17,20 +22,39 @@ impl Driver {
         done.iter().try_for_each(|step| self.watch(step))
     }
 
-    /// Watches what a step wrote.
+    /// Watches what a step wrote, from a moment later on.
     pub(super) fn watch(&mut self, step: &StepId) -> Result<(), EngineError> {
         let (Some(state), Some(summary)) = (self.ledger.core.step(step), self.ledger.core.summary(step)) else { return Ok(()) };
-        let action = self.registry.get(summary.kind.as_str()).filter(|action| action.is_watched() && !state.effects.is_empty());
-        let Some(action) = action.cloned() else { return Ok(()) };
-        let Some(rendered) = self.rendered(step)? else { return Ok(()) };
-        let (effects, messages) = (self.begun(step)?, self.messages.clone());
-        let cx = self.read_cx(step, CancellationToken::new());
+        let action = self.registry.get(summary.kind.as_str()).filter(|action| action.is_watched());
+        if action.is_none() || state.effects.is_empty() {
+            return Ok(());
+        }
+        let (step, clock, messages) = (step.clone(), Arc::clone(&self.ledger.clock), self.messages.clone());
+        let later = {
+            let step = step.clone();
+            async move {
+                clock.sleep(UNWATCHED).await;
+                let _ = messages.send(Message::WatchDue { step });
+            }
+        };
+        self.hand.watches.insert(step, AbortOnDropHandle::new(tokio::spawn(later)));
+        Ok(())
+    }
+
+    /// Begins to watch, unless the step has been taken back meanwhile.
+    pub(super) fn begin_watch(&mut self, step: StepId) -> Result<(), EngineError> {
+        let kind = self.ledger.core.summary(&step).map(|summary| summary.kind.clone());
+        let action = kind.and_then(|kind| self.registry.get(kind.as_str()).cloned());
+        let (Some(action), true) = (action, self.hand.watches.contains_key(&step)) else { return Ok(()) };
+        let Some(rendered) = self.rendered(&step)? else { return Ok(()) };
+        let (effects, messages) = (self.begun(&step)?, self.messages.clone());
+        let cx = self.read_cx(&step, CancellationToken::new());
         let watching = async move {
             let step = cx.step.clone();
             let tell = |superseded| drop(messages.send(Message::Superseded { step: step.clone(), superseded }));
             action.watch(cx, rendered.params, effects, &tell).await;
         };
-        self.hand.watches.insert(step.clone(), AbortOnDropHandle::new(tokio::spawn(watching)));
+        self.hand.watches.insert(step, AbortOnDropHandle::new(tokio::spawn(watching)));
         Ok(())
     }
 
