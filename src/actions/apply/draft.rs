@@ -7,6 +7,7 @@ use crate::cluster::write::Wanted;
 use crate::cluster::{Address, Kind, kinds};
 use crate::expr::{manifests, render_manifest};
 use serde_json::{Map, Value, json};
+use std::collections::HashSet;
 
 /// The label by which a plan knows its objects.
 const PLAN_LABEL: &str = "bowline/plan";
@@ -81,9 +82,12 @@ pub(in crate::actions) fn read(frozen: &Frozen, params: &ApplyParams, namespace:
             Err(problem) => problems.push(problem),
         }
     }
-    for (index, draft) in drafts.iter().enumerate() {
-        if drafts[..index].iter().any(|earlier| earlier.reference(namespace) == draft.reference(namespace)) {
-            problems.push(format!("{} is there twice", draft.reference(namespace)));
+    let mut seen = HashSet::new();
+    for draft in &drafts {
+        let reference = draft.reference(namespace);
+        let told = reference.to_string();
+        if !seen.insert(reference) {
+            problems.push(format!("{told} is there twice"));
         }
     }
     drafts.sort_by_key(|draft| order::rank(&draft.kind));

@@ -13,7 +13,7 @@ use crate::cluster::unchanged::is_unchanged;
 use crate::cluster::write::{DryRun, Wanted, apply, dry_run};
 use crate::cluster::{Address, Class, Object};
 use futures::stream::{StreamExt, TryStreamExt, iter};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Requests that are sent side by side.
@@ -40,7 +40,8 @@ struct Planned {
 
 pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams) -> Result<Applied, ActionError> {
     let mut drafts = read(&cx.read.frozen, params, &place.namespace, cx.read.scope.plan.as_str())?;
-    let order: Vec<String> = drafts.iter().map(|draft| draft.reference(&place.namespace).target()).collect();
+    let order: HashMap<String, usize> =
+        drafts.iter().enumerate().map(|(at, draft)| (draft.reference(&place.namespace).target(), at)).collect();
     let mut applied = Applied::default();
     while !drafts.is_empty() {
         let waiting = drafts.len();
@@ -54,7 +55,7 @@ pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams)
         drafts = later;
         wait_served(cx, place, &drafts, &applied).await?;
     }
-    applied.objects.sort_by_key(|object| order.iter().position(|target| *target == object.target));
+    applied.objects.sort_by_key(|object| order.get(&object.target).copied());
     Ok(applied)
 }
 
