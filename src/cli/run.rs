@@ -70,6 +70,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
         environment: draft.bound.environment.clone(),
         graph: Arc::new(draft.graph),
         frozen: frozen.seal(&*held.journal())?,
+        simulated: false,
     };
     let plan = draft.opened.plan;
     drive(

@@ -156,6 +156,7 @@ fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, st
         environment: bound.environment.clone(),
         graph: Arc::new(draft.graph),
         frozen: frozen.seal(&*held.journal())?,
+        simulated: true,
     };
     let plan = draft.opened.plan;
     let journey =

@@ -24,7 +24,7 @@ impl Run {
     fn with(graph: Graph) -> Self {
         let mut run = Self(Core::new(graph.clone()).unwrap(), 0);
         let (name, plan) = (RunId::new("run").unwrap(), PlanName::new("plan").unwrap());
-        run.say(What::RunOpened { run: name, plan, environment: None, graph: Arc::new(graph), frozen: blob() });
+        run.say(What::RunOpened { run: name, plan, environment: None, graph: Arc::new(graph), frozen: blob(), simulated: false });
         run
     }
 

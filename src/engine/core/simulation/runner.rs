@@ -145,6 +145,7 @@ impl<'a> Runner<'a> {
             environment: None,
             graph: Arc::clone(&self.graph),
             frozen: blob(0),
+            simulated: false,
         })?;
         let tally = self.go_on().map_err(|why| format!("{why}\n{}\n{}", self.picture(), self.plan()))?;
         self.world.retain(|_, value| *value != 0);
