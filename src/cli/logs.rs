@@ -4,7 +4,8 @@ use super::arguments::Logs;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
+use super::pick::{self, Found};
+use super::print;
 use crate::ids::StepId;
 use crate::journal::JournalError;
 use crate::record::{BlobRef, Record, What};
@@ -18,8 +19,7 @@ use crate::report::words;
 /// When there is no such run or step, or its key is not at hand.
 pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure> {
     let looking = |refused| CommandFailure::of_looking(&refused);
-    let folder = context.state()?;
-    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
+    let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
     let records = folder.records(&run).map_err(looking)?;
     let story = Story::of(&records);
     if let Some(step) = arguments.step.as_ref().filter(|step| story.step(step).is_none()) {

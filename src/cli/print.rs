@@ -1,5 +1,8 @@
 //! Writes what a command says. Nobody reading any more is a quiet end, never a crash.
 
+use super::context::Context;
+use crate::report::paint::columns;
+use crate::report::summary::Summary;
 use crate::report::wrap::wrap;
 use std::io::Write;
 
@@ -17,6 +20,15 @@ pub fn lines(lines: &[String], width: Option<usize>) {
             None => line(text),
         }
     }
+}
+
+/// Writes how a run ended, or stands.
+pub fn summary(context: &Context, summary: &Summary) {
+    let mut told = summary.lines();
+    if let Some(headline) = told.first_mut() {
+        *headline = context.streams.paint().headline(&summary.outcome, headline);
+    }
+    lines(&told, context.streams.width);
 }
 
 /// Writes bytes to standard output.
@@ -42,11 +54,12 @@ pub fn notices(lines: &[String], width: Option<usize>) {
 
 /// Aligns the columns of a table, two blanks apart.
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let most = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| columns(cell)).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..most).map(width).collect();
     let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let padded = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - columns(cell)));
+        let cells: Vec<String> = row.iter().zip(&widths).map(padded).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()

@@ -1,11 +1,17 @@
 //! Finds the values of a plan's secrets where the plan says they are. They go to whoever asks and nowhere else.
 
 use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::preview::previewing;
+use super::run::Draft;
 use super::simulate::SimulatedSecrets;
 use crate::action::{ActionError, RunScope, Secret};
-use crate::engine::Secrets;
+use crate::engine::{Previewing, Secrets, secrets_needed};
+use crate::ids::RunId;
 use crate::plan::SecretSource;
 use crate::ports::{Clock, Files, Ports, ProcessSpec, Processes};
+use crate::report::words;
 use futures::future::{BoxFuture, FutureExt};
 use indexmap::IndexMap;
 use std::path::PathBuf;
@@ -35,6 +41,42 @@ pub fn of_plan(context: &Context, sources: &IndexMap<String, SecretSource>, fold
         return Arc::new(SimulatedSecrets(values.clone()));
     }
     Arc::new(PlanSecrets::new(sources.clone(), folder, scope, &context.ports))
+}
+
+/// The secrets that a run would miss, one line each. Programs that tell secrets are not asked before their time: they may ask a person.
+pub async fn missing(context: &Context, previewing: &Previewing) -> Vec<String> {
+    let mut missing = Vec::new();
+    if context.simulated_secrets.is_some() {
+        return missing;
+    }
+    for (name, step) in secrets_needed(previewing) {
+        let may_be_asked = !matches!(previewing.plan.secrets.get(&name), None | Some(SecretSource::Command(_)));
+        if may_be_asked && let Err(error) = previewing.secrets.resolve(&name).await {
+            let failure = error.into_failure();
+            match failure.retriable {
+                // What cannot be told now may be there when it is needed.
+                true => tracing::debug!(%name, failure.message, "cannot tell whether a secret is missing"),
+                false => missing.push(format!("{step}: {}", words::failure(&failure))),
+            }
+        }
+    }
+    missing
+}
+
+/// Secrets that are missing are found before anything is written, not in the middle of it.
+///
+/// # Errors
+/// When some are missing; all of them are told.
+pub async fn check(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
+    // No run has this id: no secret depends on it.
+    let run = RunId::new("secrets").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let missing = missing(context, &previewing(context, draft, run)).await;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut failure = CommandFailure::usage("secrets are missing, so nothing was begun");
+    failure.causes = missing;
+    Err(failure.hint("give them where the plan's `secrets:` says, then run it again"))
 }
 
 impl PlanSecrets {

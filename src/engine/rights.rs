@@ -5,9 +5,10 @@ use super::preview::Previewing;
 use super::program::{Compensation, Outputs, Program};
 use crate::action::{ReadCx, Redactor, Sink};
 use crate::ids::{ActionKind, StepId};
-use crate::plan::Does;
+use crate::plan::{Does, Step};
 use futures::FutureExt;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,18 @@ pub async fn missing_rights(previewing: &Previewing) -> Vec<(StepId, String)> {
         }
     }
     missing
+}
+
+/// The secrets that steps name of which it is known that they will run, each with the first step that does.
+pub fn secrets_needed(previewing: &Previewing) -> BTreeMap<String, StepId> {
+    let mut needed = BTreeMap::new();
+    let runs = |step: &&Step| step.when.is_none() || previewing.program.holds(&step.id, &Outputs::new()).unwrap_or(false);
+    for step in previewing.plan.steps.iter().filter(|step| !step.secrets.is_empty()).filter(runs) {
+        for name in &step.secrets {
+            needed.entry(name.clone()).or_insert_with(|| step.id.clone());
+        }
+    }
+    needed
 }
 
 async fn ask(previewing: &Previewing, sink: &Arc<EventSink>, step: &StepId, uses: Vec<(ActionKind, Value)>) -> Vec<String> {

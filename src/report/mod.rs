@@ -8,6 +8,7 @@ pub mod lines;
 pub mod live;
 pub mod mermaid;
 pub mod outlet;
+pub mod paint;
 #[cfg(feature = "terminal")]
 pub mod screen;
 pub mod sentence;
