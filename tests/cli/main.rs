@@ -9,6 +9,7 @@ mod broken;
 mod commands;
 mod docs;
 mod doubt;
+mod exits;
 mod fits;
 mod full;
 mod help;

@@ -147,6 +147,30 @@ fn a_simulated_run_is_carried_elsewhere_as_what_it_is() {
     bench.run(&["runs"]).assert_code(0).assert_says("rolled-back (simulated)");
 }
 
+#[test]
+fn a_time_limit_that_was_met_says_what_was_lacking() {
+    let bench = Bench::with(
+        "
+plan: slow
+steps:
+  - id: deploy
+    apply: { manifests: [app.yaml] }
+  - id: healthy
+    timeout: 30s
+    wait-healthy: { applied-by: deploy }
+simulate:
+  images: { 'web:1': { ready-after: 1h } }
+",
+    );
+    bench.write(
+        "app.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec: { replicas: 2, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: web, image: 'web:1' }] } } }\n",
+    );
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("healthy  timed out: it took longer than its 30s: deployment/web: ").assert_says("of 2 pods");
+    assert!(!told.all().contains("stopped while"), "{}", told.all());
+}
+
 /// Runs bowline with a home of its own, and these variables.
 fn at_home(bench: &Bench, arguments: &[&str], variables: &[(&str, &Path)]) -> Ended {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bowline"));
