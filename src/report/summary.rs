@@ -94,7 +94,8 @@ impl Summary {
     /// The lines that a person reads.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.headline.clone()];
-        lines.extend(self.reason.clone());
+        // Where the run rests because of it, the headline has told it.
+        lines.extend(self.reason.clone().filter(|reason| !self.headline.contains(reason.as_str())));
         lines.extend(self.hint.as_ref().map(|hint| format!("  try this: {hint}")));
         list(&mut lines, "still there:", &self.residue);
         if !self.blocked.is_empty() {

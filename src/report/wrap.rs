@@ -32,7 +32,7 @@ pub fn wrap_behind(text: &str, used: usize, indent: usize, width: usize) -> Vec<
     for word in words(&text[beginning..]) {
         let columns = columns(word);
         if !begins && length + 1 + columns > width {
-            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)).trim_end().to_owned());
             (length, begins) = (indent, true);
         }
         if word.is_empty() && begins {
