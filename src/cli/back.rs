@@ -9,7 +9,7 @@ use crate::engine::Core;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, RunState, StateFolder};
 use crate::record::{Record, Reversibility, Scope, Target};
-use crate::report::words;
+use crate::report::{table, words};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be taken back.
@@ -110,7 +110,7 @@ fn told(core: &Core, run: &RunId, steps: &[&StepId], staying: &BTreeMap<StepId, 
         vec![step.to_string(), kind, how.unwrap_or_default()]
     };
     let rows: Vec<Vec<String>> = go.iter().rev().map(|step| row(step)).collect();
-    lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
+    lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     if !spared.is_empty() {
         lines.push("stays, because a later run wrote it:".to_owned());
         lines.extend(spared.iter().map(|target| format!("  {}", words::plain(target.0.strip_prefix("kube:").unwrap_or(&target.0)))));

@@ -10,6 +10,7 @@ use crate::ids::StepId;
 use crate::journal::JournalError;
 use crate::record::{BlobRef, Record, What};
 use crate::report::json::JsonLine;
+use crate::report::lines;
 use crate::report::story::Story;
 use crate::report::words;
 
@@ -67,7 +68,7 @@ impl Piece<'_> {
             lines.iter().for_each(|text| print::line(&JsonLine::Line { step: self.step.clone(), text: text.clone() }.to_text()));
             return;
         }
-        let prefix = if named { format!("{:column$}  ", self.step.as_str()) } else { String::new() };
+        let prefix = if named { lines::named(self.step, column, context.streams.paint()) } else { String::new() };
         if let Some(title) = self.title() {
             print::notice(&format!("{prefix}{title}"));
         }

@@ -9,7 +9,7 @@ use super::print;
 use crate::ids::PlanName;
 use crate::journal::{RunFilter, RunRow, RunState};
 use crate::report::paint::{Paint, columns};
-use crate::report::words;
+use crate::report::{table, words};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -52,7 +52,7 @@ fn table(rows: &[Listed], zone: &TimeZone, paint: Paint) -> Vec<String> {
     if rows.iter().all(|listed| holder(&listed.row).is_empty()) {
         lines.iter_mut().for_each(|line| line.truncate(5));
     }
-    print::table(&lines)
+    table::aligned(&lines)
 }
 
 fn pair(listed: &Listed, zone: &TimeZone, paint: Paint) -> [String; 2] {

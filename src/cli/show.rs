@@ -14,7 +14,7 @@ use crate::report::json::JsonLine;
 use crate::report::paint::Paint;
 use crate::report::story::{Status, StepStory, Story};
 use crate::report::summary::Summary;
-use crate::report::{lines, sentence, words};
+use crate::report::{lines, sentence, table, words};
 use jiff::tz::TimeZone;
 
 /// Tells a run.
@@ -46,7 +46,7 @@ fn told(story: &Story, state: &str, zone: &TimeZone, paint: Paint) -> Vec<String
     let simulated = if story.is_simulated { "simulated run" } else { "run" };
     let mut lines = vec![format!("{simulated} {run}, opened {opened}, {}", paint.state(state)), String::new()];
     let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, paint)).collect();
-    lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
+    lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
     // Of a run that lives there is nothing to sum up, and nothing to type.
     if state == "live" {

@@ -1,6 +1,7 @@
 //! What each step said last that it does or waits for: when its time is over, that is what it lacked. It knows no journal and no terminal.
 
 use crate::ids::StepId;
+use crate::record::Failure;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -42,10 +43,19 @@ pub(super) fn lacked(last: Option<String>, message: String) -> Vec<String> {
     }
 }
 
+/// A failure that says no more than that it was stopped, with what was said last before.
+pub(super) fn with_last_words(failure: Failure, last: Option<String>) -> Failure {
+    match MERELY_STOPPED.contains(&failure.message.as_str()) {
+        true => Failure { causes: last.into_iter().chain(failure.causes).collect(), ..failure },
+        false => failure,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Doings, lacked};
+    use super::{Doings, lacked, with_last_words};
     use crate::ids::StepId;
+    use crate::record::Failure;
 
     #[test]
     fn the_last_word_counts_and_is_taken_once() {
@@ -63,5 +73,8 @@ mod tests {
         assert_eq!(told(Some("waiting: 1 of 3 ready"), "1 of 3 ready"), "waiting: 1 of 3 ready");
         assert_eq!(told(Some("pods are on their way"), "it may go on in pod/db-0"), "pods are on their way; it may go on in pod/db-0");
         assert_eq!(told(None, "it was stopped"), "");
+        let undone = with_last_words(Failure::permanent("it was stopped"), Some("1 of 3 back".to_owned()));
+        assert_eq!(undone.causes, ["1 of 3 back"]);
+        assert_eq!(with_last_words(Failure::permanent("403"), Some("1 of 3 back".to_owned())).causes, [""; 0]);
     }
 }

@@ -3,7 +3,7 @@
 use super::EngineError;
 use super::carry::to_value;
 use super::core::StopReason;
-use super::doing::lacked;
+use super::doing::{lacked, with_last_words};
 use super::drive::Driver;
 use super::hand::Message;
 use crate::action::{ActionError, ErasedTicket, Evidence, Intent, Known};
@@ -169,6 +169,7 @@ impl Driver {
 
     fn undone(&mut self, step: StepId, attempt: u32, result: Result<Vec<Mark>, ActionError>) -> Result<(), EngineError> {
         self.hand.undos.remove(&step);
+        let last = self.sink.doings.take(&step);
         self.keep_lines(&step, attempt, true)?;
         let residue = |marks: &[Mark]| marks.iter().find(|mark| mark.kind == MarkKind::Residue).cloned();
         let result = match result {
@@ -180,7 +181,7 @@ impl Driver {
                     self.undo_failed(&step, failure, marks)
                 }
             },
-            Err(error) => self.undo_failed(&step, error.into_failure(), Vec::new()),
+            Err(error) => self.undo_failed(&step, with_last_words(error.into_failure(), last), Vec::new()),
         };
         self.ledger.record(What::UndoEnded { step, attempt, result })
     }

@@ -104,9 +104,14 @@ pub fn line(story: &Story, zone: &TimeZone, at: Moment, sentence: &Sentence, pai
     let time = paint.faint(&words::time_of_day(at, zone));
     let text = paint.tone(sentence.tone, &sentence.text);
     match &sentence.step {
-        Some(step) => format!("{time} {}  {text}", paint.strong(&format!("{step:width$}", width = story.column))),
+        Some(step) => format!("{time} {}{text}", named(step, story.column, paint)),
         None => format!("{time} {text}"),
     }
+}
+
+/// What stands before the words of a step: its name, in a column of its own.
+pub fn named(step: &StepId, column: usize, paint: Paint) -> String {
+    format!("{}  ", paint.strong(&format!("{step:column$}")))
 }
 
 fn plain(step: &StepId, text: String) -> Sentence {

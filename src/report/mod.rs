@@ -15,6 +15,7 @@ pub mod sentence;
 mod status;
 pub mod story;
 pub mod summary;
+pub mod table;
 #[cfg(feature = "terminal")]
 pub mod terminal;
 pub mod tree;

@@ -47,6 +47,31 @@ impl Paint {
         self.styled(code, text)
     }
 
+    /// A line of a failure: the word with which it begins says what it is.
+    pub fn lead(self, line: &str) -> String {
+        match line.strip_prefix("error:") {
+            Some(rest) => format!("{}{rest}", self.styled("31;1", "error:")),
+            None => line.to_owned(),
+        }
+    }
+
+    /// A line of a drawn graph: the marks of its steps stand out.
+    pub fn drawn(self, line: &str) -> String {
+        let mark = |mark: char| match mark {
+            '✗' => self.styled("31;1", "✗"),
+            '↩' | '↺' => self.styled("32", &mark.to_string()),
+            '?' | '…' => self.styled("33", &mark.to_string()),
+            '◆' => self.styled("36", "◆"),
+            _ => mark.to_string(),
+        };
+        // What is said of a step may hold such a sign, too: only the one that stands alone before it is its mark.
+        match line.char_indices().find(|(at, sign)| "✗↩↺?…◆=·".contains(*sign) && line[at + sign.len_utf8()..].starts_with(' '))
+        {
+            Some((at, sign)) => format!("{}{}{}", &line[..at], mark(sign), &line[at + sign.len_utf8()..]),
+            None => line.to_owned(),
+        }
+    }
+
     fn styled(self, code: &str, text: &str) -> String {
         match self.is_on && !text.is_empty() {
             true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
@@ -77,5 +102,8 @@ mod tests {
         );
         assert_eq!(columns(&format!("a {} b", on.tone(Tone::Good, "grün"))), 8);
         assert_eq!(columns("plain"), 5);
+        assert_eq!(on.lead("error: no"), "\u{1b}[31;1merror:\u{1b}[0m no");
+        assert_eq!(on.drawn("  ✗ send  shell  why?"), "  \u{1b}[31;1m✗\u{1b}[0m send  shell  why?");
+        assert_eq!(off.drawn("  ✗ send"), "  ✗ send");
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::ids::StepId;
 use crate::record::{Outcome, Scope};
+use crate::report::paint::columns;
 use crate::report::story::{Status, Story};
+use crate::report::table::aligned;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,10 +23,10 @@ pub struct Next {
 
 /// Commands and what they do, side by side where that fits a terminal: a command that is wrapped is copied wrongly.
 pub(super) fn table_of_commands(next: &[Next]) -> Vec<String> {
-    let width = next.iter().map(|next| next.command.chars().count()).max().unwrap_or(0);
-    let longest = next.iter().map(|next| next.does.chars().count()).max().unwrap_or(0);
-    match width + longest + 4 <= NARROW {
-        true => next.iter().map(|next| format!("  {:width$}  {}", next.command, next.does)).collect(),
+    let rows: Vec<Vec<String>> = next.iter().map(|next| vec![format!("  {}", next.command), next.does.clone()]).collect();
+    let lines = aligned(&rows);
+    match lines.iter().all(|line| columns(line) <= NARROW) {
+        true => lines,
         false => next.iter().flat_map(|next| [format!("  {}", next.command), format!("      {}", next.does)]).collect(),
     }
 }
