@@ -5,6 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::run::{Draft, draft};
+use super::secrets::MissingSecret;
 use super::{open, print, secrets};
 use crate::action::{Change, Frozen};
 use crate::engine::{Planned, Previewing, Seen, Sight, preview as look};
@@ -47,21 +48,27 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
         seen.iter().map(|seen| (seen, seen.refusals())).filter(|(_, told)| !told.is_empty()).collect();
     if context.is_json() {
         print::line(
-            &json!({ "preview": title, "steps": seen, "changes": changing, "refused": !refusals.is_empty(), "missing-secrets": missing })
+            &json!({ "preview": title, "steps": seen, "changes": changing, "refused": !refusals.is_empty(), "missing-secrets": missing.iter().map(|secret| &secret.told).collect::<Vec<_>>() })
                 .to_string(),
         );
     } else {
         tell(&Pen::new(context), &title, &seen, changing);
         let refused = refusals.iter().flat_map(|(seen, told)| told.iter().map(|why| format!("{}: {why}", seen.step)));
         print::notices(&refused.collect::<Vec<_>>(), context.streams.width);
-        let missing = missing.iter().map(|told| format!("a run would be refused: {told}"));
-        print::notices(&missing.collect::<Vec<_>>(), context.streams.width);
+        print::notices(&missing.iter().map(told_missing).collect::<Vec<_>>(), context.streams.width);
     }
     Ok(match (refusals.is_empty(), changing > 0 && exit_code) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,
         (true, false) => Exit::Succeeded,
     })
+}
+
+fn told_missing(secret: &MissingSecret) -> String {
+    match secret.may_be_made {
+        true => format!("not there yet, unless an earlier step makes it: {}", secret.told),
+        false => format!("a run would be refused: {}", secret.told),
+    }
 }
 
 /// A draft as the engine looks at it before it runs.

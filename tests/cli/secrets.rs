@@ -17,6 +17,7 @@ steps:
     shell: { run: 'touch first.txt' }
     undo: [{ shell: { run: 'rm first.txt' } }]
   - id: login
+    needs: []
     shell: { run: 'touch login.txt', secrets: { TOKEN: token, PASSWORD: password, LATER: later } }
     undo: [{ shell: { run: 'rm login.txt' } }]
   - id: only-there
@@ -42,6 +43,25 @@ fn all_that_are_missing_are_told_before_anything_is_done() {
     run.assert_code(0);
     assert!(bench.has("login.txt") && bench.has("asked"));
     bench.run(&["run", "plan.yaml", "-e", "production"]).assert_code(2).assert_says("only-there: the secret `elsewhere`");
+}
+
+#[test]
+fn what_an_earlier_step_may_make_is_not_missed_before() {
+    let bench = Bench::with(
+        "
+plan: makes
+secrets:
+  password: { file: password.txt }
+steps:
+  - id: make
+    shell: { run: 'echo open sesame > password.txt' }
+    undo: [{ shell: { run: 'rm password.txt' } }]
+  - id: login
+    shell: { run: 'true', read-only: true, secrets: { PASSWORD: password } }
+",
+    );
+    bench.run(&["preview", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
+    bench.run(&["run", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
 }
 
 #[test]
