@@ -90,7 +90,9 @@ pub async fn check(context: &Context, draft: &Draft) -> Result<(), CommandFailur
     let (later, now): (Vec<MissingSecret>, Vec<MissingSecret>) = missing.into_iter().partition(|secret| secret.may_be_made);
     if now.is_empty() {
         let told = later.iter().map(|secret| format!("not there yet, unless an earlier step makes it: {}", secret.told));
-        print::notices(&told.collect::<Vec<_>>(), context.streams.width);
+        if !context.is_json() {
+            print::notices(&told.collect::<Vec<_>>(), context.streams.width);
+        }
         return Ok(());
     }
     let mut failure = CommandFailure::usage("secrets are missing, so nothing was begun");
