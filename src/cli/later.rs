@@ -6,6 +6,7 @@ use crate::engine::Core;
 use crate::ids::{RunId, StepId};
 use crate::journal::{RunFilter, StateFolder};
 use crate::record::{EffectKey, Record, Target, What};
+use crate::report::words;
 use std::collections::BTreeSet;
 
 /// What of these steps' objects later runs have written; nothing for a run that is not over. Refused unless `partial`.
@@ -30,6 +31,7 @@ pub fn written_since(
         let theirs: BTreeSet<Target> = still_written(&folder.records(&row.run)?).intersection(&ours).cloned().collect();
         if let Some(Target(first)) = theirs.first() {
             let more = if theirs.len() > 1 { format!(" and {} more", theirs.len() - 1) } else { String::new() };
+            let first = words::plain(first.strip_prefix("kube:").unwrap_or(first));
             told.push(format!("run {} of {} has written {first}{more} since", row.run, row.identity));
         }
         spared.extend(theirs);

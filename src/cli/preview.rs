@@ -102,7 +102,7 @@ impl Pen {
         Self { name: style().bold(), added: style().green(), removed: style().red(), dim: style().dim(), width: context.streams.width }
     }
 
-    /// Writes a line, broken between words. What differs is written as it is.
+    /// Writes a line, broken between words.
     fn say(&self, line: String) {
         print::lines(&[line], self.width);
     }
@@ -156,9 +156,9 @@ fn tell_change(pen: &Pen, change: &Change) {
     let target = change.target.0.split_once(':').map_or(change.target.0.as_str(), |(_, name)| name);
     pen.say(format!("    {} {target}", change.verb));
     for line in change.lines.iter().take(LINES) {
-        print::line(&format!("      {}", pen.line(line)));
+        pen.say(format!("      {}", pen.line(line)));
     }
     if change.lines.len() > LINES {
-        print::line(&format!("      … {} more", words::count(change.lines.len() - LINES, "line", "lines")));
+        pen.say(format!("      … {} more", words::count(change.lines.len() - LINES, "line", "lines")));
     }
 }
