@@ -128,7 +128,7 @@ impl Run {
 
 fn opening(graph: Graph) -> What {
     let (run, plan) = (RunId::new("run").expect("valid"), PlanName::new("plan").expect("valid"));
-    What::RunOpened { run, plan, environment: None, graph: Arc::new(graph), frozen: blob() }
+    What::RunOpened { run, plan, environment: None, graph: Arc::new(graph), frozen: blob(), simulated: false }
 }
 
 fn measure(count: usize, shape: Shape) -> (Duration, usize) {

@@ -15,6 +15,8 @@ pub enum Event {
         step: StepId,
         /// One line.
         text: String,
+        /// When it said so.
+        at: Moment,
     },
     /// How much of a step is done. May be dropped.
     Of {
@@ -33,6 +35,8 @@ pub enum Event {
         step: StepId,
         /// The line.
         text: String,
+        /// When it was printed.
+        at: Moment,
     },
     /// Something that a person should see, also after the run.
     Warning {

@@ -6,8 +6,9 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::lock::{self, Way, clear_way};
+use super::pick::{self, Found};
 use super::reach::reach;
-use super::{open, orphans, pick, print, resume};
+use super::{open, orphans, print, resume, standing};
 use crate::ids::{Moment, RunId};
 use crate::journal::{Frozen, FrozenLock, Held, RunState, StateFolder};
 use crate::record::{Mode, Outcome, Record, Reversibility, VERSION, What};
@@ -23,9 +24,12 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     if let Some(plan) = &arguments.lock_of {
         return runtime.block_on(free_lock(context, plan, arguments));
     }
-    let folder = context.state()?;
-    let run = pick::run(&folder, arguments.run.run.as_deref())?;
+    let Found { folder, run } = pick::run(context, arguments.run.run.as_deref())?;
     let records = folder.records(&run)?;
+    let row = folder.run(&run)?;
+    if matches!(row.state, RunState::Closed(_) | RunState::Live) {
+        return Err(standing::refused(context, &row, &records));
+    }
     let left = left(&Story::of(&records));
     let fact = format!("what run {run} did would stay as it is ({})", told(&left));
     confirm(context, arguments.yes, &fact, "Close it?")?;
@@ -47,7 +51,7 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let summary = Summary::of(&Story::of(records.iter().chain(&written)).called(&context.called));
     match context.is_json() {
         true => print::line(&serde_json::to_string(&summary).map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?),
-        false => print::lines(&summary.lines(), context.streams.width),
+        false => print::summary(context, &summary),
     }
     Ok(Exit::Succeeded)
 }

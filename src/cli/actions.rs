@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::manual::{Page, pages};
 use super::print;
+use crate::report::table;
 use crate::report::wrap::wrap;
 
 /// Tells what a step can do.
@@ -44,7 +45,7 @@ fn list(context: &Context, pages: &[Page]) {
         return pages.iter().for_each(|page| print::line(&line(page)));
     }
     let rows: Vec<Vec<String>> = pages.iter().map(|page| vec![page.kind.clone(), page.about.clone()]).collect();
-    let table = print::table(&rows);
+    let table = table::aligned(&rows);
     let widest = table.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     match context.streams.width {
         Some(width) if widest > width => pages.iter().for_each(|page| {

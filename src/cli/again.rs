@@ -49,7 +49,7 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
     } else {
         let lead = format!("run {id} is over already, and nothing was run now; this is how it ended:");
         print::notices(&[lead], context.streams.width);
-        print::lines(&summary.lines(), context.streams.width);
+        print::summary(context, &summary);
     }
     Ok(Some(exit))
 }

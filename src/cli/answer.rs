@@ -4,9 +4,10 @@ use super::arguments::Answer;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::pick;
+use super::pick::{self, Found};
+use super::standing;
 use crate::ids::{RunId, StepId};
-use crate::journal::{Request, RequestId, StateFolder};
+use crate::journal::{Request, RequestId, RunFilter, RunState, StateFolder};
 use crate::report::story::{Status, Story};
 use serde_json::json;
 use std::time::Duration;
@@ -21,8 +22,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// # Errors
 /// When nobody asks, or nobody hears the answer.
 pub async fn answer(context: &Context, arguments: &Answer, approved: bool) -> Result<Exit, CommandFailure> {
-    let folder = context.state()?;
-    let (run, step) = question(&folder, &arguments.words)?;
+    let (Found { folder, run }, step) = question(context, &arguments.words)?;
     let (step_told, by, comment) = (step.clone(), context.person(), arguments.comment.clone());
     let request = match approved {
         true => Request::Approve { step, by, comment },
@@ -57,29 +57,63 @@ pub async fn wait(context: &Context, folder: &StateFolder, request: RequestId) -
 }
 
 /// Which step of which run is meant.
-fn question(folder: &StateFolder, words: &[String]) -> Result<(RunId, StepId), CommandFailure> {
+fn question(context: &Context, words: &[String]) -> Result<(Found, StepId), CommandFailure> {
     let (run, step) = match words {
         [run, step] => (Some(run.as_str()), Some(step.as_str())),
         [step] => (None, Some(step.as_str())),
         _ => (None, None),
     };
-    let run = pick::run(folder, run)?;
-    let step = choose(&Story::of(&folder.records(&run)?), &run, step)?;
-    Ok((run, step))
+    let found = match run {
+        None => only_one_that_asks(context, step)?,
+        Some(_) => None,
+    };
+    let found = found.map_or_else(|| pick::run(context, run), Ok)?;
+    let (row, records) = (found.folder.run(&found.run)?, found.folder.records(&found.run)?);
+    if row.state != RunState::Live {
+        // Who is not there hears no answer.
+        return Err(standing::refused(context, &row, &records));
+    }
+    let step = choose(&Story::of(&records), &found.run, step)?;
+    Ok((found, step))
+}
+
+/// The run that asks, where no other one does: whoever answers need not name it, however many are open.
+fn only_one_that_asks(context: &Context, step: Option<&str>) -> Result<Option<Found>, CommandFailure> {
+    let Some(folder) = context.shelves()?.real else { return Ok(None) };
+    let open = folder.runs(&RunFilter { unclosed: true, ..RunFilter::default() })?;
+    let mut asking = Vec::new();
+    for row in open.into_iter().filter(|row| row.state == RunState::Live) {
+        if asking_steps(&Story::of(&folder.records(&row.run)?)).iter().any(|id| step.is_none_or(|step| step == id.as_str())) {
+            asking.push(row.run);
+        }
+    }
+    Ok(<[RunId; 1]>::try_from(asking).ok().map(|[run]| Found { folder, run }))
+}
+
+fn asking_steps(story: &Story) -> Vec<&StepId> {
+    story.steps.values().filter(|step| matches!(step.status, Status::Asking(_))).map(|step| &step.id).collect()
 }
 
 fn choose(story: &Story, run: &RunId, given: Option<&str>) -> Result<StepId, CommandFailure> {
-    let asking: Vec<&StepId> = story.steps.values().filter(|step| matches!(step.status, Status::Asking(_))).map(|step| &step.id).collect();
+    let asking = asking_steps(story);
     let names = || asking.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+    let show = format!("`bowline show {run}` tells how it stands");
+    let which = || if asking.is_empty() { show.clone() } else { format!("these ask: {}", names()) };
     match (given, asking.as_slice()) {
         (Some(given), _) => match asking.iter().find(|id| id.as_str() == given) {
             Some(id) => Ok((*id).clone()),
-            None if asking.is_empty() => Err(CommandFailure::usage(format!("no step of run {run} asks anything now"))),
-            None => Err(CommandFailure::usage(format!("`{given}` of run {run} asks nothing now")).hint(format!("these ask: {}", names()))),
+            None => Err(CommandFailure::usage(not_asking(story, run, given)).hint(which())),
         },
         (None, [one]) => Ok((*one).clone()),
-        (None, []) => Err(CommandFailure::usage(format!("no step of run {run} asks anything now"))),
+        (None, []) => Err(CommandFailure::usage(format!("no step of run {run} asks anything now")).hint(show)),
         (None, _) => Err(CommandFailure::usage(format!("several steps of run {run} ask: {}", names())).hint("name one of them")),
+    }
+}
+
+fn not_asking(story: &Story, run: &RunId, given: &str) -> String {
+    match story.steps.values().find(|step| step.id.as_str() == given) {
+        Some(step) => format!("`{given}` of run {run} asks nothing now: it is {}", story.word(step)),
+        None => format!("run {run} has no step `{given}`"),
     }
 }
 
@@ -101,9 +135,16 @@ mod tests {
         assert_eq!(told(&asking, None), Ok("colours".to_owned()));
         assert_eq!(told(&asking, Some("colours")), Ok("colours".to_owned()));
         insta::assert_snapshot!(told(&asking, Some("deploy")).unwrap_err(), @"
-        error: `deploy` of run 20261121-120300-7f3a asks nothing now
+        error: `deploy` of run 20261121-120300-7f3a asks nothing now: it is waiting
           next: these ask: colours
         ");
-        insta::assert_snapshot!(told(&Story::of(&records), None).unwrap_err(), @"error: no step of run 20261121-120300-7f3a asks anything now");
+        insta::assert_snapshot!(told(&asking, Some("nobody")).unwrap_err(), @"
+        error: run 20261121-120300-7f3a has no step `nobody`
+          next: these ask: colours
+        ");
+        insta::assert_snapshot!(told(&Story::of(&records), None).unwrap_err(), @"
+        error: no step of run 20261121-120300-7f3a asks anything now
+          next: `bowline show 20261121-120300-7f3a` tells how it stands
+        ");
     }
 }

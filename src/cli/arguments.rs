@@ -3,7 +3,7 @@
 use super::exit;
 use super::settings::Setting;
 use crate::ids::RunId;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -24,7 +24,9 @@ pub struct Arguments {
 #[command(next_help_heading = "Options of every command")]
 pub struct Common {
     /// Folder that keeps runs, their journal and its key [default: $XDG_STATE_HOME/bowline, else ~/.local/state/bowline]
-    #[arg(long, global = true, env = "BOWLINE_STATE", value_name = "DIR", hide_env_values = true)]
+    // An empty variable is as good as none, which the usual parser of paths refuses.
+    #[arg(long, global = true, env = "BOWLINE_STATE", value_name = "DIR", hide_env_values = true,
+        value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub state: Option<PathBuf>,
     /// How to tell what happens: a live display on a terminal and lines elsewhere, always lines, or one JSON object a line
     #[arg(long, global = true, value_enum, value_name = "HOW", default_value_t = Output::Auto)]

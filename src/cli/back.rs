@@ -4,12 +4,12 @@ use super::confirm::confirm;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{later, open, print};
+use super::{later, open, print, standing};
 use crate::engine::Core;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, RunState, StateFolder};
 use crate::record::{Record, Reversibility, Scope, Target};
-use crate::report::words;
+use crate::report::{table, words};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be taken back.
@@ -40,25 +40,29 @@ impl Back {
             .map_err(|illegal| CommandFailure::usage(format!("the journal of run {run} makes no sense")).because(&illegal))?;
         let row = folder.run(run)?;
         let is_over = matches!(row.state, RunState::Closed(_));
+        if is_over && !core.may_reopen() {
+            return Err(standing::refused(context, &row, records));
+        }
         let steps = match core.foresee(&self.scope(&core, run)?) {
             Ok(steps) => steps,
-            // One that is not over is told so by the engine, which ends it as it is.
-            Err(_) if !is_over => return Ok(Vec::new()),
-            Err(pivot) => {
-                return Err(CommandFailure::new(Exit::Refused, format!("`{pivot}` cannot be taken back, and so run {run} cannot")));
-            }
+            // What was under way is looked up first: it may not have happened.
+            Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => return Ok(Vec::new()),
+            Err(pivot) => return Err(no_way_back(run, pivot, is_over)),
         };
-        let spared = later::written_since(folder, run, records, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
+        let spared = later::written_since(folder, run, &core, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
         let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text);
         let staying = plan.map(|plan| plan.staying()).unwrap_or_default();
-        let is_closed_otherwise = is_over && !core.may_reopen();
-        if row.state == RunState::Live || is_closed_otherwise {
-            // Taking it in hand is refused, in better words.
-            return Ok(spared);
-        }
-        if let Some(step) = self.step.as_ref().filter(|_| steps.iter().all(|step| staying.contains_key(*step))) {
-            let failure = CommandFailure::new(Exit::Refused, format!("`{step}` of run {run} left nothing that can be taken back"));
-            return Err(failure.hint(format!("`bowline rollback {run}` takes back everything")));
+        let left_nothing = steps.iter().all(|step| staying.contains_key(*step));
+        match &self.step {
+            Some(step) if left_nothing => {
+                let failure = CommandFailure::new(Exit::Refused, format!("`{step}` of run {run} left nothing that can be taken back"));
+                return Err(failure.hint(format!("`bowline rollback {run}` takes back everything")));
+            }
+            None if left_nothing && is_over => {
+                let failure = CommandFailure::new(Exit::Refused, format!("run {run} left nothing that can be taken back"));
+                return Err(failure.hint(format!("`bowline show {run}` tells what it did")));
+            }
+            _ => {}
         }
         let told = told(&core, run, &steps, &staying, &spared);
         print::notices(&told, context.streams.width);
@@ -74,15 +78,20 @@ impl Back {
         if core.summary(step).is_none() {
             return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
         }
-        if let (Some(outcome), false) = (core.closed(), core.may_go_back_to(step)) {
-            let failure = CommandFailure::new(Exit::Refused, format!("run {run} is closed: {}", RunState::Closed(outcome)));
-            return Err(failure.hint(format!("`bowline show {run}` tells what it did, and what was taken back")));
-        }
         if !core.may_go_back_to(step) {
             let failure = CommandFailure::new(Exit::Refused, format!("run {run} goes back already, and further than to `{step}`"));
             return Err(failure.hint(format!("`bowline rollback {run}` takes back everything")));
         }
         Ok(Scope::Step(step.clone()))
+    }
+}
+
+/// What is past the pivot does not go back, and is left as it is.
+fn no_way_back(run: &RunId, pivot: &StepId, is_over: bool) -> CommandFailure {
+    let failure = CommandFailure::new(Exit::Refused, format!("`{pivot}` cannot be taken back, and so run {run} cannot; nothing was done"));
+    match is_over {
+        true => failure,
+        false => failure.hint(format!("`bowline resume {run}` goes on, `bowline abandon {run}` closes it as it is")),
     }
 }
 
@@ -101,7 +110,7 @@ fn told(core: &Core, run: &RunId, steps: &[&StepId], staying: &BTreeMap<StepId, 
         vec![step.to_string(), kind, how.unwrap_or_default()]
     };
     let rows: Vec<Vec<String>> = go.iter().rev().map(|step| row(step)).collect();
-    lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
+    lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     if !spared.is_empty() {
         lines.push("stays, because a later run wrote it:".to_owned());
         lines.extend(spared.iter().map(|target| format!("  {}", words::plain(target.0.strip_prefix("kube:").unwrap_or(&target.0)))));

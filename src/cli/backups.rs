@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::print;
 use crate::archive::{Archive, ArchiveError, Catalogue, Manifest};
-use crate::report::words;
+use crate::report::{table, words};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ fn table(context: &Context, backups: &[Manifest]) -> Vec<String> {
         let made = words::date_and_minute(manifest.created, &context.zone);
         vec![made, size(manifest.stored_size), manifest.about.verified.clone(), manifest.name.clone()]
     };
-    print::table(&std::iter::once(head).chain(backups.iter().map(row)).collect::<Vec<_>>())
+    table::aligned(&std::iter::once(head).chain(backups.iter().map(row)).collect::<Vec<_>>())
 }
 
 async fn show(context: &Context, archive: &Archive, name: &str) -> Result<Exit, CommandFailure> {
@@ -77,7 +77,7 @@ async fn show(context: &Context, archive: &Archive, name: &str) -> Result<Exit, 
     ];
     rows.extend(about.found.iter().map(|(table, count)| ("rows", format!("{count} in {table}"))));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(what, text)| vec![what.to_owned(), text]).collect();
-    print::table(&rows).iter().for_each(|line| print::line(line));
+    table::aligned(&rows).iter().for_each(|line| print::line(line));
     Ok(Exit::Succeeded)
 }
 

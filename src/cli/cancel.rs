@@ -5,8 +5,9 @@ use super::arguments::Cancel;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::pick;
-use crate::journal::Request;
+use super::pick::{self, Found};
+use super::standing;
+use crate::journal::{Request, RunState};
 use crate::record::CancelLevel;
 use serde_json::json;
 
@@ -15,8 +16,11 @@ use serde_json::json;
 /// # Errors
 /// When nobody holds it.
 pub async fn cancel(context: &Context, arguments: &Cancel) -> Result<Exit, CommandFailure> {
-    let folder = context.state()?;
-    let run = pick::run(&folder, arguments.run.run.as_deref())?;
+    let Found { folder, run } = pick::run(context, arguments.run.run.as_deref())?;
+    let row = folder.run(&run)?;
+    if row.state != RunState::Live {
+        return Err(standing::refused(context, &row, &folder.records(&run)?));
+    }
     let level = if arguments.halt { CancelLevel::Halt } else { CancelLevel::RollBack };
     let put = folder.request(&run, &Request::Cancel { level, by: context.person() })?;
     let does = if arguments.halt { "halts" } else { "rolls back" };

@@ -11,6 +11,7 @@ use crate::ports::{Gate, Ports};
 use crate::report::called::Called;
 use crate::report::json::Json;
 use crate::report::lines::Lines;
+use crate::report::paint::Paint;
 use crate::report::screen::Terminal;
 use crate::report::terminal::Look;
 use crate::report::{Display, Now};
@@ -44,6 +45,17 @@ pub struct Context {
     pub simulated_secrets: Option<BTreeMap<String, String>>,
 }
 
+/// The part of a state folder that is for simulated runs: they share nothing with real ones, not even their ids.
+const SIMULATED: &str = "simulated";
+
+/// The folders that keep runs, as far as there are any.
+pub struct Shelves {
+    /// Real ones.
+    pub real: Option<StateFolder>,
+    /// Simulated ones.
+    pub simulated: Option<StateFolder>,
+}
+
 /// What is at the other end of the three streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Streams {
@@ -60,6 +72,11 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// Colours for standard output, or none.
+    pub fn paint(&self) -> Paint {
+        Paint { is_on: self.colour_out }
+    }
+
     fn look(wish: Colour) -> Self {
         let variable = |name: &str| env::var(name).unwrap_or_default();
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
@@ -91,6 +108,8 @@ impl Context {
         let logs = Logs::start(common.verbose);
         let gate = Gate::default();
         let ports = outside(ports(&common, &gate));
+        // An empty variable is as good as none.
+        let common = Common { state: common.state.filter(|path| !path.as_os_str().is_empty()), ..common };
         let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
         // A backup must be found again by a resume that somebody types elsewhere.
         let state = state.map(|path| std::path::absolute(&path).unwrap_or(path));
@@ -126,9 +145,9 @@ impl Context {
         }
     }
 
-    /// The state folder that is named on the command line itself.
-    pub fn named_state(&self) -> Option<PathBuf> {
-        self.called.state.as_ref().and(self.state.clone())
+    /// Where simulated runs are kept; none where nobody named a state folder: then they go with their process.
+    pub fn simulated_state(&self) -> Option<PathBuf> {
+        self.common.state.as_ref().and(self.state.as_ref()).map(|state| state.join(SIMULATED))
     }
 
     /// The actions once more, with connections of their own: a connection lives on the runtime that opened it, and what looks before a
@@ -150,26 +169,39 @@ impl Context {
         Ok(StateFolder::open(self.state_path()?, Outside::from(&self.ports), key())?)
     }
 
-    /// Opens the state folder in which there are runs.
+    /// As [`Self::new_state`], or the part of it that is for simulated runs.
     ///
     /// # Errors
-    /// When nobody says where it is, it cannot be used, or no run was ever kept there.
-    pub fn state(&self) -> Result<StateFolder, CommandFailure> {
-        let path = self.state_path()?;
-        let found = StateFolder::open_existing(path, Outside::from(&self.ports), key())?;
-        let told = format!("no run was ever kept in the state folder {}", path.display());
-        found.ok_or_else(|| CommandFailure::usage(told).hint("name another one with `--state DIR`; `bowline run PLAN` makes one"))
+    /// As [`Self::new_state`].
+    pub fn new_shelf(&self, simulated: bool) -> Result<StateFolder, CommandFailure> {
+        let state = self.state_path()?;
+        let path = if simulated { state.join(SIMULATED) } else { state.to_owned() };
+        Ok(StateFolder::open(&path, Outside::from(&self.ports), key())?)
     }
 
-    /// The state folder in which there are runs; none when nobody named one and the usual one was never made.
+    /// Opens the folders in which there are runs.
     ///
     /// # Errors
-    /// As [`Self::state`].
-    pub fn state_if_any(&self) -> Result<Option<StateFolder>, CommandFailure> {
-        match self.common.state {
-            Some(_) => self.state().map(Some),
-            None => Ok(StateFolder::open_existing(self.state_path()?, Outside::from(&self.ports), key())?),
+    /// When nobody says where they are, they cannot be used, or no run was ever kept there.
+    pub fn shelves(&self) -> Result<Shelves, CommandFailure> {
+        let shelves = self.shelves_if_any()?;
+        let told = || format!("no run was ever kept in the state folder {}", self.state.clone().unwrap_or_default().display());
+        match &shelves {
+            Shelves { real: None, simulated: None } => {
+                Err(CommandFailure::usage(told()).hint("name another one with `--state DIR`; `bowline run PLAN` makes one"))
+            }
+            _ => Ok(shelves),
         }
+    }
+
+    /// As [`Self::shelves`], which may be empty when nobody named them and the usual ones were never made.
+    ///
+    /// # Errors
+    /// As [`Self::shelves`].
+    pub fn shelves_if_any(&self) -> Result<Shelves, CommandFailure> {
+        let state = self.state_path()?;
+        let open = |path: &Path| StateFolder::open_existing(path, Outside::from(&self.ports), key());
+        Ok(Shelves { real: open(state)?, simulated: open(&state.join(SIMULATED))? })
     }
 
     fn state_path(&self) -> Result<&Path, CommandFailure> {
@@ -203,7 +235,8 @@ impl Context {
                 terminal
             }
             Output::Auto | Output::Lines => {
-                Arc::new(Lines::new(stdout(), self.zone.clone(), now).called(&self.called).quiet(self.common.quiet))
+                let lines = Lines::new(stdout(), self.zone.clone(), now).called(&self.called);
+                Arc::new(lines.painted(self.streams.paint()).quiet(self.common.quiet))
             }
         }
     }
@@ -235,14 +268,13 @@ fn ports(common: &Common, gate: &Gate) -> Ports {
 fn called(common: &Common, variable: impl Fn(&str) -> Option<PathBuf>) -> Called {
     let state = common.state.as_ref().filter(|state| variable("BOWLINE_STATE").as_ref() != Some(*state));
     let text = |path: &PathBuf| path.display().to_string();
-    Called { state: state.map(text), kubeconfig: common.kubeconfig.as_ref().map(text) }
+    Called { state: state.map(text), kubeconfig: common.kubeconfig.as_ref().map(text), is_kept: true }
 }
 
 /// `--state` and `BOWLINE_STATE` (which clap reads), then the folders of the XDG base directory specification, which must be absolute.
 fn state_path(given: Option<PathBuf>, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).filter(|path| path.is_absolute());
     given
-        .filter(|path| !path.as_os_str().is_empty())
         .or_else(|| absolute("XDG_STATE_HOME").map(|folder| folder.join("bowline")))
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state/bowline")))
 }
@@ -277,7 +309,6 @@ mod tests {
         assert_eq!(state_path(path("here"), both), path("here"));
         assert_eq!(state_path(None, both), path("/state/bowline"));
         assert_eq!(state_path(None, relative), path("/home/ann/.local/state/bowline"));
-        assert_eq!(state_path(path(""), home), path("/home/ann/.local/state/bowline"));
         assert_eq!(state_path(None, |_| None), None);
     }
 }

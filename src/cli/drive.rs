@@ -104,12 +104,16 @@ pub fn drive(context: &Context, mut journey: Journey) -> Result<Exit, CommandFai
         }
         End::BrokeDown => {
             display.leave();
+            let failure = CommandFailure::new(Exit::Internal, "bowline broke down; this is a bug");
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
-            Err(CommandFailure::new(Exit::Internal, "bowline broke down; this is a bug").hint(hint))
+            Err(if is_simulated { failure } else { failure.hint(hint) })
         }
         End::Left => {
             display.leave();
-            let text = format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt");
+            let text = match is_simulated {
+                true => "left before everything had ended".to_owned(),
+                false => format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt"),
+            };
             print::notice(&context.called.complete(&text));
             Ok(Exit::Halted)
         }

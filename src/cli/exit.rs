@@ -27,12 +27,12 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
    0  succeeded; of `rollback`: everything is taken back
-   2  wrong arguments, an invalid plan, an unusable state folder, or a journal that is not whole
+   2  wrong arguments, an invalid plan, a missing secret, an unusable state folder or journal
    3  rolled back: a step failed, an approval was rejected, or the run was cancelled
    4  stuck: something that the run wrote could not be taken back
    5  halted: the run was stopped and can be resumed
    6  a preview found changes
-   7  refused before it began: locked, an open run, a refusal in a preview, an answer of no
+   7  refused before it began: locked, a run in the way or over, a refusal in a preview, a no
   70  a bug in bowline
 
 Signals, while a run is under way:

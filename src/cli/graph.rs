@@ -26,7 +26,8 @@ pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, Command
         (false, GraphFormat::Mermaid) => print::line(&mermaid::write(name, &graph, &staying)),
         (false, GraphFormat::Dot) => print::line(&dot::write(name, &graph, &staying)),
         (false, GraphFormat::Tree) => {
-            let lines: Vec<String> = tree::draw(name, &graph, &staying).lines().map(str::to_owned).collect();
+            let paint = context.streams.paint();
+            let lines: Vec<String> = tree::draw(name, &graph, &staying).lines().map(|line| paint.drawn(line)).collect();
             print::lines(&lines, context.streams.width);
         }
     }

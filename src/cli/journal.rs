@@ -1,11 +1,12 @@
 //! `journal verify | export | import`: checks and carries the journals of runs. It knows no key but through the state folder.
 
 use super::arguments::{Journal, JournalExport, JournalImport, JournalVerify};
-use super::context::Context;
+use super::context::{Context, Shelves};
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
-use crate::journal::{RunFilter, Verified, verify_export};
+use super::pick::{self, Found};
+use super::print;
+use crate::journal::{RunFilter, RunState, Verified, is_simulated_export, verify_export};
 use crate::report::words;
 use serde_json::json;
 use std::path::Path;
@@ -34,20 +35,26 @@ async fn verify(context: &Context, arguments: &JournalVerify) -> Result<Exit, Co
         let verified = verify_export(&mut bytes.as_slice()).map_err(named)?;
         whole = tell(context, &file.display().to_string(), &verified);
     } else {
-        let folder = context.state()?;
-        let runs = match &arguments.run {
-            Some(run) => vec![pick::run(&folder, Some(run))?],
-            None => {
-                let rows = folder.runs(&RunFilter::default())?;
-                rows.into_iter().map(|row| row.run).collect()
-            }
-        };
-        for run in runs {
+        for Found { folder, run } in to_verify(context, arguments.run.as_deref())? {
             let verified = folder.verify(&run).map_err(|refused| CommandFailure::of_looking(&refused))?;
             whole &= tell(context, &format!("run {run}"), &verified);
         }
     }
     Ok(if whole { Exit::Succeeded } else { Exit::Usage })
+}
+
+/// The run that is named, or all of them.
+fn to_verify(context: &Context, run: Option<&str>) -> Result<Vec<Found>, CommandFailure> {
+    if run.is_some() {
+        return Ok(vec![pick::run_to_show(context, run)?]);
+    }
+    let Shelves { real, simulated } = context.shelves()?;
+    let mut found = Vec::new();
+    for folder in [real, simulated].into_iter().flatten() {
+        let rows = folder.runs(&RunFilter::default())?;
+        found.extend(rows.into_iter().map(|row| Found { folder: folder.clone(), run: row.run }));
+    }
+    Ok(found)
 }
 
 /// Tells what a check found; true when everything is whole.
@@ -81,8 +88,7 @@ fn object(what: &str, verified: &Verified) -> String {
 }
 
 async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, CommandFailure> {
-    let folder = context.state()?;
-    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
+    let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
     let mut text = Vec::new();
     folder.export(&run, &mut text)?;
     let Some(file) = &arguments.to else {
@@ -93,8 +99,9 @@ async fn export(context: &Context, arguments: &JournalExport) -> Result<Exit, Co
     let mut writing = context.ports.files.create(file).await.map_err(|error| failed(&error.source))?;
     writing.write_all(&text).await.map_err(|error| failed(&error))?;
     writing.finish().await.map_err(|error| failed(&error.source))?;
-    context
-        .tell(&format!("run {run} is exported to {}", file.display()), &json!({ "run": run, "exported-to": file.display().to_string() }));
+    let shown = file.display().to_string();
+    let next = "`bowline journal import FILE --state DIR` takes it into another state folder, which needs the same key to open it";
+    context.tell(&format!("run {run} is exported to {shown}; {next}"), &json!({ "run": run, "exported-to": shown }));
     Ok(Exit::Succeeded)
 }
 
@@ -104,8 +111,15 @@ async fn import(context: &Context, arguments: &JournalImport) -> Result<Exit, Co
         let failure = CommandFailure::from(error);
         CommandFailure { message: format!("{}: {}", arguments.file.display(), failure.message), ..failure }
     };
-    let run = context.new_state()?.import(&mut bytes.as_slice()).map_err(named)?;
-    context.tell(&format!("run {run} is imported: `bowline show {run}`"), &json!({ "run": run, "imported": true }));
+    let folder = context.new_shelf(is_simulated_export(&bytes))?;
+    let run = folder.import(&mut bytes.as_slice()).map_err(named)?;
+    let state = folder.run(&run)?.state;
+    let next = match state {
+        RunState::Closed(_) => String::new(),
+        _ => format!("; `bowline resume {run}` goes on with it here, if nobody does elsewhere any more"),
+    };
+    let told = format!("run {run} is imported, {state}: `bowline show {run}` tells what it did{next}");
+    context.tell(&told, &json!({ "run": run, "imported": true, "state": state.to_string() }));
     Ok(Exit::Succeeded)
 }
 

@@ -4,11 +4,13 @@ use super::arguments::Logs;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
+use super::pick::{self, Found};
+use super::print;
 use crate::ids::StepId;
 use crate::journal::JournalError;
 use crate::record::{BlobRef, Record, What};
 use crate::report::json::JsonLine;
+use crate::report::lines;
 use crate::report::story::Story;
 use crate::report::words;
 
@@ -18,8 +20,7 @@ use crate::report::words;
 /// When there is no such run or step, or its key is not at hand.
 pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure> {
     let looking = |refused| CommandFailure::of_looking(&refused);
-    let folder = context.state()?;
-    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
+    let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
     let records = folder.records(&run).map_err(looking)?;
     let story = Story::of(&records);
     if let Some(step) = arguments.step.as_ref().filter(|step| story.step(step).is_none()) {
@@ -67,7 +68,7 @@ impl Piece<'_> {
             lines.iter().for_each(|text| print::line(&JsonLine::Line { step: self.step.clone(), text: text.clone() }.to_text()));
             return;
         }
-        let prefix = if named { format!("{:column$}  ", self.step.as_str()) } else { String::new() };
+        let prefix = if named { lines::named(self.step, column, context.streams.paint()) } else { String::new() };
         if let Some(title) = self.title() {
             print::notice(&format!("{prefix}{title}"));
         }

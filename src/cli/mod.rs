@@ -39,6 +39,7 @@ mod settings;
 mod show;
 mod signals;
 mod simulate;
+mod standing;
 mod start;
 mod validate;
 mod verbose;

@@ -1,53 +1,134 @@
 //! Which run is meant: an id, how one begins, or the only open one. It changes nothing.
 
+use super::context::{Context, Shelves};
+use super::exit::Exit;
 use super::failure::CommandFailure;
 use crate::ids::RunId;
-use crate::journal::{RunFilter, RunRow, StateFolder};
+use crate::journal::{JournalError, RunFilter, RunRow, StateFolder};
+use crate::report::words;
 
-/// Finds the run that is meant.
+/// A run, and the folder that keeps it.
+pub struct Found {
+    /// The folder.
+    pub folder: StateFolder,
+    /// The run.
+    pub run: RunId,
+}
+
+/// A run as it is chosen from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// How it stands.
+    pub row: RunRow,
+    /// It ran in a simulated world.
+    pub is_simulated: bool,
+}
+
+impl Listed {
+    /// How it stands, in one or two words.
+    pub fn state(&self) -> String {
+        if self.is_simulated { format!("{} (simulated)", self.row.state) } else { self.row.state.to_string() }
+    }
+}
+
+/// Finds the run with which something is to be done. Nothing can be done with a simulated one.
 ///
 /// # Errors
 /// When none or several fit.
-pub fn run(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
+pub fn run(context: &Context, given: Option<&str>) -> Result<Found, CommandFailure> {
+    let shelves = context.shelves()?;
     let filter = RunFilter { unclosed: given.is_none(), ..RunFilter::default() };
-    let rows = folder.runs(&filter)?;
-    choose(given, &rows)
+    let real = listed(shelves.real.as_ref(), &filter, false)?;
+    let fits = |list: &[Listed]| given.is_some_and(|text| !fitting(text, list).is_empty());
+    if !fits(&real) && fits(&listed(shelves.simulated.as_ref(), &filter, true)?) {
+        let run = choose(given, &listed(shelves.simulated.as_ref(), &filter, true)?)?.row.run.clone();
+        let failure = CommandFailure::new(Exit::Refused, format!("run {run} was simulated, and its world is gone"));
+        return Err(failure.hint(format!("`bowline show {run}` tells what happened in it; it stands in nobody's way")));
+    }
+    if real.is_empty() && given.is_none() {
+        return Err(none_is_open(context, shelves.real.as_ref())?);
+    }
+    let run = choose(given, &real)?.row.run.clone();
+    found(shelves, run, false)
 }
 
 /// Finds the run that is to be looked at: the newest one when none is named and not just one is open.
 ///
 /// # Errors
 /// When none fits, or several fit a name.
-pub fn run_to_show(folder: &StateFolder, given: Option<&str>) -> Result<RunId, CommandFailure> {
-    if given.is_some() {
-        return run(folder, given);
-    }
-    let open = folder.runs(&RunFilter { unclosed: true, ..RunFilter::default() })?;
-    match open.as_slice() {
-        [row] => Ok(row.run.clone()),
-        _ => match folder.runs(&RunFilter::default())?.first() {
-            Some(row) => Ok(row.run.clone()),
-            None => Err(CommandFailure::usage("this state folder holds no run yet").hint("`bowline run PLAN` makes one")),
+pub fn run_to_show(context: &Context, given: Option<&str>) -> Result<Found, CommandFailure> {
+    let shelves = context.shelves()?;
+    let all = all(&shelves, &RunFilter::default())?;
+    let open = || -> Result<Option<Listed>, CommandFailure> {
+        let open = listed(shelves.real.as_ref(), &RunFilter { unclosed: true, ..RunFilter::default() }, false)?;
+        Ok(<[Listed; 1]>::try_from(open).ok().map(|[one]| one))
+    };
+    let chosen = match given {
+        Some(_) => choose(given, &all)?.clone(),
+        None => match open()?.or_else(|| all.into_iter().next()) {
+            Some(newest) => newest,
+            None => return Err(CommandFailure::usage("this state folder holds no run yet").hint("`bowline run PLAN` makes one")),
         },
+    };
+    found(shelves, chosen.row.run, chosen.is_simulated)
+}
+
+/// Real and simulated runs, the newest first.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn all(shelves: &Shelves, filter: &RunFilter) -> Result<Vec<Listed>, CommandFailure> {
+    let mut all = listed(shelves.real.as_ref(), filter, false)?;
+    // A simulated run is open to nobody, wherever it rests.
+    let simulated = shelves.simulated.as_ref().filter(|_| !filter.unclosed);
+    all.extend(listed(simulated, filter, true)?);
+    all.sort_by_key(|listed| std::cmp::Reverse(listed.row.opened));
+    all.truncate(filter.limit.map_or(usize::MAX, |limit| limit as usize));
+    Ok(all)
+}
+
+fn listed(folder: Option<&StateFolder>, filter: &RunFilter, is_simulated: bool) -> Result<Vec<Listed>, JournalError> {
+    let rows = folder.map(|folder| folder.runs(filter)).transpose()?.unwrap_or_default();
+    Ok(rows.into_iter().map(|row| Listed { row, is_simulated }).collect())
+}
+
+fn found(shelves: Shelves, run: RunId, is_simulated: bool) -> Result<Found, CommandFailure> {
+    let folder = if is_simulated { shelves.simulated } else { shelves.real };
+    folder.map(|folder| Found { folder, run }).ok_or_else(|| CommandFailure::usage("this state folder holds no run yet"))
+}
+
+fn none_is_open(context: &Context, folder: Option<&StateFolder>) -> Result<CommandFailure, CommandFailure> {
+    let newest = listed(folder, &RunFilter { limit: Some(1), ..RunFilter::default() }, false)?.pop();
+    let Some(Listed { row, .. }) = newest else {
+        return Ok(CommandFailure::usage("this state folder holds no run that is real").hint("`bowline run PLAN` makes one"));
+    };
+    let opened = words::date_and_minute(row.opened, &context.zone);
+    let failure =
+        CommandFailure::usage(format!("no run is open: the last one, {} of {} ({opened}), is {}", row.run, row.identity, row.state));
+    Ok(failure.hint("name the one that you mean: `bowline runs` lists them"))
+}
+
+/// The runs that a text may mean: the one that is called so, or else those that begin so. A real one is meant before a simulated one.
+fn fitting<'a>(text: &str, all: &'a [Listed]) -> Vec<&'a Listed> {
+    let mut named: Vec<&Listed> = all.iter().filter(|listed| listed.row.run.as_str() == text).collect();
+    named.sort_by_key(|listed| listed.is_simulated);
+    match named.first() {
+        Some(one) => vec![one],
+        None => all.iter().filter(|listed| listed.row.run.as_str().starts_with(text)).collect(),
     }
 }
 
-fn choose(given: Option<&str>, rows: &[RunRow]) -> Result<RunId, CommandFailure> {
-    let fitting: Vec<&RunRow> = match given {
-        Some(text) => match rows.iter().find(|row| row.run.as_str() == text) {
-            Some(row) => vec![row],
-            None => rows.iter().filter(|row| row.run.as_str().starts_with(text)).collect(),
-        },
-        None => rows.iter().collect(),
-    };
+fn choose<'a>(given: Option<&str>, all: &'a [Listed]) -> Result<&'a Listed, CommandFailure> {
+    let fitting = given.map_or_else(|| all.iter().collect(), |text| fitting(text, all));
     match (fitting.as_slice(), given) {
-        ([row], _) => Ok(row.run.clone()),
+        ([one], _) => Ok(one),
         ([], Some(text)) => {
             Err(CommandFailure::usage(format!("there is no run `{text}` in this state folder")).hint("`bowline runs` lists them"))
         }
         ([], None) => Err(CommandFailure::usage("no run is open").hint("name one: `bowline runs` lists them")),
         (several, given) => {
-            let names: Vec<String> = several.iter().take(5).map(|row| format!("{} of {} ({})", row.run, row.identity, row.state)).collect();
+            let name = |listed: &&Listed| format!("{} of {} ({})", listed.row.run, listed.row.identity, listed.state());
+            let names: Vec<String> = several.iter().take(5).map(name).collect();
             let more = if several.len() > names.len() { ", …" } else { "" };
             let what = given.map_or_else(|| "are open".to_owned(), |text| format!("begin with `{text}`"));
             Err(CommandFailure::usage(format!("{} runs {what}: {}{more}", several.len(), names.join(", "))).hint("name one of them"))
@@ -57,25 +138,29 @@ fn choose(given: Option<&str>, rows: &[RunRow]) -> Result<RunId, CommandFailure>
 
 #[cfg(test)]
 mod tests {
-    use super::choose;
+    use super::{Listed, choose};
     use crate::ids::{Moment, PlanName, RunId};
     use crate::journal::{Identity, RunRow, RunState};
 
-    fn row(run: &str) -> RunRow {
+    fn row(run: &str) -> Listed {
         let identity = Identity { plan: PlanName::new("web").unwrap(), environment: Some("test".to_owned()) };
         let run = RunId::new(run).unwrap();
-        RunRow { run, identity, opened: Moment::from_millis(0), state: RunState::Dead, records: 1, epoch: 1, holder: None, since: None }
+        let opened = Moment::from_millis(0);
+        let row = RunRow { run, identity, opened, state: RunState::Dead, records: 1, epoch: 1, holder: None, since: None };
+        Listed { row, is_simulated: false }
     }
 
     #[test]
     fn a_run_is_named_by_its_id_its_beginning_or_by_being_the_only_one() {
         let rows = [row("20261121-1203-aaaa"), row("20261121-1203-aaaab"), row("20261122-0900-bbbb")];
-        let found = |given: Option<&str>, rows: &[RunRow]| {
-            choose(given, rows).map(|run| run.to_string()).map_err(|failure| failure.lines().join("\n"))
+        let found = |given: Option<&str>, rows: &[Listed]| {
+            choose(given, rows).map(|listed| listed.row.run.to_string()).map_err(|failure| failure.lines().join("\n"))
         };
         assert_eq!(found(Some("20261121-1203-aaaa"), &rows), Ok("20261121-1203-aaaa".to_owned()), "an exact id wins");
         assert_eq!(found(Some("20261122"), &rows), Ok("20261122-0900-bbbb".to_owned()));
         assert_eq!(found(None, &rows[2..]), Ok("20261122-0900-bbbb".to_owned()));
+        let both = [Listed { is_simulated: true, ..rows[0].clone() }, rows[0].clone()];
+        assert!(choose(Some("20261121-1203-aaaa"), &both).is_ok_and(|listed| !listed.is_simulated), "a real one is meant first");
         insta::assert_snapshot!(found(Some("20261121"), &rows).unwrap_err(), @"
         error: 2 runs begin with `20261121`: 20261121-1203-aaaa of `web` in `test` (dead), 20261121-1203-aaaab of `web` in `test` (dead)
           next: name one of them

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::run::{Draft, draft};
+use super::secrets::MissingSecret;
 use super::{open, print, secrets};
 use crate::action::{Change, Frozen};
 use crate::engine::{Planned, Previewing, Seen, Sight, preview as look};
@@ -39,23 +40,35 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
     };
     // No run has this id: it is seen in names that contain it.
     let run = RunId::new("preview").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-    let seen = look(previewing(context, draft, run)).await;
+    let previewing = previewing(context, draft, run);
+    let missing = secrets::missing(context, &previewing).await;
+    let seen = look(previewing).await;
     let changing = seen.iter().filter(|seen| seen.changes()).count();
     let refusals: Vec<(&Seen, Vec<String>)> =
         seen.iter().map(|seen| (seen, seen.refusals())).filter(|(_, told)| !told.is_empty()).collect();
     if context.is_json() {
-        print::line(&json!({ "preview": title, "steps": seen, "changes": changing, "refused": !refusals.is_empty() }).to_string());
+        print::line(
+            &json!({ "preview": title, "steps": seen, "changes": changing, "refused": !refusals.is_empty(), "missing-secrets": missing.iter().map(|secret| &secret.told).collect::<Vec<_>>() })
+                .to_string(),
+        );
     } else {
         tell(&Pen::new(context), &title, &seen, changing);
-        for (seen, told) in &refusals {
-            told.iter().for_each(|why| print::notice(&format!("{}: {why}", seen.step)));
-        }
+        let refused = refusals.iter().flat_map(|(seen, told)| told.iter().map(|why| format!("{}: {why}", seen.step)));
+        print::notices(&refused.collect::<Vec<_>>(), context.streams.width);
+        print::notices(&missing.iter().map(told_missing).collect::<Vec<_>>(), context.streams.width);
     }
     Ok(match (refusals.is_empty(), changing > 0 && exit_code) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,
         (true, false) => Exit::Succeeded,
     })
+}
+
+fn told_missing(secret: &MissingSecret) -> String {
+    match secret.may_be_made {
+        true => format!("not there yet, unless an earlier step makes it: {}", secret.told),
+        false => format!("a run would be refused: {}", secret.told),
+    }
 }
 
 /// A draft as the engine looks at it before it runs.
@@ -80,12 +93,18 @@ struct Pen {
     added: Style,
     removed: Style,
     dim: Style,
+    width: Option<usize>,
 }
 
 impl Pen {
     fn new(context: &Context) -> Self {
         let style = || Style::new().force_styling(context.streams.colour_out);
-        Self { name: style().bold(), added: style().green(), removed: style().red(), dim: style().dim() }
+        Self { name: style().bold(), added: style().green(), removed: style().red(), dim: style().dim(), width: context.streams.width }
+    }
+
+    /// Writes a line, broken between words.
+    fn say(&self, line: String) {
+        print::lines(&[line], self.width);
     }
 
     fn line(&self, line: &str) -> String {
@@ -98,7 +117,7 @@ impl Pen {
 }
 
 fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize) {
-    print::line(&match changing {
+    pen.say(match changing {
         0 => format!("{title} would change nothing"),
         _ => format!(
             "{title} would change something in {} of {}",
@@ -110,24 +129,24 @@ fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize) {
         let head = format!("{}  {}", pen.name.apply_to(&seen.step), pen.dim.apply_to(&seen.kind));
         match &seen.sight {
             Sight::Savepoint => {}
-            Sight::Skipped => print::line(&format!("{head}  would not run: its `when` is false")),
-            Sight::Asks(question) => print::line(&format!("{head}  asks: {question}")),
-            Sight::Waits(time) => print::line(&format!("{head}  waits {time}")),
+            Sight::Skipped => pen.say(format!("{head}  would not run: its `when` is false")),
+            Sight::Asks(question) => pen.say(format!("{head}  asks: {question}")),
+            Sight::Waits(time) => pen.say(format!("{head}  waits {time}")),
             Sight::KnownAfter { steps, why } => {
                 let names: Vec<&str> = steps.iter().map(|step| step.as_str()).collect();
                 let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-                print::line(&format!("{head}  known after {}{why}", names.join(", ")));
+                pen.say(format!("{head}  known after {}{why}", names.join(", ")));
             }
-            Sight::Refused(_) => print::line(&format!("{head}  {}", pen.removed.apply_to("cannot run"))),
+            Sight::Refused(_) => pen.say(format!("{head}  {}", pen.removed.apply_to("cannot run"))),
             Sight::Would(preview) => {
                 let state = match (preview.refusals.is_empty(), preview.changes.is_empty()) {
                     (false, _) => pen.removed.apply_to("  would be refused").to_string(),
                     (true, true) if preview.notes.is_empty() => "  no change".to_owned(),
                     (true, _) => String::new(),
                 };
-                print::line(&format!("{head}{state}"));
+                pen.say(format!("{head}{state}"));
                 preview.changes.iter().for_each(|change| tell_change(pen, change));
-                preview.notes.iter().for_each(|note| print::line(&format!("    {}", pen.dim.apply_to(note))));
+                preview.notes.iter().for_each(|note| pen.say(format!("    {}", pen.dim.apply_to(note))));
             }
         }
     }
@@ -135,11 +154,11 @@ fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize) {
 
 fn tell_change(pen: &Pen, change: &Change) {
     let target = change.target.0.split_once(':').map_or(change.target.0.as_str(), |(_, name)| name);
-    print::line(&format!("    {} {target}", change.verb));
+    pen.say(format!("    {} {target}", change.verb));
     for line in change.lines.iter().take(LINES) {
-        print::line(&format!("      {}", pen.line(line)));
+        pen.say(format!("      {}", pen.line(line)));
     }
     if change.lines.len() > LINES {
-        print::line(&format!("      … {} more", words::count(change.lines.len() - LINES, "line", "lines")));
+        pen.say(format!("      … {} more", words::count(change.lines.len() - LINES, "line", "lines")));
     }
 }

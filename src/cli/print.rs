@@ -1,5 +1,7 @@
 //! Writes what a command says. Nobody reading any more is a quiet end, never a crash.
 
+use super::context::Context;
+use crate::report::summary::Summary;
 use crate::report::wrap::wrap;
 use std::io::Write;
 
@@ -17,6 +19,15 @@ pub fn lines(lines: &[String], width: Option<usize>) {
             None => line(text),
         }
     }
+}
+
+/// Writes how a run ended, or stands.
+pub fn summary(context: &Context, summary: &Summary) {
+    let mut told = summary.lines();
+    if let Some(headline) = told.first_mut() {
+        *headline = context.streams.paint().headline(&summary.outcome, headline);
+    }
+    lines(&told, context.streams.width);
 }
 
 /// Writes bytes to standard output.
@@ -37,28 +48,5 @@ pub fn notices(lines: &[String], width: Option<usize>) {
             Some(width) => wrap(text, width).iter().for_each(|text| notice(text)),
             None => notice(text),
         }
-    }
-}
-
-/// Aligns the columns of a table, two blanks apart.
-pub fn table(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::table;
-
-    #[test]
-    fn columns_are_aligned_and_nothing_trails() {
-        let rows = [vec!["a".to_owned(), "long".to_owned(), "x".to_owned()], vec!["abc".to_owned(), "b".to_owned()]];
-        assert_eq!(table(&rows), ["a    long  x", "abc  b"]);
     }
 }

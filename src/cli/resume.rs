@@ -7,10 +7,11 @@ use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::lock::{Ask, clear_way};
+use super::pick::{self, Found};
 use super::settings::Settlement;
-use super::{open, pick};
+use super::{open, standing};
 use crate::ids::{RunId, StepId};
-use crate::journal::{Frozen, JournalError, StateFolder};
+use crate::journal::{Frozen, JournalError, RunState, StateFolder};
 use crate::record::{Mode, Record, What};
 use crate::report::story::Story;
 use std::sync::Arc;
@@ -44,9 +45,13 @@ struct Wishes {
 fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> Result<Exit, CommandFailure> {
     let Wishes { lock, back, settle } = wishes;
     let mode = if back.is_some() { Mode::Rollback } else { Mode::Resume };
-    let folder = context.state()?;
-    let run = pick::run(&folder, run.run.as_deref())?;
+    let Found { folder, run } = pick::run(context, run.run.as_deref())?;
     let records = folder.records(&run)?;
+    let row = folder.run(&run)?;
+    let is_over = matches!(row.state, RunState::Closed(_)) && back.is_none();
+    if is_over || row.state == RunState::Live {
+        return Err(standing::refused(context, &row, &records));
+    }
     check_settlements(&records, &settle)?;
     // What the run was opened with never changes; all else is true only once the run is held.
     let frozen = frozen(&folder, &run, &records)?;

@@ -9,7 +9,7 @@ use super::failure::CommandFailure;
 use super::lock::{self, Ask};
 use super::preview::previewing;
 use super::reach::reach;
-use super::{again, open};
+use super::{again, open, secrets};
 use crate::engine::missing_rights;
 use crate::ids::RunId;
 use crate::journal::{Frozen, FrozenFile, FrozenLock, Identity};
@@ -54,6 +54,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     if let Some(exit) = again::told(context, arguments.run_id.as_ref(), &draft)? {
         return Ok(exit);
     }
+    runtime.block_on(secrets::check(context, &draft))?;
     runtime.block_on(draft.print(context))?;
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
@@ -70,6 +71,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
         environment: draft.bound.environment.clone(),
         graph: Arc::new(draft.graph),
         frozen: frozen.seal(&*held.journal())?,
+        simulated: false,
     };
     let plan = draft.opened.plan;
     drive(

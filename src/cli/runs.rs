@@ -4,10 +4,12 @@ use super::arguments::Runs;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::pick::{self, Listed};
 use super::print;
 use crate::ids::PlanName;
 use crate::journal::{RunFilter, RunRow, RunState};
-use crate::report::words;
+use crate::report::paint::{Paint, columns};
+use crate::report::{table, words};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -18,47 +20,47 @@ use serde_json::json;
 pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure> {
     let plan = arguments.plan.as_deref().map(PlanName::new).transpose().map_err(|error| CommandFailure::usage(error.to_string()))?;
     let filter = RunFilter { plan, environment: arguments.environment.clone(), unclosed: arguments.open, limit: Some(arguments.limit) };
-    let rows = match context.state_if_any()? {
-        Some(folder) => folder.runs(&filter)?,
-        None => Vec::new(),
-    };
+    let shelves = if context.common.state.is_some() { context.shelves()? } else { context.shelves_if_any()? };
+    let rows = pick::all(&shelves, &filter)?;
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),
-        (false, false) => print::lines(&list(&rows, &context.zone, context.streams.width), context.streams.width),
+        (false, false) => print::lines(&list(&rows, &context.zone, context.streams.width, context.streams.paint()), context.streams.width),
     }
     Ok(Exit::Succeeded)
 }
 
 /// A table where there is room for one, else two lines a run.
-fn list(rows: &[RunRow], zone: &TimeZone, width: Option<usize>) -> Vec<String> {
-    let table = table(rows, zone);
-    let widest = table.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+fn list(rows: &[Listed], zone: &TimeZone, width: Option<usize>, paint: Paint) -> Vec<String> {
+    let table = table(rows, zone, paint);
+    let widest = table.iter().map(|line| columns(line)).max().unwrap_or(0);
     match width {
-        Some(width) if widest > width => rows.iter().flat_map(|row| pair(row, zone)).collect(),
+        Some(width) if widest > width => rows.iter().flat_map(|listed| pair(listed, zone, paint)).collect(),
         _ => table,
     }
 }
 
-fn table(rows: &[RunRow], zone: &TimeZone) -> Vec<String> {
-    let head = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"].map(str::to_owned).to_vec();
-    let line = |row: &RunRow| {
+fn table(rows: &[Listed], zone: &TimeZone, paint: Paint) -> Vec<String> {
+    let head = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"].map(|title| paint.strong(title)).to_vec();
+    let line = |listed: &Listed| {
+        let row = &listed.row;
         let environment = row.identity.environment.clone().unwrap_or_else(|| "-".to_owned());
         let opened = words::date_and_minute(row.opened, zone);
-        vec![row.run.to_string(), row.identity.plan.to_string(), environment, row.state.to_string(), opened, holder(row)]
+        vec![row.run.to_string(), row.identity.plan.to_string(), environment, paint.state(&listed.state()), opened, holder(row)]
     };
     let mut lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
-    if rows.iter().all(|row| holder(row).is_empty()) {
+    if rows.iter().all(|listed| holder(&listed.row).is_empty()) {
         lines.iter_mut().for_each(|line| line.truncate(5));
     }
-    print::table(&lines)
+    table::aligned(&lines)
 }
 
-fn pair(row: &RunRow, zone: &TimeZone) -> [String; 2] {
+fn pair(listed: &Listed, zone: &TimeZone, paint: Paint) -> [String; 2] {
+    let row = &listed.row;
     let place = row.identity.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
     let held = Some(holder(row)).filter(|holder| !holder.is_empty()).map(|holder| format!(", held by {holder}")).unwrap_or_default();
     let opened = words::date_and_minute(row.opened, zone);
-    [format!("{} {}", row.run, row.state), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
+    [format!("{} {}", row.run, paint.state(&listed.state())), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
 }
 
 /// The process that holds a run. One that let go of it, or is gone, holds nothing.
@@ -67,10 +69,11 @@ fn holder(row: &RunRow) -> String {
     holder.map(|holder| format!("{}@{} ({})", holder.user, holder.host, holder.pid)).unwrap_or_default()
 }
 
-fn object(row: &RunRow) -> String {
+fn object(listed: &Listed) -> String {
+    let row = &listed.row;
     json!({
         "run": row.run, "plan": row.identity.plan, "environment": row.identity.environment, "state": row.state.to_string(),
-        "opened": row.opened, "records": row.records, "epoch": row.epoch, "holder": row.holder, "since": row.since,
+        "opened": row.opened, "records": row.records, "epoch": row.epoch, "holder": row.holder, "since": row.since, "simulated": listed.is_simulated,
     })
     .to_string()
 }
@@ -78,16 +81,20 @@ fn object(row: &RunRow) -> String {
 #[cfg(test)]
 mod tests {
     use super::{list, object};
+    use crate::cli::pick::Listed;
     use crate::ids::{Moment, PlanName, RunId};
     use crate::journal::{Identity, RunRow, RunState};
     use crate::record::{Holder, Outcome};
+    use crate::report::paint::Paint;
     use jiff::tz::TimeZone;
 
-    fn row(run: &str, environment: Option<&str>, state: RunState) -> RunRow {
+    fn row(run: &str, environment: Option<&str>, state: RunState) -> Listed {
         let identity = Identity { plan: PlanName::new("blue-green").unwrap(), environment: environment.map(str::to_owned) };
         let holder = Holder { host: "ci-7".to_owned(), pid: 4711, started: 99, boot: "b00t".to_owned(), user: "ops".to_owned() };
         let opened = Moment::from_millis(1_795_262_580_000);
-        RunRow { run: RunId::new(run).unwrap(), identity, opened, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) }
+        let run = RunId::new(run).unwrap();
+        let row = RunRow { run, identity, opened, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) };
+        Listed { row, is_simulated: false }
     }
 
     #[test]
@@ -96,21 +103,23 @@ mod tests {
             row("20261121-120300-7f3a", Some("production"), RunState::Live),
             row("20261120-090000-01bc", None, RunState::Closed(Outcome::RolledBack)),
         ];
-        insta::assert_snapshot!(list(&rows, &TimeZone::UTC, None).join("\n"), @"
+        insta::assert_snapshot!(list(&rows, &TimeZone::UTC, None, Paint::default()).join("\n"), @"
         RUN                   PLAN        ENVIRONMENT  STATE        OPENED            HELD BY
         20261121-120300-7f3a  blue-green  production   live         2026-11-21 12:03  ops@ci-7 (4711)
         20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03
         ");
-        insta::assert_snapshot!(list(&rows[1..], &TimeZone::UTC, Some(80)).join("\n"), @"
+        insta::assert_snapshot!(list(&rows[1..], &TimeZone::UTC, Some(80), Paint::default()).join("\n"), @"
         RUN                   PLAN        ENVIRONMENT  STATE        OPENED
         20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03
         ");
-        insta::assert_snapshot!(list(&rows, &TimeZone::UTC, Some(80)).join("\n"), @"
+        insta::assert_snapshot!(list(&rows, &TimeZone::UTC, Some(80), Paint::default()).join("\n"), @"
         20261121-120300-7f3a live
           blue-green in production, opened 2026-11-21 12:03, held by ops@ci-7 (4711)
         20261120-090000-01bc rolled-back
           blue-green, opened 2026-11-21 12:03
         ");
-        insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z"}"#);
+        let simulated = [Listed { is_simulated: true, ..rows[1].clone() }];
+        assert!(list(&simulated, &TimeZone::UTC, None, Paint::default())[1].contains("rolled-back (simulated)"));
+        insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z","simulated":false}"#);
     }
 }

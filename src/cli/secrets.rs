@@ -1,11 +1,18 @@
 //! Finds the values of a plan's secrets where the plan says they are. They go to whoever asks and nowhere else.
 
 use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use super::preview::previewing;
+use super::print;
+use super::run::Draft;
 use super::simulate::SimulatedSecrets;
 use crate::action::{ActionError, RunScope, Secret};
-use crate::engine::Secrets;
+use crate::engine::{NeededSecret, Previewing, Secrets, secrets_needed};
+use crate::ids::RunId;
 use crate::plan::SecretSource;
 use crate::ports::{Clock, Files, Ports, ProcessSpec, Processes};
+use crate::report::words;
 use futures::future::{BoxFuture, FutureExt};
 use indexmap::IndexMap;
 use std::path::PathBuf;
@@ -35,6 +42,62 @@ pub fn of_plan(context: &Context, sources: &IndexMap<String, SecretSource>, fold
         return Arc::new(SimulatedSecrets(values.clone()));
     }
     Arc::new(PlanSecrets::new(sources.clone(), folder, scope, &context.ports))
+}
+
+/// A secret that is not there before the run.
+pub struct MissingSecret {
+    /// Who needs it, and why it is not there, in one line.
+    pub told: String,
+    /// An earlier step of the run may make it.
+    pub may_be_made: bool,
+}
+
+/// The secrets that a run would miss. Programs that tell secrets are not asked before their time: they may ask a person.
+pub async fn missing(context: &Context, previewing: &Previewing) -> Vec<MissingSecret> {
+    let mut missing = Vec::new();
+    if context.simulated_secrets.is_some() {
+        return missing;
+    }
+    for NeededSecret { name, step, may_be_made } in secrets_needed(previewing) {
+        let source = previewing.plan.secrets.get(&name);
+        if matches!(source, None | Some(SecretSource::Command(_))) {
+            continue;
+        }
+        let Err(error) = previewing.secrets.resolve(&name).await else { continue };
+        let failure = error.into_failure();
+        match failure.retriable {
+            // What cannot be told now may be there when it is needed.
+            true => tracing::debug!(%name, failure.message, "cannot tell whether a secret is missing"),
+            // No step changes the variables of this process.
+            false => missing.push(MissingSecret {
+                told: format!("{step}: {}", words::failure(&failure)),
+                may_be_made: may_be_made && !matches!(source, Some(SecretSource::Env(_))),
+            }),
+        }
+    }
+    missing
+}
+
+/// Secrets that are missing are found before anything is written, not in the middle of it. Of those that the run itself may make it is
+/// only said that they are not there.
+///
+/// # Errors
+/// When some are missing; all of them are told.
+pub async fn check(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
+    // No run has this id: no secret depends on it.
+    let run = RunId::new("secrets").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let missing = missing(context, &previewing(context, draft, run)).await;
+    let (later, now): (Vec<MissingSecret>, Vec<MissingSecret>) = missing.into_iter().partition(|secret| secret.may_be_made);
+    if now.is_empty() {
+        let told = later.iter().map(|secret| format!("not there yet, unless an earlier step makes it: {}", secret.told));
+        if !context.is_json() {
+            print::notices(&told.collect::<Vec<_>>(), context.streams.width);
+        }
+        return Ok(());
+    }
+    let mut failure = CommandFailure::usage("secrets are missing, so nothing was begun");
+    failure.causes = now.into_iter().map(|secret| secret.told).collect();
+    Err(failure.hint("give them where the plan's `secrets:` says, then run it again"))
 }
 
 impl PlanSecrets {

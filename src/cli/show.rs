@@ -4,15 +4,17 @@ use super::arguments::Show;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{pick, print};
+use super::pick::{self, Found};
+use super::print;
 use crate::action::Evidence;
 use crate::ids::{RunId, StepId};
 use crate::journal::StateFolder;
 use crate::record::{BlobRef, Record, What};
 use crate::report::json::JsonLine;
+use crate::report::paint::Paint;
 use crate::report::story::{Status, StepStory, Story};
 use crate::report::summary::Summary;
-use crate::report::{lines, sentence, words};
+use crate::report::{lines, sentence, table, words};
 use jiff::tz::TimeZone;
 
 /// Tells a run.
@@ -20,8 +22,7 @@ use jiff::tz::TimeZone;
 /// # Errors
 /// When there is no such run, or what is asked of it is not there.
 pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure> {
-    let folder = context.state()?;
-    let run = pick::run_to_show(&folder, arguments.run.run.as_deref())?;
+    let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
     let looking = |refused| CommandFailure::of_looking(&refused);
     let records = folder.records(&run).map_err(looking)?;
     if let Some(step) = &arguments.evidence {
@@ -29,38 +30,41 @@ pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure>
     } else if arguments.log {
         log(context, &records);
     } else {
-        let state = folder.run(&run).map_err(looking)?.state;
+        let state = folder.run(&run).map_err(looking)?.state.to_string();
         let story = Story::of(&records).called(&context.called);
         match context.is_json() {
-            true => print::line(&object(&story, &state.to_string())),
-            false => print::lines(&told(&story, &state.to_string(), &context.zone), context.streams.width),
+            true => print::line(&object(&story, &state)),
+            false => print::lines(&told(&story, &state, &context.zone, context.streams.paint()), context.streams.width),
         }
     }
     Ok(Exit::Succeeded)
 }
 
-fn told(story: &Story, state: &str, zone: &TimeZone) -> Vec<String> {
+fn told(story: &Story, state: &str, zone: &TimeZone, paint: Paint) -> Vec<String> {
     let run = story.run.as_ref().map_or("?", |run| run.as_str());
     let opened = story.opened.map(|at| words::date_and_time(at, zone)).unwrap_or_default();
-    let mut lines = vec![format!("run {run}, opened {opened}, {state}"), String::new()];
-    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step)).collect();
-    lines.extend(print::table(&rows).into_iter().map(|line| format!("  {line}")));
+    let simulated = if story.is_simulated { "simulated run" } else { "run" };
+    let mut lines = vec![format!("{simulated} {run}, opened {opened}, {}", paint.state(state)), String::new()];
+    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, paint)).collect();
+    lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
     // Of a run that lives there is nothing to sum up, and nothing to type.
     if state == "live" {
         let done = words::count(story.counts().done, "step", "steps");
         lines.push(format!("under way: {done} of {} done", story.counts().all));
     } else {
-        lines.extend(Summary::of(story).lines());
+        let summary = Summary::of(story);
+        lines.push(paint.headline(&summary.outcome, &summary.headline));
+        lines.extend(summary.lines().into_iter().skip(1));
     }
     lines
 }
 
-fn row(story: &Story, step: &StepStory) -> Vec<String> {
+fn row(story: &Story, step: &StepStory, paint: Paint) -> Vec<String> {
     let kind = step.kind.as_ref().map(ToString::to_string).unwrap_or_default();
     let time = step.time().map(words::took).unwrap_or_default();
     let attempts = if step.attempts > 1 { format!("{} attempts", step.attempts) } else { String::new() };
-    vec![step.id.to_string(), kind, story.word(step).to_owned(), time, notes(step, attempts)]
+    vec![paint.strong(step.id.as_str()), kind, paint.state(story.word(step)), time, notes(step, attempts)]
 }
 
 fn notes(step: &StepStory, attempts: String) -> String {
@@ -83,7 +87,7 @@ fn object(story: &Story, state: &str) -> String {
         })
     };
     let steps: Vec<_> = story.steps.values().map(step).collect();
-    serde_json::json!({ "state": state, "steps": steps, "summary": Summary::of(story) }).to_string()
+    serde_json::json!({ "state": state, "simulated": story.is_simulated, "steps": steps, "summary": Summary::of(story) }).to_string()
 }
 
 /// Everything that happened, as the displays tell it.
@@ -97,7 +101,7 @@ fn log(context: &Context, records: &[Record]) {
             let line = JsonLine::Record { step: step.flatten(), text, record: record.clone() };
             print::line(&line.to_text());
         } else if let Some(sentence) = sentence {
-            print::line(&lines::line(&story, &context.zone, record.at, sentence.step.as_ref(), &sentence.text));
+            print::line(&lines::line(&story, &context.zone, record.at, &sentence, context.streams.paint()));
         }
     }
 }
@@ -146,12 +150,13 @@ fn steps_with_evidence(records: &[Record]) -> impl Iterator<Item = &StepId> {
 #[cfg(test)]
 mod tests {
     use super::{object, told};
+    use crate::report::paint::Paint;
     use crate::report::samples;
     use crate::report::story::Story;
     use jiff::tz::TimeZone;
 
     fn shown(story: &Story, state: &str) -> String {
-        told(story, state, &TimeZone::UTC).join("\n")
+        told(story, state, &TimeZone::UTC, Paint::default()).join("\n")
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::failure::CommandFailure;
 use super::simulate;
 use super::{abandon, actions, answer, backups, cancel, graph, journal, logs, preview, print, resume, run, runs, schema, show, validate};
 use crate::ports::Ports;
+use crate::report::paint::Paint;
 use clap::Parser;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -90,6 +91,10 @@ fn tell(context: &Context, failure: &CommandFailure) {
         true => print::line(&failure.to_json().to_text()),
         // A diagnostic is drawn for the terminal's width already.
         false if failure.diagnostic.is_some() => failure.lines().iter().for_each(|line| print::notice(line)),
-        false => print::notices(&failure.lines(), context.streams.width),
+        false => {
+            let paint = Paint { is_on: context.streams.colour };
+            let lines: Vec<String> = failure.lines().iter().map(|line| paint.lead(line)).collect();
+            print::notices(&lines, context.streams.width);
+        }
     }
 }

@@ -29,7 +29,7 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
     if context.is_json() {
         let warnings: Vec<_> = opened.plan.warnings.iter().map(|warning| warning.to_json()).collect();
         print::line(
-            &json!({ "plan": name, "valid": true, "inputs-checked": checked, "problems": warnings, "staying": opened.plan.staying() })
+            &json!({ "plan": opened.plan.name, "file": name, "valid": true, "inputs-checked": checked, "problems": warnings, "staying": opened.plan.staying() })
                 .to_string(),
         );
         return Ok(Exit::Succeeded);
@@ -40,9 +40,10 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
     let steps = opened.plan.steps.iter().filter(|step| !matches!(step.does, Does::Guard { .. })).count();
     let note =
         if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--input`" };
-    print::line(&format!("{name} is valid: {}{note}", words::count(steps, "step", "steps")));
+    let mut lines = vec![format!("{name} is valid: {}{note}", words::count(steps, "step", "steps"))];
     for (step, why) in opened.plan.staying() {
-        print::line(&format!("  {step} stays when the rest is taken back: {}", words::plain(&why)));
+        lines.push(format!("  {step} stays when the rest is taken back: {}", words::plain(&why)));
     }
+    print::lines(&lines, context.streams.width);
     Ok(Exit::Succeeded)
 }

@@ -4,6 +4,7 @@ use super::EngineError;
 use super::clash::Writers;
 use super::control::Control;
 use super::core::{Core, Illegal};
+use super::doing::Doings;
 use super::hand::{Hand, Message};
 use super::ledger::Ledger;
 use super::permit::Permit;
@@ -12,7 +13,7 @@ use super::secrets::Secrets;
 use super::tail::Tails;
 use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink, Superseded};
 use crate::event::{Event, Reporter};
-use crate::ids::StepId;
+use crate::ids::{Moment, StepId};
 use crate::journal::RunJournal;
 use crate::ports::{Clock, Random};
 use crate::record::{Outcome, Record, What};
@@ -83,7 +84,8 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
     let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
     let secrets = Arc::clone(&opening.secrets);
-    let sink = Arc::new(EventSink { outbox: ledger.outbox(), redactor, secrets, tails: Tails::default() });
+    let outbox = ledger.outbox().map(|outbox| (outbox, Arc::clone(&opening.clock)));
+    let sink = Arc::new(EventSink { outbox, redactor, secrets, tails: Tails::default(), doings: Doings::default() });
     let Opening { program, registry, random, scope, frozen, first, controls, permit, .. } = opening;
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
@@ -203,7 +205,7 @@ impl Driver {
 
     pub(super) fn warn(&self, step: Option<StepId>, text: String) -> Result<(), EngineError> {
         let text = self.ledger.redactor.clean(&text);
-        self.sink.tell(Event::Warning { step, text });
+        self.sink.tell(|_| Event::Warning { step, text });
         Ok(())
     }
 
@@ -270,7 +272,7 @@ fn telling(error: EngineError, begun: Vec<String>, in_doubt: Vec<String>) -> Eng
 /// What follows a look at the core.
 pub(super) enum Next {
     /// Nothing until then, or until something happens.
-    Wait(Option<crate::ids::Moment>),
+    Wait(Option<Moment>),
     /// Stop where it is.
     Halt(String),
     /// Closed, or resting.
@@ -286,23 +288,27 @@ async fn maybe(sleep: Option<BoxFuture<'static, ()>>) {
 
 /// Takes the news and questions of actions to the reporter and the secrets.
 pub(super) struct EventSink {
-    outbox: Option<mpsc::WeakUnboundedSender<Event>>,
+    /// With the clock that tells when it was said: it may be shown later.
+    outbox: Option<(mpsc::WeakUnboundedSender<Event>, Arc<dyn Clock>)>,
     redactor: Redactor,
     secrets: Arc<dyn Secrets>,
     /// What programs print, as far as it will be kept.
     pub(super) tails: Tails,
+    /// What steps said last that they do.
+    pub(super) doings: Doings,
 }
 
 impl EventSink {
     /// Tells nobody anything.
     pub(super) fn silent(redactor: Redactor, secrets: Arc<dyn Secrets>) -> Self {
-        Self { outbox: None, redactor, secrets, tails: Tails::default() }
+        Self { outbox: None, redactor, secrets, tails: Tails::default(), doings: Doings::default() }
     }
 
     /// What comes after the ledger is closed is not told any more.
-    fn tell(&self, event: Event) {
-        if let Some(outbox) = self.outbox.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade) {
-            let _ = outbox.send(event);
+    fn tell(&self, event: impl FnOnce(Moment) -> Event) {
+        let Some((outbox, clock)) = &self.outbox else { return };
+        if let Some(outbox) = outbox.upgrade() {
+            let _ = outbox.send(event(clock.now()));
         }
     }
 }
@@ -311,17 +317,23 @@ impl Sink for EventSink {
     fn progress(&self, step: &StepId, progress: Progress) {
         let step = step.clone();
         let text = |text: String| self.redactor.clean(&text);
-        let event = match progress {
-            Progress::Doing(doing) => Event::Doing { step, text: text(doing) },
-            Progress::Of { done, total, unit } => Event::Of { step, done, total, unit },
+        match progress {
+            Progress::Doing(doing) => {
+                let text = text(doing);
+                self.doings.say(&step, &text);
+                self.tell(|at| Event::Doing { step, text, at });
+            }
+            Progress::Of { done, total, unit } => self.tell(|_| Event::Of { step, done, total, unit }),
             Progress::Line(line) => {
                 let text = text(line);
                 self.tails.push(&step, text.clone());
-                Event::Line { step, text }
+                self.tell(|at| Event::Line { step, text, at });
             }
-            Progress::Warning(warning) => Event::Warning { step: Some(step), text: text(warning) },
-        };
-        self.tell(event);
+            Progress::Warning(warning) => {
+                let text = text(warning);
+                self.tell(|_| Event::Warning { step: Some(step), text });
+            }
+        }
     }
 
     fn secret(&self, name: &str) -> BoxFuture<'static, Result<Secret, ActionError>> {

@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::carry::to_value;
 use super::core::StopReason;
+use super::doing::{lacked, with_last_words};
 use super::drive::Driver;
 use super::hand::Message;
 use crate::action::{ActionError, ErasedTicket, Evidence, Intent, Known};
@@ -119,6 +120,7 @@ impl Driver {
 
     fn ended(&mut self, step: StepId, attempt: u32, result: Result<Value, ActionError>) -> Result<(), EngineError> {
         let reason = self.hand.attempts.remove(&step).and_then(|work| work.reason);
+        let last = self.sink.doings.take(&step);
         self.keep_lines(&step, attempt, false)?;
         let succeeded = result.is_ok();
         let result = match result {
@@ -129,7 +131,7 @@ impl Driver {
                 }
                 AttemptResult::Succeeded { output: blob }
             }
-            Err(error) => self.failed(&step, reason, error.into_failure()),
+            Err(error) => self.failed(&step, reason, last, error.into_failure()),
         };
         self.ledger.record(What::AttemptEnded { step: step.clone(), attempt, result })?;
         if succeeded { self.watch(&step) } else { Ok(()) }
@@ -144,7 +146,7 @@ impl Driver {
         self.ledger.record(What::LinesKept { step: step.clone(), attempt, undo, lines, dropped: tail.dropped })
     }
 
-    fn failed(&self, step: &StepId, reason: Option<StopReason>, failure: Failure) -> AttemptResult {
+    fn failed(&self, step: &StepId, reason: Option<StopReason>, last: Option<String>, failure: Failure) -> AttemptResult {
         let retry_at = |failure: &Failure| {
             let now = self.ledger.clock.now();
             self.ledger.core.retry_delay(step, failure, now).map(|delay| now.after(self.jittered(delay)))
@@ -152,7 +154,7 @@ impl Driver {
         match reason {
             Some(StopReason::GoingBack) => AttemptResult::Cancelled,
             Some(StopReason::TimedOut) => {
-                let causes = std::iter::once(failure.message).filter(|message| message != "it was stopped").chain(failure.causes).collect();
+                let causes = lacked(last, failure.message).into_iter().chain(failure.causes).collect();
                 let failure = Failure { message: "it took longer than it may".to_owned(), causes, retriable: true, ..failure };
                 AttemptResult::TimedOut { retry_at: retry_at(&failure), failure }
             }
@@ -167,6 +169,7 @@ impl Driver {
 
     fn undone(&mut self, step: StepId, attempt: u32, result: Result<Vec<Mark>, ActionError>) -> Result<(), EngineError> {
         self.hand.undos.remove(&step);
+        let last = self.sink.doings.take(&step);
         self.keep_lines(&step, attempt, true)?;
         let residue = |marks: &[Mark]| marks.iter().find(|mark| mark.kind == MarkKind::Residue).cloned();
         let result = match result {
@@ -178,7 +181,7 @@ impl Driver {
                     self.undo_failed(&step, failure, marks)
                 }
             },
-            Err(error) => self.undo_failed(&step, error.into_failure(), Vec::new()),
+            Err(error) => self.undo_failed(&step, with_last_words(error.into_failure(), last), Vec::new()),
         };
         self.ledger.record(What::UndoEnded { step, attempt, result })
     }

@@ -5,6 +5,7 @@ mod carry;
 mod clash;
 mod control;
 pub mod core;
+mod doing;
 mod drive;
 mod effects;
 mod hand;
@@ -30,7 +31,7 @@ pub use permit::{Permit, Unlimited};
 pub use planned::Planned;
 pub use preview::{Previewing, Seen, Sight, preview};
 pub use program::{Compensation, Outputs, Program, Rendered};
-pub use rights::missing_rights;
+pub use rights::{NeededSecret, missing_rights, secrets_needed};
 pub use secrets::Secrets;
 
 use crate::journal::JournalError;

@@ -5,9 +5,14 @@ use super::preview::Previewing;
 use super::program::{Compensation, Outputs, Program};
 use crate::action::{ReadCx, Redactor, Sink};
 use crate::ids::{ActionKind, StepId};
-use crate::plan::Does;
+use crate::plan::{Does, Plan, Step};
+use crate::record::Reversibility;
 use futures::FutureExt;
+use indexmap::IndexMap;
+use petgraph::Direction::Incoming;
+use petgraph::algo::toposort;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +41,53 @@ pub async fn missing_rights(previewing: &Previewing) -> Vec<(StepId, String)> {
         }
     }
     missing
+}
+
+/// A secret that a step will need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeededSecret {
+    /// Its name in the plan.
+    pub name: String,
+    /// The step.
+    pub step: StepId,
+    /// Something is changed before that step begins, so that a secret that is not there yet may be there then.
+    pub may_be_made: bool,
+}
+
+/// The secrets that steps name of which it is known that they will run, each once: with a step before which nothing is changed, or else
+/// with the first.
+pub fn secrets_needed(previewing: &Previewing) -> Vec<NeededSecret> {
+    let plan = &previewing.plan;
+    let runs = |step: &&Step| step.when.is_none() || previewing.program.holds(&step.id, &Outputs::new()).unwrap_or(false);
+    let mut needed: IndexMap<&str, NeededSecret> = IndexMap::new();
+    if plan.steps.iter().all(|step| step.secrets.is_empty()) {
+        return Vec::new();
+    }
+    let changed = changed_before(plan);
+    for step in plan.steps.iter().filter(|step| !step.secrets.is_empty()).filter(runs) {
+        let may_be_made = changed.contains(&step.id);
+        for name in &step.secrets {
+            let new = || NeededSecret { name: name.clone(), step: step.id.clone(), may_be_made };
+            let known = needed.entry(name).or_insert_with(new);
+            if known.may_be_made && !may_be_made {
+                *known = new();
+            }
+        }
+    }
+    needed.into_values().collect()
+}
+
+/// The steps before which another one changes something.
+fn changed_before(plan: &Plan) -> HashSet<&StepId> {
+    let changes = |step: &Step| matches!(step.does, Does::Action(_)) && step.reversibility != Reversibility::ReadOnly;
+    let mut changed = HashSet::new();
+    for node in toposort(plan.graph(), None).unwrap_or_default() {
+        let needs = plan.graph().neighbors_directed(node, Incoming).map(|need| &plan.steps[need.index()]);
+        if needs.into_iter().any(|need| changes(need) || changed.contains(&need.id)) {
+            changed.insert(&plan.steps[node.index()].id);
+        }
+    }
+    changed
 }
 
 async fn ask(previewing: &Previewing, sink: &Arc<EventSink>, step: &StepId, uses: Vec<(ActionKind, Value)>) -> Vec<String> {

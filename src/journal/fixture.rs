@@ -62,6 +62,7 @@ pub(super) fn begin(held: &Held) {
         environment: identity.environment.clone(),
         graph: Arc::new(graph()),
         frozen,
+        simulated: false,
     };
     append(held, 0, what);
     block_on(held.journal().durable()).unwrap();

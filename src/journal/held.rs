@@ -21,7 +21,7 @@ pub struct Held {
     mailbox: Mailbox,
     folder: StateFolder,
     // The last field: it falls after the journal is closed.
-    _lock: IdentityLock,
+    _lock: Option<IdentityLock>,
 }
 
 impl fmt::Debug for Held {
@@ -110,7 +110,8 @@ impl Drop for Held {
 
 /// What is settled once nobody is in the way.
 pub(super) struct Taken {
-    pub(super) lock: IdentityLock,
+    /// None of a simulated run, which keeps nobody out.
+    pub(super) lock: Option<IdentityLock>,
     pub(super) run: RunId,
     pub(super) identity: Identity,
     pub(super) epoch: u64,

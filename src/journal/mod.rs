@@ -33,7 +33,7 @@ pub use export::ExportError;
 pub use frozen::{Frozen, FrozenFile, FrozenLock};
 pub use held::Held;
 pub use hold::new_run_id;
-pub use import::{ImportError, verify_export};
+pub use import::{ImportError, is_simulated_export, verify_export};
 pub use key::SealingKey;
 pub use lock::Identity;
 pub use memory::{MemoryJournal, MemoryStore};

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use petgraph::graph::DiGraph;
 use regex::Regex;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 pub use super::written::{InputType, SecretSource};
@@ -118,6 +118,8 @@ pub struct Step {
     pub reversibility: Reversibility,
     /// Its parameters hold no template, name no file and write nothing that has a name: nothing new can be told of it later.
     pub(super) is_settled: bool,
+    /// The secrets that it, its undo or what it verifies names.
+    pub secrets: BTreeSet<String>,
     /// Why what it does stays when the run goes back; none when it is taken back, cannot be, or changes nothing.
     pub stays: Option<String>,
 }

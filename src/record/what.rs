@@ -24,6 +24,9 @@ pub enum What {
         graph: Arc<Graph>,
         /// Plan text, inputs and every referenced file: all that the run will ever read.
         frozen: BlobRef,
+        /// It runs in a simulated world, which ends with its process.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        simulated: bool,
     },
     /// A process took the run in hand.
     #[serde(rename_all = "kebab-case")]

@@ -4,12 +4,20 @@
 const REACHING: [&str; 4] = ["run", "resume", "rollback", "abandon"];
 
 /// What was said on the command line and is not known from elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     /// `--state`.
     pub state: Option<String>,
     /// `--kubeconfig`.
     pub kubeconfig: Option<String>,
+    /// The run can be found again by whoever types them.
+    pub is_kept: bool,
+}
+
+impl Default for Called {
+    fn default() -> Self {
+        Self { state: None, kubeconfig: None, is_kept: true }
+    }
 }
 
 impl Called {
@@ -55,7 +63,7 @@ mod tests {
 
     #[test]
     fn commands_say_again_what_was_said() {
-        let called = Called { state: Some("my runs".to_owned()), kubeconfig: Some("/k".to_owned()) };
+        let called = Called { state: Some("my runs".to_owned()), kubeconfig: Some("/k".to_owned()), is_kept: true };
         assert_eq!(called.command("resume r1"), "bowline resume r1 --state 'my runs' --kubeconfig /k");
         assert_eq!(called.command("show r1"), "bowline show r1 --state 'my runs'");
         assert_eq!(Called::default().command("show r1"), "bowline show r1");
@@ -64,7 +72,7 @@ mod tests {
 
     #[test]
     fn commands_within_a_text_are_made_whole() {
-        let called = Called { state: Some("/s".to_owned()), kubeconfig: None };
+        let called = Called { state: Some("/s".to_owned()), ..Called::default() };
         assert_eq!(called.complete("`bowline runs` lists them, `x` not"), "`bowline runs --state /s` lists them, `x` not");
         assert_eq!(
             called.complete("a `bowline show r` or `bowline abandon r`"),
@@ -75,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_quoted_for_the_shell() {
-        let called = Called { state: Some("it's".to_owned()), kubeconfig: None };
+        let called = Called { state: Some("it's".to_owned()), ..Called::default() };
         assert_eq!(called.command("runs"), "bowline runs --state 'it'\\''s'");
     }
 }

@@ -3,7 +3,9 @@
 use super::story::{Ending, EvidenceStory, Portion, RollbackStory, Status, StepStory, Story, Warning};
 use crate::event::Event;
 use crate::ids::{Moment, Period, StepId};
-use crate::record::{AttemptResult, CancelLevel, Failure, Graph, Mark, MarkKind, Mode, Outcome, Record, Settled, UndoResult, What};
+use crate::record::{
+    AttemptResult, CancelLevel, EffectKey, Failure, Graph, Mark, MarkKind, Mode, Outcome, Record, Reversibility, Settled, UndoResult, What,
+};
 
 /// The widest column of step names; a longer name pushes its own line only.
 const WIDEST: usize = 24;
@@ -15,7 +17,7 @@ impl Story {
     pub fn event(&mut self, event: &Event) {
         match event {
             Event::Recorded(record) => self.record(record),
-            Event::Doing { step, text } => self.entry(step).doing = Some(text.clone()),
+            Event::Doing { step, text, .. } => self.entry(step).doing = Some(text.clone()),
             Event::Of { step, done, total, unit } => {
                 self.entry(step).of = Some(Portion { done: *done, total: *total, unit: unit.clone() });
             }
@@ -36,7 +38,8 @@ impl Story {
 
     fn apply(&mut self, at: Moment, what: &What) {
         match what {
-            What::RunOpened { run, plan, environment, graph, .. } => {
+            What::RunOpened { run, plan, environment, graph, simulated, .. } => {
+                self.is_simulated = *simulated;
                 self.run = Some(run.clone());
                 self.plan = Some(plan.clone());
                 self.environment.clone_from(environment);
@@ -77,14 +80,15 @@ impl Story {
                 let limit = self.limit(step, at);
                 self.entry(step).end(at, result, limit);
             }
-            What::EffectSettled { step, key, settled } => {
+            What::EffectsIntended { step, effects, irreversible, .. } => {
+                self.entry(step).intend(effects.iter().map(|(key, _)| key), *irreversible);
+            }
+            What::EffectSettled { step, key, settled } => self.entry(step).settled(key, settled),
+            What::EffectDone { step, key, .. } => {
                 let step = self.entry(step);
                 step.doubts.retain(|(doubted, _)| doubted != key);
-                if let Settled::Unknown(why) = settled {
-                    step.doubts.push((key.clone(), why.clone()));
-                }
+                step.known(key, true);
             }
-            What::EffectDone { step, key, .. } => self.entry(step).doubts.retain(|(doubted, _)| doubted != key),
             What::DoubtAnswered { step, done, .. } => self.entry(step).settled_by_hand(at, *done),
             What::ApprovalAsked { step, message } => self.entry(step).ask(at, message),
             What::ApprovalAnswered { step, approved, by, comment } => self.entry(step).answered(at, *approved, by, comment.as_deref()),
@@ -128,9 +132,12 @@ impl Story {
     fn taken_in_hand(&mut self) {
         self.ending = None;
         self.cancel = self.cancel.take().filter(|(level, _)| *level == CancelLevel::RollBack);
-        for step in self.steps.values_mut().filter(|step| matches!(step.status, Status::Running | Status::Undoing)) {
-            step.status = Status::Interrupted;
-            step.quieten();
+        for step in self.steps.values_mut() {
+            step.anew = true;
+            if matches!(step.status, Status::Running | Status::Undoing) {
+                step.status = Status::Interrupted;
+                step.quieten();
+            }
         }
     }
 
@@ -145,8 +152,42 @@ impl StepStory {
         self.of = None;
     }
 
+    /// Keeps what may have happened of what cannot be taken back.
+    fn intend<'a>(&mut self, effects: impl Iterator<Item = &'a EffectKey>, irreversible: bool) {
+        if irreversible {
+            self.reversibility = Reversibility::Irreversible;
+        }
+        if self.reversibility == Reversibility::Irreversible {
+            for key in effects {
+                if !self.stands.iter().any(|(known, _)| known == key) {
+                    self.stands.push((key.clone(), false));
+                }
+            }
+        }
+    }
+
+    fn settled<T>(&mut self, key: &EffectKey, settled: &Settled<T>) {
+        self.doubts.retain(|(doubted, _)| doubted != key);
+        if let Settled::Unknown(why) = settled {
+            self.doubts.push((key.clone(), why.clone()));
+        }
+        self.known(key, !matches!(settled, Settled::NotDone));
+    }
+
+    /// It is known of an effect whether it happened, or may have.
+    fn known(&mut self, key: &EffectKey, happened: bool) {
+        self.stands.retain_mut(|(standing, known)| {
+            *known |= standing == key;
+            happened || standing != key
+        });
+    }
+
     fn begin(&mut self, at: Moment, attempt: u32, until: Option<Moment>) {
         self.attempts = attempt;
+        // The time that nobody held the run is not the step's.
+        if std::mem::take(&mut self.anew) {
+            self.started = None;
+        }
         self.started.get_or_insert(at);
         self.status = until.map_or(Status::Running, Status::Pausing);
         self.quieten();
@@ -174,6 +215,10 @@ impl StepStory {
     }
 
     fn end(&mut self, at: Moment, result: &AttemptResult, limit: Option<Period>) {
+        if *result != AttemptResult::Interrupted {
+            // What was watched to its end and is not known was never begun.
+            self.stands.retain(|(_, known)| *known);
+        }
         let (failure, retry_at, last) = match result {
             AttemptResult::Succeeded { .. } => {
                 self.failure = None;
@@ -194,7 +239,9 @@ impl StepStory {
 
     /// Done, it counts as done; not done, its turn comes again.
     fn settled_by_hand(&mut self, at: Moment, done: bool) {
-        self.doubts.clear();
+        for (key, _) in std::mem::take(&mut self.doubts) {
+            self.known(&key, done);
+        }
         match done {
             true => self.rest(at, Status::Done),
             false => self.status = Status::Waiting,
@@ -202,6 +249,9 @@ impl StepStory {
     }
 
     fn begin_undo(&mut self, at: Moment) {
+        if std::mem::take(&mut self.anew) {
+            self.undo_started = None;
+        }
         self.undo_started.get_or_insert(at);
         self.status = Status::Undoing;
         self.quieten();
@@ -213,8 +263,9 @@ impl StepStory {
         match result {
             UndoResult::Undone { marks } => {
                 self.undo_failure = None;
-                // What is taken back is in doubt no longer.
+                // What is taken back is in doubt no longer, and does not stand.
                 self.doubts.clear();
+                self.stands.clear();
                 self.undone(marks);
             }
             UndoResult::Failed { failure, marks, retry_at } => self.undo_failed(failure, marks, *retry_at),

@@ -133,9 +133,9 @@ fn line(story: &Story, event: &Event) -> JsonLine {
             let (step, text) = sentence.map(|sentence| (sentence.step, sentence.text)).unzip();
             JsonLine::Record { step: step.flatten(), text, record: (*record).clone() }
         }
-        Event::Doing { step, text } => JsonLine::Doing { step, text },
+        Event::Doing { step, text, .. } => JsonLine::Doing { step, text },
         Event::Of { step, done, total, unit } => JsonLine::Progress { step, done, total, unit },
-        Event::Line { step, text } => JsonLine::Line { step, text },
+        Event::Line { step, text, .. } => JsonLine::Line { step, text },
         Event::Warning { step, text } => JsonLine::Warning { step, text: story.called.complete(&text) },
         Event::Released { run, at } => JsonLine::Released { run, at },
     }
@@ -171,6 +171,7 @@ impl Display for Json {
 mod tests {
     use super::{Json, schema};
     use crate::event::{Event, Reporter};
+    use crate::ids::Moment;
     use crate::report::Display;
     use crate::report::outlet::tests::Page;
     use crate::report::samples;
@@ -184,7 +185,7 @@ mod tests {
         for record in samples::rolled_back() {
             json.event(&Event::Recorded(Arc::new(record)));
         }
-        json.event(&Event::Doing { step: samples::id("deploy"), text: "two\nlines".to_owned() });
+        json.event(&Event::Doing { step: samples::id("deploy"), text: "two\nlines".to_owned(), at: Moment::from_millis(0) });
         json.close(&Summary::of(&json.story()), 3);
         let text = page.text();
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -199,6 +200,7 @@ mod tests {
             "run": "20261121-120300-7f3a",
             "plan": "blue-green",
             "environment": "production",
+            "simulated": false,
             "outcome": "rolled-back",
             "headline": "blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed",
             "reason": "healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found",
@@ -224,6 +226,7 @@ mod tests {
                 "does": "shows what was seen when it failed"
               }
             ],
+            "no-way-back": null,
             "millis": 68860
           }
         }

@@ -2,7 +2,8 @@
 
 use super::called::Called;
 use super::outlet::{Outlet, locked};
-use super::sentence::{self, Sentence};
+use super::paint::Paint;
+use super::sentence::{self, Sentence, Tone};
 use super::story::Story;
 use super::summary::Summary;
 use super::{Display, Now, words};
@@ -24,6 +25,7 @@ pub struct Lines {
     now: Now,
     /// Only what wants attention is told, and the end.
     is_quiet: bool,
+    paint: Paint,
     state: Mutex<State>,
 }
 
@@ -31,6 +33,8 @@ pub struct Lines {
 struct State {
     story: Story,
     told: Told,
+    /// The time of the last line: a log whose times go back is read wrongly.
+    last: Option<Moment>,
 }
 
 /// What each step was last told to do, and when.
@@ -39,7 +43,7 @@ type Told = HashMap<StepId, (Moment, String)>;
 impl Lines {
     /// Writes to `out`, with times of `zone`.
     pub fn new(out: impl std::io::Write + Send + 'static, zone: TimeZone, now: Now) -> Self {
-        Self { outlet: Outlet::new(out), zone, now, is_quiet: false, state: Mutex::default() }
+        Self { outlet: Outlet::new(out), zone, now, is_quiet: false, paint: Paint::default(), state: Mutex::default() }
     }
 
     /// Its commands say again what was said.
@@ -49,58 +53,76 @@ impl Lines {
         self
     }
 
+    /// In colours, or in none.
+    #[must_use]
+    pub fn painted(self, paint: Paint) -> Self {
+        Self { paint, ..self }
+    }
+
     /// Tells only what wants attention, and the end.
     #[must_use]
     pub fn quiet(self, is_quiet: bool) -> Self {
         Self { is_quiet, ..self }
     }
 
-    fn say(&self, story: &Story, at: Moment, step: Option<&StepId>, text: &str) {
-        self.outlet.line(line(story, &self.zone, at, step, text));
+    fn say(&self, state: &mut State, at: Moment, sentence: &Sentence) {
+        let at = *state.last.insert(state.last.map_or(at, |last| last.max(at)));
+        self.outlet.line(line(&state.story, &self.zone, at, sentence, self.paint));
     }
 
-    fn tell(&self, story: &Story, told: &mut Told, event: &Event) {
+    fn tell(&self, state: &mut State, event: &Event) {
         match event {
             Event::Recorded(record) => {
-                let sentence = sentence::of(story, record, &self.zone);
-                if let Some(Sentence { step, text, .. }) = sentence.filter(|sentence| !self.is_quiet || sentence.tone.wants_attention()) {
-                    self.say(story, record.at, step.as_ref(), &text);
+                let asked = sentence::still_asked(&state.story, record);
+                let sentences = sentence::of(&state.story, record, &self.zone).into_iter().chain(asked);
+                for sentence in sentences.filter(|sentence| !self.is_quiet || sentence.tone.wants_attention()) {
+                    self.say(state, record.at, &sentence);
                 }
             }
             Event::Doing { .. } | Event::Line { .. } if self.is_quiet => {}
-            Event::Doing { step, text } => self.doing(story, told, step, text),
-            Event::Line { step, text } => self.say(story, (self.now)(), Some(step), &format!("| {}", words::plain(text))),
+            Event::Doing { step, text, at } => self.doing(state, step, text, *at),
+            Event::Line { step, text, at } => self.say(state, *at, &plain(step, format!("| {}", words::plain(text)))),
             Event::Warning { step, text } => {
-                self.say(story, (self.now)(), step.as_ref(), &format!("warning: {}", words::plain(&story.called.complete(text))));
+                let text = format!("warning: {}", words::plain(&state.story.called.complete(text)));
+                self.say(state, (self.now)(), &Sentence { step: step.clone(), tone: Tone::Warn, text });
             }
             Event::Of { .. } | Event::Released { .. } => {}
         }
     }
 
-    fn doing(&self, story: &Story, told: &mut Told, step: &StepId, text: &str) {
-        let now = (self.now)();
-        let again = told.get(step).is_none_or(|(at, told)| told != text && now.since(*at) >= PATIENCE);
+    fn doing(&self, state: &mut State, step: &StepId, text: &str, at: Moment) {
+        let again = state.told.get(step).is_none_or(|(told_at, told)| told != text && at.since(*told_at) >= PATIENCE);
         if again {
-            told.insert(step.clone(), (now, text.to_owned()));
-            self.say(story, now, Some(step), &words::plain(text));
+            state.told.insert(step.clone(), (at, text.to_owned()));
+            self.say(state, at, &plain(step, words::plain(text)));
         }
     }
 }
 
 /// One line: time, step in a column of its own, text. What is about the whole run has no step.
-pub fn line(story: &Story, zone: &TimeZone, at: Moment, step: Option<&StepId>, text: &str) -> String {
-    let time = words::time_of_day(at, zone);
-    match step {
-        Some(step) => format!("{time} {step:width$}  {text}", width = story.column),
+pub fn line(story: &Story, zone: &TimeZone, at: Moment, sentence: &Sentence, paint: Paint) -> String {
+    let time = paint.faint(&words::time_of_day(at, zone));
+    let text = paint.tone(sentence.tone, &sentence.text);
+    match &sentence.step {
+        Some(step) => format!("{time} {}{text}", named(step, story.column, paint)),
         None => format!("{time} {text}"),
     }
 }
 
+/// What stands before the words of a step: its name, in a column of its own.
+pub fn named(step: &StepId, column: usize, paint: Paint) -> String {
+    format!("{}  ", paint.strong(&format!("{step:column$}")))
+}
+
+fn plain(step: &StepId, text: String) -> Sentence {
+    Sentence { step: Some(step.clone()), tone: Tone::Plain, text }
+}
+
 impl Reporter for Lines {
     fn event(&self, event: &Event) {
-        let State { story, told } = &mut *locked(&self.state);
-        story.event(event);
-        self.tell(story, told, event);
+        let state = &mut *locked(&self.state);
+        state.story.event(event);
+        self.tell(state, event);
     }
 }
 
@@ -115,7 +137,11 @@ impl Display for Lines {
     }
 
     fn close(&self, summary: &Summary, _exit_code: u8) {
-        summary.lines().into_iter().for_each(|line| self.outlet.line(line));
+        let mut lines = summary.lines();
+        if let Some(headline) = lines.first_mut() {
+            *headline = self.paint.headline(&summary.outcome, headline);
+        }
+        lines.into_iter().for_each(|line| self.outlet.line(line));
         self.outlet.close();
     }
 
@@ -133,7 +159,6 @@ mod tests {
     use crate::report::summary::Summary;
     use jiff::tz::TimeZone;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicI64, Ordering};
 
     #[test]
     fn a_run_is_told_line_by_line() {
@@ -153,7 +178,7 @@ mod tests {
         12:04:02 deploy    done in 1.2s
         12:04:02 healthy   started
         12:04:06 healthy   failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        12:04:06 rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
+        12:04:06 rolling back what `back` guards, within 5m, because healthy failed
         12:04:06 healthy   evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         12:04:06 healthy   taking it back
         12:04:06 healthy   nothing to take back
@@ -192,17 +217,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_step_waits_for_is_told_when_it_changes_but_not_too_often() {
+    fn what_a_step_waits_for_is_told_when_it_changes_but_not_too_often_and_times_never_go_back() {
         let page = Page::default();
-        let clock = Arc::new(AtomicI64::new(samples::OPENED));
-        let now = Arc::clone(&clock);
-        let lines = Lines::new(page.clone(), TimeZone::UTC, Arc::new(move || Moment::from_millis(now.load(Ordering::Relaxed))));
+        let lines = Lines::new(page.clone(), TimeZone::UTC, Arc::new(|| Moment::from_millis(samples::OPENED)));
+        let after = |second: i64| Moment::from_millis(samples::OPENED + 70_000 + second * 1_000);
         samples::running().into_iter().for_each(|record| lines.event(&Event::Recorded(Arc::new(record))));
         for (second, text) in [(0, "1 of 3 ready"), (1, "2 of 3 ready"), (11, "2 of 3 ready"), (30, "2 of 3 ready"), (31, "\u{1b}[2Jall")] {
-            clock.store(samples::OPENED + second * 1_000, Ordering::Relaxed);
-            lines.event(&Event::Doing { step: samples::id("deploy"), text: text.to_owned() });
+            lines.event(&Event::Doing { step: samples::id("deploy"), text: text.to_owned(), at: after(second) });
         }
-        lines.event(&Event::Line { step: samples::id("deploy"), text: "hello".to_owned() });
+        lines.event(&Event::Line { step: samples::id("deploy"), text: "hello".to_owned(), at: after(32) });
         lines.event(&Event::Warning { step: None, text: "the clock jumped".to_owned() });
         lines.outlet.close();
         insta::assert_snapshot!(page.text(), @"
@@ -212,11 +235,11 @@ mod tests {
         12:04:01 colours   started
         12:04:01 colours   done in 0.3s
         12:04:01 deploy    started
-        12:03:00 deploy    1 of 3 ready
-        12:03:11 deploy    2 of 3 ready
-        12:03:31 deploy    all
-        12:03:31 deploy    | hello
-        12:03:31 warning: the clock jumped
+        12:04:10 deploy    1 of 3 ready
+        12:04:21 deploy    2 of 3 ready
+        12:04:41 deploy    all
+        12:04:42 deploy    | hello
+        12:04:42 warning: the clock jumped
         ");
     }
 }

@@ -86,11 +86,8 @@ fn activity(story: &Story, step: &StepStory, now: Moment, zone: &TimeZone) -> St
     let left = |until: &Moment| words::took(until.since(now));
     let why = |failure: &Option<crate::record::Failure>| failure.as_ref().map(words::failure).unwrap_or_default();
     match &step.status {
-        Status::Asking(message) => {
-            let run = story.run.as_ref().map_or("RUN", |run| run.as_str());
-            let command = story.called.command(&format!("approve {run} {}", step.id));
-            format!("waits for `{command}`: {}", words::plain(message))
-        }
+        // How it is answered was told when it was asked: a command that is cut is copied wrongly.
+        Status::Asking(message) => format!("asks: {}", words::plain(message)),
         Status::Pausing(until) => format!("pausing until {}, {} left", words::time_of_day(*until, zone), left(until)),
         Status::Backoff(until) => format!("attempt {} in {}: {}", step.attempts + 1, left(until), why(&step.failure)),
         Status::UndoBackoff(until) => format!("taking it back again in {}: {}", left(until), why(&step.undo_failure)),
@@ -138,7 +135,11 @@ mod tests {
     #[test]
     fn a_step_at_work_tells_what_it_waits_for() {
         let mut story = Story::of(&samples::running());
-        story.event(&Event::Doing { step: samples::id("deploy"), text: "waiting for Deployment web-green: 1 of 3 ready".to_owned() });
+        story.event(&Event::Doing {
+            step: samples::id("deploy"),
+            text: "waiting for Deployment web-green: 1 of 3 ready".to_owned(),
+            at: Moment::from_millis(0),
+        });
         story.event(&Event::Of { step: samples::id("deploy"), done: 2, total: 5, unit: "objects".to_owned() });
         insta::assert_snapshot!(shown(&story, 75, WIDE), @"
         blue-green 1m 15s: 2/7 done, 1 running
@@ -175,7 +176,7 @@ mod tests {
         let asking = until(samples::rejected(), |what| matches!(what, What::ApprovalAsked { .. }));
         insta::assert_snapshot!(shown(&asking, 70, WIDE), @"
         blue-green 1m 10s: 1/7 done, 1 running
-        ⠸ colours  8.9s waits for `bowline approve 20261121-120300-7f3a colours`: Move production to v3?
+        ⠸ colours  8.9s asks: Move production to v3?
         ");
         let halting =
             until(samples::halted(), |what| matches!(what, What::CancelRequested { level: crate::record::CancelLevel::Halt, .. }));

@@ -8,12 +8,14 @@ pub mod lines;
 pub mod live;
 pub mod mermaid;
 pub mod outlet;
+pub mod paint;
 #[cfg(feature = "terminal")]
 pub mod screen;
 pub mod sentence;
 mod status;
 pub mod story;
 pub mod summary;
+pub mod table;
 #[cfg(feature = "terminal")]
 pub mod terminal;
 pub mod tree;

@@ -80,6 +80,7 @@ impl Journal {
             environment: Some("production".to_owned()),
             graph: Arc::new(graph),
             frozen: blob(),
+            simulated: false,
         });
         journal.write(What::EpochOpened { holder: holder(), mode: Mode::Run, spared: Vec::new(), step: None });
         journal

@@ -1,6 +1,6 @@
 //! Says each record in one sentence: what line displays print and `show` lists. Pure; the story it is given already holds the record.
 
-use super::story::{StepStory, Story};
+use super::story::{Status, StepStory, Story};
 use super::words;
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, CancelLevel, Failure, Mark, MarkKind, Mode, Record, Role, Scope, Settled, UndoResult, What};
@@ -63,7 +63,7 @@ pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
             let more = if by == CTRL_C && *level == CancelLevel::RollBack { "; once more halts at once" } else { "" };
             run(Tone::Warn, format!("{asked} asked by {by}: {}{more}", words::cancel(*level)))
         }
-        What::RollbackOpened { scope, cause, deadline } => run(Tone::Bad, rolling_back(scope, cause, deadline.since(record.at))),
+        What::RollbackOpened { scope, cause, deadline } => run(Tone::Bad, rolling_back(story, scope, cause, deadline.since(record.at))),
         What::RollbackVerified { failure: None } => run(Tone::Good, "what must hold after the rollback holds".to_owned()),
         What::RollbackVerified { failure: Some(failure) } => {
             run(Tone::Bad, format!("what must hold after the rollback does not: {}", words::failure(failure)))
@@ -92,11 +92,7 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             let (tone, text) = settling(words::effect(key), settled)?;
             say(step, tone, text)
         }
-        What::ApprovalAsked { step, message } => {
-            let asks = words::plain(message);
-            let command = |verb| story.called.command(&format!("{verb} {run} {step}"));
-            say(step, Tone::Warn, format!("asks: {asks} (answer with `{}` or `{}`)", command("approve"), command("reject")))
-        }
+        What::ApprovalAsked { step, message } => say(step, Tone::Warn, question(story, step, message)),
         What::ApprovalAnswered { step, approved, by, comment } => {
             let (tone, verb) = if *approved { (Tone::Good, "approved") } else { (Tone::Bad, "rejected") };
             let comment = comment.as_ref().map(|comment| format!(": {}", words::plain(comment))).unwrap_or_default();
@@ -108,6 +104,8 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             let (tone, text) = undo_ended(story.step(step), at, result);
             say(step, tone, text)
         }
+        // Nobody can ask for it later.
+        What::EvidenceKept { evidence: Some(_), .. } if !story.called.is_kept => None,
         What::EvidenceKept { step, evidence: Some(_), .. } => {
             let command = story.called.command(&format!("show {run} --evidence {step}"));
             say(step, Tone::Plain, format!("evidence kept: `{command}`"))
@@ -127,10 +125,34 @@ fn opened(story: &Story) -> String {
     let plan = story.plan.as_ref().map_or("?", |plan| plan.as_str());
     let place = story.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
     let run = story.run.as_ref().map_or("?", |run| run.as_str());
-    format!("run {run} of {plan}{place}: {}", words::count(story.counts().all, "step", "steps"))
+    let simulated = if story.is_simulated { "simulated run" } else { "run" };
+    format!("{simulated} {run} of {plan}{place}: {}", words::count(story.counts().all, "step", "steps"))
 }
 
-fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -> String {
+/// What a step asks, and how it is answered. In a simulated run the plan says who answers.
+fn question(story: &Story, step: &StepId, message: &str) -> String {
+    let asks = words::plain(message);
+    if story.is_simulated {
+        return format!("asks: {asks}");
+    }
+    let run = story.run.as_ref().map_or("RUN", |run| run.as_str());
+    let command = |verb| story.called.command(&format!("{verb} {run} {step}"));
+    format!("asks: {asks} (answer with `{}` or `{}`)", command("approve"), command("reject"))
+}
+
+/// What was asked of people before this process took the run up, and still is: a display begins anew.
+pub fn still_asked(story: &Story, record: &Record) -> Vec<Sentence> {
+    let resumes = matches!(record.what, What::EpochOpened { mode: Mode::Resume, .. });
+    let asked = |step: &StepStory| match &step.status {
+        Status::Asking(message) if resumes && !story.goes_back() => {
+            Some(Sentence { step: Some(step.id.clone()), tone: Tone::Warn, text: question(story, &step.id, message) })
+        }
+        _ => None,
+    };
+    story.steps.values().filter_map(asked).collect()
+}
+
+fn rolling_back(story: &Story, scope: &Scope, cause: &crate::record::Cause, budget: Duration) -> String {
     let scope = match scope {
         Scope::Everything => "everything".to_owned(),
         Scope::Guard(guard) => format!("what `{guard}` guards"),
@@ -140,6 +162,10 @@ fn rolling_back(scope: &Scope, cause: &crate::record::Cause, budget: Duration) -
     let budget = crate::ids::Period(Duration::from_secs(u64::try_from(budget.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)));
     let reason = words::plain(&cause.reason);
     match &cause.step {
+        // Its failure was told in the line before.
+        Some(step) if story.step(step).is_some_and(|step| step.failure.is_some()) => {
+            format!("rolling back {scope}, within {budget}, because {step} failed")
+        }
         Some(step) => format!("rolling back {scope}, within {budget}, because {step} failed: {reason}"),
         None => format!("rolling back {scope}, within {budget}: {reason}"),
     }
@@ -214,126 +240,4 @@ fn nothing_to_take_back(marks: &[Mark]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::of;
-    use crate::record::Record;
-    use crate::report::samples;
-    use crate::report::story::Story;
-    use jiff::tz::TimeZone;
-
-    fn told(records: &[Record]) -> String {
-        let mut story = Story::default();
-        let mut lines = Vec::new();
-        for record in records {
-            story.record(record);
-            if let Some(sentence) = of(&story, record, &TimeZone::UTC) {
-                let step = sentence.step.map(|step| format!("{step}: ")).unwrap_or_default();
-                lines.push(format!("{:?} {step}{}", sentence.tone, sentence.text));
-            }
-        }
-        lines.join("\n")
-    }
-
-    #[test]
-    fn a_run_that_succeeds() {
-        insta::assert_snapshot!(told(&samples::succeeded()), @"
-        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
-        Begin database: started
-        Good database: done in 1m 01s
-        Begin colours: started
-        Good colours: done in 0.3s
-        Begin deploy: started
-        Good deploy: done in 1.2s
-        Begin healthy: started
-        Good healthy: done in 9.4s
-        Begin smoke: started
-        Warn smoke: attempt 1 failed: GET /api/v1/streams/active answered in 350ms, expected 200ms; the next in 1.0s
-        Begin smoke: attempt 2
-        Good smoke: done in 3.8s, at attempt 2
-        Begin switch: started
-        Good switch: done in 0.7s
-        Plain retire: skipped: its `when` is false
-        Good back: savepoint reached
-        ");
-    }
-
-    #[test]
-    fn a_run_that_comes_undone() {
-        insta::assert_snapshot!(told(&samples::rolled_back()), @"
-        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
-        Begin database: started
-        Good database: done in 1m 01s
-        Begin colours: started
-        Good colours: done in 0.3s
-        Begin deploy: started
-        Good deploy: done in 1.2s
-        Begin healthy: started
-        Bad healthy: failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        Bad rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled
-        Plain healthy: evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
-        Begin healthy: taking it back
-        Good healthy: nothing to take back
-        Begin deploy: taking it back
-        Warn deploy: taken back in 2.1s; 1 change by somebody else left alone
-        Begin colours: taking it back
-        Good colours: nothing to take back
-        Good what must hold after the rollback holds
-        ");
-    }
-
-    #[test]
-    fn a_run_that_is_stuck_and_in_doubt() {
-        insta::assert_snapshot!(told(&samples::stuck()), @"
-        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
-        Begin database: started
-        Good database: done in 1m 01s
-        Begin colours: started
-        Good colours: done in 0.3s
-        Begin deploy: started
-        Good deploy: done in 1.2s
-        Begin healthy: started
-        Good healthy: done in 9.4s
-        Begin smoke: started
-        Good smoke: done in 0.8s
-        Begin switch: started
-        Bad switch: timed out: waiting for the new side to answer through the ingress
-        Warn database: what it did is in doubt: a program's end cannot be looked up
-        Bad rolling back what `back` guards, within 5m, because switch failed: waiting for the new side to answer through the ingress
-        Warn switch: no evidence could be kept: the server did not answer within 5s
-        Begin switch: taking it back
-        Warn switch: not taken back yet: the server refused the write: 403 Forbidden; the next try in 1.5s
-        Begin switch: taking it back, try 2
-        Bad switch: could not be taken back: the server refused the write: 403 Forbidden
-        ");
-    }
-
-    #[test]
-    fn a_run_that_a_person_rejects() {
-        insta::assert_snapshot!(told(&samples::rejected()), @"
-        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
-        Begin database: started
-        Good database: done in 1m 01s
-        Warn colours: asks: Move production to v3? (answer with `bowline approve 20261121-120300-7f3a colours` or `bowline reject 20261121-120300-7f3a colours`)
-        Bad colours: rejected by ada: not on a Friday
-        Bad rolling back what `back` guards, within 5m, because colours failed: rejected by ada
-        ");
-    }
-
-    #[test]
-    fn a_run_that_is_halted_and_resumed() {
-        let mut records = samples::halted();
-        records.push(samples::resumed(records.len()));
-        insta::assert_snapshot!(told(&records), @"
-        Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
-        Begin database: started
-        Good database: done in 1m 01s
-        Begin colours: started
-        Good colours: done in 0.3s
-        Begin deploy: started
-        Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
-        Warn halt asked by Ctrl-C: halting as soon as possible
-        Warn deploy: stopped
-        Plain resumed by ops@ci-7 (process 5000)
-        ");
-    }
-}
+mod tests;

@@ -18,6 +18,8 @@ pub struct Story {
     pub plan: Option<PlanName>,
     /// The environment that was chosen.
     pub environment: Option<String>,
+    /// It ran in a simulated world, which is gone with its process.
+    pub is_simulated: bool,
     /// Its graph.
     pub graph: Option<Graph>,
     /// Every step, in plan order.
@@ -76,6 +78,10 @@ pub struct StepStory {
     pub marks: Vec<Mark>,
     /// Effects of which nobody can tell whether they happened, and why not.
     pub doubts: Vec<(EffectKey, String)>,
+    /// Effects that cannot be taken back, and that may have happened; with each whether its end is known.
+    pub(super) stands: Vec<(EffectKey, bool)>,
+    /// Another process took the run up since the step was last at work: its times begin anew.
+    pub(super) anew: bool,
     /// Evidence of its failure.
     pub evidence: EvidenceStory,
     /// What it does or waits for right now.
@@ -227,12 +233,12 @@ impl Story {
 
     /// True when whoever takes the run up again goes back, not on. Past the pivot only a rollback that was opened goes on.
     pub fn goes_back(&self) -> bool {
-        self.rollback.is_some() || (self.back_asked && !self.steps.values().any(|step| step.is_irreversible() && step.attempts > 0))
+        self.rollback.is_some() || (self.back_asked && self.pivot().is_none())
     }
 
-    /// True when something is done that cannot be taken back.
-    pub fn has_passed_pivot(&self) -> bool {
-        self.steps.values().any(|step| step.is_irreversible() && step.status == Status::Done)
+    /// The first step that cannot be taken back, and that has done something, or may have.
+    pub fn pivot(&self) -> Option<&StepStory> {
+        self.steps.values().find(|step| !step.stands.is_empty())
     }
 
     /// True for a step that the open rollback takes back.
@@ -286,6 +292,8 @@ impl StepStory {
             undo_failure: None,
             marks: Vec::new(),
             doubts: Vec::new(),
+            stands: Vec::new(),
+            anew: false,
             evidence: EvidenceStory::default(),
             doing: None,
             of: None,
@@ -300,10 +308,6 @@ impl StepStory {
     /// True for a step that was at work when its process went: whether it is in doubt shows when it is looked up.
     pub fn was_cut_off(&self) -> bool {
         matches!(self.status, Status::Running | Status::Undoing | Status::Interrupted)
-    }
-
-    fn is_irreversible(&self) -> bool {
-        self.reversibility == Reversibility::Irreversible
     }
 
     /// How long it took to come to rest on the way forward.

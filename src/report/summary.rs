@@ -7,11 +7,10 @@ use crate::record::{Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use next::Next;
+
 /// Most steps that a line names.
 const NAMED: usize = 10;
-/// Columns that a terminal has when nobody made it smaller.
-const NARROW: usize = 80;
-
 /// The end of a run's story, in parts that a program can read and a person is told in order.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -22,6 +21,8 @@ pub struct Summary {
     pub plan: Option<PlanName>,
     /// The environment that was chosen.
     pub environment: Option<String>,
+    /// It ran in a simulated world, which is gone with its process.
+    pub simulated: bool,
     /// `succeeded`, `rolled-back`, `stuck`, `halted`, `abandoned`, or `open` when the process left without an end.
     pub outcome: String,
     /// The outcome in one line.
@@ -46,6 +47,8 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// What may be typed next.
     pub next: Vec<Next>,
+    /// The step that keeps an open run from being taken back.
+    pub no_way_back: Option<StepId>,
     /// How long the run has been, in milliseconds.
     pub millis: u64,
 }
@@ -62,16 +65,6 @@ pub struct Left {
     pub notes: Vec<String>,
 }
 
-/// A command that may be typed next.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct Next {
-    /// The command.
-    pub command: String,
-    /// What it does.
-    pub does: String,
-}
-
 impl Summary {
     /// Sums a story up.
     pub fn of(story: &Story) -> Self {
@@ -80,6 +73,7 @@ impl Summary {
             run: story.run.clone(),
             plan: story.plan.clone(),
             environment: story.environment.clone(),
+            simulated: story.is_simulated,
             outcome: story.ending.as_ref().map_or("open", |ending| words::outcome(ending.outcome)).to_owned(),
             headline: headline(story),
             reason,
@@ -91,7 +85,8 @@ impl Summary {
             blocked: blocked(story),
             doubts: doubts(story),
             warnings: warnings(story),
-            next: next(story),
+            next: next::next(story),
+            no_way_back: next::no_way_back(story),
             millis: u64::try_from(story.time().as_millis()).unwrap_or(u64::MAX),
         }
     }
@@ -99,7 +94,8 @@ impl Summary {
     /// The lines that a person reads.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.headline.clone()];
-        lines.extend(self.reason.clone());
+        // Where the run rests because of it, the headline has told it.
+        lines.extend(self.reason.clone().filter(|reason| !self.headline.contains(reason.as_str())));
         lines.extend(self.hint.as_ref().map(|hint| format!("  try this: {hint}")));
         list(&mut lines, "still there:", &self.residue);
         if !self.blocked.is_empty() {
@@ -116,18 +112,12 @@ impl Summary {
         if !self.next.is_empty() {
             lines.push("next:".to_owned());
         }
-        lines.extend(table_of_commands(&self.next));
+        lines.extend(next::table_of_commands(&self.next));
+        // Where the run rests because of it, its headline says so.
+        if let Some(pivot) = self.no_way_back.as_ref().filter(|pivot| !self.headline.contains(&format!("{pivot} cannot be taken back"))) {
+            lines.push(format!("`rollback` is not possible: {pivot} cannot be taken back"));
+        }
         lines
-    }
-}
-
-/// Commands and what they do, side by side where that fits a terminal: a command that is wrapped is copied wrongly.
-fn table_of_commands(next: &[Next]) -> Vec<String> {
-    let width = next.iter().map(|next| next.command.chars().count()).max().unwrap_or(0);
-    let longest = next.iter().map(|next| next.does.chars().count()).max().unwrap_or(0);
-    match width + longest + 4 <= NARROW {
-        true => next.iter().map(|next| format!("  {:width$}  {}", next.command, next.does)).collect(),
-        false => next.iter().flat_map(|next| [format!("  {}", next.command), format!("      {}", next.does)]).collect(),
     }
 }
 
@@ -142,11 +132,7 @@ fn list(lines: &mut Vec<String>, title: &str, left: &[Left]) {
 }
 
 fn headline(story: &Story) -> String {
-    let name = match (&story.plan, &story.environment) {
-        (Some(plan), Some(environment)) => format!("{plan} in {environment}"),
-        (Some(plan), None) => plan.to_string(),
-        (None, _) => "the run".to_owned(),
-    };
+    let name = name(story);
     let time = words::took(story.time());
     let Some(ending) = &story.ending else {
         return format!("{name} has not ended: {}", done_so_far(story));
@@ -158,6 +144,15 @@ fn headline(story: &Story) -> String {
         Outcome::Stuck => format!("{name} is stuck after {time}: what it changed could not all be taken back"),
         Outcome::Halted => format!("{name} is halted after {time}: {}", ending.reason.as_deref().map_or_else(String::new, words::plain)),
         Outcome::Abandoned => format!("{name} was closed as it is"),
+    }
+}
+
+fn name(story: &Story) -> String {
+    let simulated = if story.is_simulated { " (simulated)" } else { "" };
+    match (&story.plan, &story.environment) {
+        (Some(plan), Some(environment)) => format!("{plan} in {environment}{simulated}"),
+        (Some(plan), None) => format!("{plan}{simulated}"),
+        (None, _) => "the run".to_owned(),
     }
 }
 
@@ -289,42 +284,6 @@ fn warnings(story: &Story) -> Vec<String> {
     warnings
 }
 
-fn next(story: &Story) -> Vec<Next> {
-    let Some(run) = &story.run else { return Vec::new() };
-    let mut next = Vec::new();
-    let mut add = |words: String, does: &str| next.push(Next { command: story.called.command(&words), does: does.to_owned() });
-    let ending = story.ending.as_ref();
-    if ending.is_none_or(|ending| !ending.closed) {
-        // Going back asks nothing: a step in doubt is taken back as one that was done.
-        let doubtful = story.doubtful().filter(|_| !story.goes_back());
-        let settle: String = doubtful.map(|step| format!(" --settle {}=done", step.id)).collect();
-        let resume = match ending.map(|ending| ending.outcome) {
-            _ if !settle.is_empty() => "goes on, once you have looked and found that it was done; `=not-done` when it was not",
-            Some(Outcome::Stuck) => "tries again to take back what is left",
-            _ if story.goes_back() => "goes on taking back what was done",
-            _ => "goes on where it stopped",
-        };
-        add(format!("resume {run}{settle}"), resume);
-        if !story.has_passed_pivot() {
-            add(format!("rollback {run}"), &rollback(story));
-        }
-        add(format!("abandon {run}"), "closes it as it is");
-    }
-    for step in story.steps.values().filter(|step| step.evidence.kept) {
-        add(format!("show {run} --evidence {}", step.id), "shows what was seen when it failed");
-    }
-    next
-}
-
-/// What `rollback` does with this run. It is more than `resume` does only where a guard's rollback is under way.
-fn rollback(story: &Story) -> String {
-    match story.rollback.as_ref().map(|rollback| &rollback.scope) {
-        Some(Scope::Guard(guard)) => format!("takes back everything, also what `{guard}` does not guard"),
-        Some(Scope::Step(step)) => format!("takes back everything, not only `{step}` and what needed it"),
-        Some(Scope::Everything) => "does the same, and ends with 0 when everything is taken back".to_owned(),
-        None => "takes back what was done".to_owned(),
-    }
-}
-
+mod next;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use super::story::Story;
 use super::wrap::{wrap, wrap_behind};
 use super::{Now, words};
 use crate::event::Event;
-use crate::ids::{Moment, StepId};
+use crate::ids::Moment;
 use console::{Style, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::tz::TimeZone;
@@ -32,6 +32,8 @@ pub(super) struct Painter {
     size: Box<dyn Fn() -> Room + Send>,
     look: Look,
     now: Now,
+    /// The time of the last line that stays: times that go back are read wrongly.
+    last: Option<Moment>,
 }
 
 impl Painter {
@@ -49,7 +51,7 @@ impl Painter {
         let style = ProgressStyle::with_template("{msg}").expect("the template is well formed");
         let bar = bars.add(ProgressBar::new_spinner().with_style(style));
         let story = Story::default().called(&look.called);
-        Self { story, bars, bar, term, size, look, now }
+        Self { story, bars, bar, term, size, look, now, last: None }
     }
 
     /// Takes an event in, and prints what is to stay.
@@ -57,22 +59,26 @@ impl Painter {
         self.story.event(event);
         match event {
             Event::Recorded(record) => {
-                if let Some(sentence) = sentence::of(&self.story, record, &self.look.zone) {
+                let asked = sentence::still_asked(&self.story, record);
+                for sentence in sentence::of(&self.story, record, &self.look.zone).into_iter().chain(asked) {
                     self.tell(record.at, &sentence);
                 }
             }
-            Event::Line { step, text } => self.tell_now(Some(step), Tone::Plain, &format!("| {}", words::plain(text))),
-            Event::Warning { step, text } => self.tell_now(step.as_ref(), Tone::Warn, &words::plain(&self.story.called.complete(text))),
+            Event::Line { step, text, at } => {
+                let text = format!("| {}", words::plain(text));
+                self.tell(*at, &Sentence { step: Some(step.clone()), tone: Tone::Plain, text });
+            }
+            Event::Warning { step, text } => {
+                let text = words::plain(&self.story.called.complete(text));
+                self.tell((self.now)(), &Sentence { step: step.clone(), tone: Tone::Warn, text });
+            }
             Event::Doing { .. } | Event::Of { .. } | Event::Released { .. } => {}
         }
     }
 
-    fn tell_now(&self, step: Option<&StepId>, tone: Tone, text: &str) {
-        self.tell((self.now)(), &Sentence { step: step.cloned(), tone, text: text.to_owned() });
-    }
-
     /// Prints a line above the moving ones. Beginnings are not told: the moving line shows them.
-    fn tell(&self, at: Moment, sentence: &Sentence) {
+    fn tell(&mut self, at: Moment, sentence: &Sentence) {
+        let at = *self.last.insert(self.last.map_or(at, |last| last.max(at)));
         let mark = match sentence.tone {
             Tone::Begin => return,
             Tone::Good => self.style(Style::new().green()).apply_to('✓'),
@@ -179,7 +185,7 @@ pub(super) mod tests {
         let mut painter = painter(&term, width, false);
         play(&mut painter, samples::running());
         let text = "waiting for Deployment web-green: 1 of 3 ready, pod web-green-5c9f-x2 is pulling its image".to_owned();
-        painter.event(&Event::Doing { step: samples::id("deploy"), text });
+        painter.event(&Event::Doing { step: samples::id("deploy"), text, at: Moment::from_millis(0) });
         painter.draw();
         term.contents()
     }
@@ -219,8 +225,7 @@ pub(super) mod tests {
         12:04:01 ✓ colours  done in 0.3s
         12:04:02 ✓ deploy   done in 1.2s
         12:04:06 ✗ healthy  failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-        12:04:06 ✗ rolling back what `back` guards, within 5m, because healthy failed: image web:v3 of pod web-green-5c9f-x2
-                   cannot be pulled
+        12:04:06 ✗ rolling back what `back` guards, within 5m, because healthy failed
         12:04:06 · healthy  evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
         12:04:06 ✓ healthy  nothing to take back
         12:04:08 ! deploy   taken back in 2.1s; 1 change by somebody else left alone

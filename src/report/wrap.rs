@@ -1,5 +1,7 @@
 //! Breaks lines between words, so that a narrow terminal does not break them within. Pure; a width is told, never looked up.
 
+use super::paint::columns;
+
 /// How far what is continued stands to the right of its beginning.
 const HANGING: usize = 4;
 
@@ -8,9 +10,18 @@ const HANGING: usize = 4;
 pub fn wrap(line: &str, width: usize) -> Vec<String> {
     let indent = line.len() - line.trim_start_matches(' ').len();
     if line[indent..].starts_with("bowline ") {
-        return vec![line.to_owned()];
+        return command(line, indent, width);
     }
     wrap_behind(line, 0, indent + HANGING, width)
+}
+
+/// A command stands whole on a line of its own; what is said of it beside goes below it where there is no room.
+fn command(line: &str, indent: usize, width: usize) -> Vec<String> {
+    let beside = line[indent..].split_once("  ").filter(|_| columns(line) > width);
+    let Some((command, does)) = beside else { return vec![line.to_owned()] };
+    let blanks = " ".repeat(indent + HANGING);
+    let below = wrap_behind(&format!("{blanks}{}", does.trim_start()), 0, indent + HANGING, width);
+    std::iter::once(format!("{}{command}", &line[..indent])).chain(below).collect()
 }
 
 /// As [`wrap`], of a text before which `used` columns of its first line are taken; `indent` is where the following ones begin.
@@ -19,9 +30,9 @@ pub fn wrap_behind(text: &str, used: usize, indent: usize, width: usize) -> Vec<
     let (mut lines, mut line) = (Vec::new(), text[..beginning].to_owned());
     let (mut length, mut begins) = (used + beginning, true);
     for word in words(&text[beginning..]) {
-        let columns = word.chars().count();
+        let columns = columns(word);
         if !begins && length + 1 + columns > width {
-            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)).trim_end().to_owned());
             (length, begins) = (indent, true);
         }
         if word.is_empty() && begins {
@@ -76,6 +87,14 @@ mod tests {
             `bowline show 20261121-120300-7f3a --evidence healthy`
         ");
         assert_eq!(wrap("a-word-that-is-longer-than-the-line", 10), ["a-word-that-is-longer-than-the-line"]);
+    }
+
+    #[test]
+    fn what_is_said_of_a_command_goes_below_it_where_there_is_no_room_beside() {
+        let line = "  bowline resume r1    goes on where it stopped";
+        assert_eq!(wrap(line, 80), [line]);
+        assert_eq!(wrap(line, 30), ["  bowline resume r1", "      goes on where it stopped"]);
+        assert_eq!(wrap("  bowline resume 20261121-120300-7f3a", 20), ["  bowline resume 20261121-120300-7f3a"]);
     }
 
     #[test]

@@ -146,7 +146,11 @@ fn one_step_is_taken_back_with_what_needed_it_and_the_rest_stays() {
     let back = bench.run(&["rollback", "r1", "--step", "branch", "--yes"]);
     back.assert_code(0).assert_says("the last first").assert_says("what `branch` did, and all that needed it, is as it was");
     assert!(bench.has("root") && bench.has("other") && !bench.has("branch") && !bench.has("leaf"), "{}", back.all());
-    bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("closed");
+    back.assert_says("bowline rollback r1").assert_says("takes back the rest");
+    bench.run(&["rollback", "r1", "--step", "branch", "--yes"]).assert_code(7).assert_says("left nothing that can be taken back");
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(0).assert_says("everything is as it was");
+    assert!(!bench.has("root") && !bench.has("other"), "what a part has left is taken back later");
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("run r1 is over: it was rolled back");
 }
 
 #[test]
@@ -167,6 +171,7 @@ fn what_cannot_be_taken_back_is_said_before_anything_is_done() {
     bench.run(&["run", "plan.yaml", "--yes", "--run-id", "r1"]).assert_code(0);
     bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("`send` cannot be taken back");
     bench.run(&["runs", "--open"]).assert_code(0).assert_says("there are no such runs");
+    bench.run(&["runs", "-n", "0"]).assert_code(2);
 }
 
 #[test]

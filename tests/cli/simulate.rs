@@ -102,7 +102,103 @@ fn a_simulated_run_is_no_run_that_anybody_could_go_on_with() {
     bench.run(&["show"]).assert_code(0).assert_says("succeeded");
     let runs = bench.run(&["runs"]);
     let run = runs.out.split_whitespace().find(|word| word.starts_with("20")).expect("a run's id").to_owned();
-    bench.run(&["rollback", &run]).assert_code(7).assert_says("was simulated");
+    for words in [&["rollback", &run][..], &["resume", &run], &["abandon", &run, "--yes"], &["cancel", &run], &["approve", &run, "x"]] {
+        bench.run(words).assert_code(7).assert_says("was simulated");
+    }
+}
+
+const SKETCH: &str = "
+plan: sketch
+steps:
+  - id: write
+    shell: { run: 'touch written.txt' }
+    undo: [{ shell: { run: 'rm written.txt' } }]
+  - id: check
+    shell: { run: 'test ! -e broken', read-only: true }
+simulate:
+  processes: [{ run: '*' }]
+  fails: { check: it is said to fail }
+";
+
+#[test]
+fn simulated_runs_and_real_ones_stand_in_nobodys_way() {
+    let bench = Bench::with(SKETCH);
+    let halted = ["run", "plan.yaml", "--simulate", "--no-rollback", "--run-id", "same"];
+    bench.run(&halted).assert_code(5).assert_says("sketch (simulated) is halted");
+    bench.run(&["run", "plan.yaml", "--simulate", "--no-rollback"]).assert_code(5);
+    bench.write("broken", "");
+    bench.run(&["run", "plan.yaml", "--no-rollback", "--run-id", "same"]).assert_code(5);
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(3);
+    assert_eq!(bench.run(&["runs"]).assert_code(0).out.matches("halted (simulated)").count(), 2);
+    assert_eq!(bench.run(&["runs", "--open"]).assert_code(0).out.lines().count(), 2, "a title, and the real one");
+    bench.run(&["show", "same"]).assert_code(0).assert_says("bowline resume same");
+    bench.run(&["journal", "verify"]).assert_code(0);
+    bench.run(&["rollback", "--yes"]).assert_code(0).assert_says("of run same");
+    assert!(!bench.has("written.txt"));
+}
+
+#[test]
+fn a_simulated_run_is_carried_elsewhere_as_what_it_is() {
+    let bench = Bench::with(SKETCH);
+    bench.run(&["run", "plan.yaml", "--simulate", "--run-id", "s1"]).assert_code(3);
+    bench.run(&["journal", "export", "s1", "--to", "s1.jsonl"]).assert_code(0).assert_says("bowline journal import");
+    fs::remove_dir_all(bench.path("state")).expect("it is there");
+    bench.run(&["journal", "import", "s1.jsonl"]).assert_code(0).assert_says("run s1 is imported, rolled-back");
+    bench.run(&["runs"]).assert_code(0).assert_says("rolled-back (simulated)");
+}
+
+#[test]
+fn a_time_limit_that_was_met_says_what_was_lacking() {
+    let bench = Bench::with(
+        "
+plan: slow
+steps:
+  - id: deploy
+    apply: { manifests: [app.yaml] }
+  - id: healthy
+    timeout: 30s
+    wait-healthy: { applied-by: deploy }
+simulate:
+  images: { 'web:1': { ready-after: 1h } }
+",
+    );
+    bench.write(
+        "app.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec: { replicas: 2, selector: { matchLabels: { app: web } }, template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: web, image: 'web:1' }] } } }\n",
+    );
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("healthy  timed out: it took longer than its 30s: deployment/web: ").assert_says("of 2 pods");
+    assert!(!told.all().contains("stopped while"), "{}", told.all());
+}
+
+/// Runs bowline with a home of its own, and these variables.
+fn at_home(bench: &Bench, arguments: &[&str], variables: &[(&str, &Path)]) -> Ended {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bowline"));
+    command.args(arguments).current_dir(bench.path("")).env("HOME", bench.path("home")).env("NO_COLOR", "1");
+    command.env_remove("XDG_STATE_HOME").env_remove("BOWLINE_STATE").envs(variables.iter().copied());
+    command.output().expect("bowline can be started").into()
+}
+
+#[test]
+fn a_simulated_run_is_kept_where_somebody_says_and_else_not_at_all() {
+    let bench = Bench::with(SKETCH);
+    let run = ["run", "plan.yaml", "--simulate", "--no-rollback"];
+    let lost = at_home(&bench, &run, &[]);
+    lost.assert_code(5).assert_says("`--state DIR` keeps what is to be looked at later");
+    assert!(!lost.all().contains("`bowline ") && !lost.all().contains("next:"), "a run that nobody finds again:\n{}", lost.all());
+    assert!(!bench.has("home"));
+    let state = bench.path("kept");
+    at_home(&bench, &run, &[("BOWLINE_STATE", &state)]).assert_code(5).assert_says("`bowline show 20");
+    at_home(&bench, &["runs"], &[("BOWLINE_STATE", &state)]).assert_code(0).assert_says("halted (simulated)");
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let bench = Bench::with(SKETCH);
+    at_home(&bench, &["run", "plan.yaml", "--run-id", "r1"], &[("BOWLINE_STATE", Path::new(""))]).assert_code(0);
+    assert!(bench.has("home/.local/state/bowline/journal.db"));
+    let none = at_home(&bench, &["run", "plan.yaml", "--simulate"], &[("BOWLINE_STATE", Path::new(""))]);
+    none.assert_code(3).assert_says("`--state DIR` keeps");
 }
 
 /// The shipped plans, each with the inputs that it needs and its steps that do something.
@@ -211,7 +307,7 @@ fn nothing_outside_is_reached_but_its_own_folder() {
         let arguments = ["run", "plans/blue-green.yaml", "--simulate", "-e", "test", "--set", version];
         let Some((ended, calls)) = traced(&bench, &arguments) else { return };
         assert!(matches!(ended.code, Some(0 | 3)), "{}", ended.all());
-        assert!(calls.contains(&format!("{state}/journal.db")), "nothing was seen:\n{calls}");
+        assert!(calls.contains(&format!("{state}/simulated/journal.db")), "nothing was seen:\n{calls}");
         let told = forbidden(&calls, &state);
         assert!(told.is_empty(), "{}", told.join("\n"));
     }

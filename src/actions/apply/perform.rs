@@ -151,7 +151,8 @@ fn kept_by_another(at: &Address, live: &Object, allowed: &[Keeper]) -> Option<Ac
 
 async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
     wave.iter().map(|wanted| Object(wanted.manifest.clone())).flat_map(|object| values(&object)).for_each(|value| cx.read.hide(value));
-    cx.read.doing(format!("checking {} objects", wave.len()));
+    let objects = if wave.len() == 1 { "object" } else { "objects" };
+    cx.read.doing(format!("checking {} {objects}", wave.len()));
     let (mut applied, mut refused) = (Applied::default(), Vec::new());
     let (mut changing, mut effects) = (Vec::new(), Vec::new());
     for (wanted, checked) in check(place, &params.allow_managed_by, wave).await? {

@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn whoever_is_refused_is_told_who_is_first_and_what_to_type_there() {
-        let called = Called { state: Some("/mine".to_owned()), kubeconfig: None };
+        let called = Called { state: Some("/mine".to_owned()), ..Called::default() };
         let failure = taken_by(&claim(), &place()).complete(&called);
         assert_eq!(failure.exit, Exit::Refused);
         insta::assert_snapshot!(failure.lines().join("\n"), @"

@@ -15,7 +15,7 @@ use crate::cli::reach::reach;
 use crate::cli::run::{Draft, check_rights, frozen};
 use crate::cli::{open, print};
 use crate::expr::yaml::documents;
-use crate::ids::{Moment, Period, StepId};
+use crate::ids::{Moment, Period, RunId, StepId};
 use crate::journal::{Frozen, Identity, Outside, StateFolder};
 use crate::ports::{Gate, Random, ScratchFolder, SystemRandom, VirtualClock};
 use crate::record::What;
@@ -34,23 +34,25 @@ use tokio::runtime::{Builder, Runtime};
 pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, CommandFailure> {
     let runtime = paused()?;
     let seed = arguments.seed.unwrap_or_else(seed);
-    // The folder of real runs is not for this one, unless somebody names it here.
-    let named = real.named_state();
+    // Where nobody says where runs are kept, nothing of a simulated one is.
+    let named = real.simulated_state();
     let scratch = named.is_none().then(|| ScratchFolder::new("bowline-simulated")).transpose();
     let scratch = scratch.map_err(|error| CommandFailure::new(Exit::Refused, "there is no place for a simulated run").because(&error))?;
     let folder = named.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned())).unwrap_or_default();
-    let (context, draft, simulation) = runtime.block_on(async {
+    let (mut context, draft, simulation) = runtime.block_on(async {
         let ready = prepare(real, &arguments.choice, arguments.jobs, seed, &folder).await?;
         check_rights(&ready.0, &ready.1).await?;
         Ok::<_, CommandFailure>(ready)
     })?;
+    context.called.is_kept = scratch.is_none();
     if !context.is_json() {
-        print::notice(&format!("simulated (seed {seed}): nothing outside this process is reached"));
+        let lead = format!("simulated (seed {seed}): nothing outside this process is reached");
+        print::notices(&[lead], context.streams.width);
     }
     let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone() };
-    let exit = begin(&context, draft, arguments, &folder, stage)?;
+    let (exit, run) = begin(&context, draft, arguments, &folder, stage)?;
     if !context.is_json() {
-        tell(&simulation, exit);
+        tell(&context, &simulation, exit, &run);
     }
     Ok(exit)
 }
@@ -134,7 +136,7 @@ fn failing_steps(registry: Registry, scenario: &Scenario) -> Registry {
     }
 }
 
-fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, stage: Stage) -> Result<Exit, CommandFailure> {
+fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, stage: Stage) -> Result<(Exit, RunId), CommandFailure> {
     draft.graph.halts_on_failure = arguments.no_rollback;
     // What seals the journal must not follow from a seed.
     let outside = Outside { random: Arc::new(SystemRandom::default()), ..Outside::from(&context.ports) };
@@ -145,7 +147,7 @@ fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, st
         let failure = CommandFailure::new(Exit::Refused, format!("there is a run {id} in this state folder already"));
         return Err(failure.hint("a simulated run is not told again: give it another `--run-id`, or none"));
     }
-    let held = folder.open_run_as(&identity, arguments.run_id.clone())?;
+    let held = folder.open_simulated(&identity, arguments.run_id.clone())?;
     let place = lock::place(&opened.plan, bound, draft.reaches, arguments.lock);
     // Nobody who looks at this run later may look for its lock in a real cluster.
     let frozen = Frozen { simulated: true, ..frozen(&draft, None) };
@@ -156,23 +158,30 @@ fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, st
         environment: bound.environment.clone(),
         graph: Arc::new(draft.graph),
         frozen: frozen.seal(&*held.journal())?,
+        simulated: true,
     };
     let plan = draft.opened.plan;
     let journey =
         Journey { held, folder, ask, records: Vec::new(), first, plan, frozen, settle: Vec::new(), exit: Exit::of_run, stage: Some(stage) };
-    drive(context, journey)
+    let run = journey.held.run().clone();
+    Ok((drive(context, journey)?, run))
 }
 
 /// What there is to say once it is over: the world ends with this process.
-fn tell(simulation: &Simulation, exit: Exit) {
-    simulation.missing().iter().for_each(|what| print::notice(what));
+fn tell(context: &Context, simulation: &Simulation, exit: Exit, run: &RunId) {
+    let mut lines = simulation.missing();
     let whole = Duration::from_secs(simulation.passed().as_secs());
-    let gone = "the simulated cluster is gone now, so there is nothing to resume or to roll back; `--state DIR` keeps the journal";
-    print::notice(&format!("simulated: {} of its own time; {gone}", Period(whole)));
+    let kept = match context.called.is_kept {
+        true => context.called.complete(&format!("`bowline show {run}` tells it again")),
+        false => "`--state DIR` keeps what is to be looked at later".to_owned(),
+    };
+    let gone = "the simulated cluster is gone now, so there is nothing to resume or to roll back";
+    lines.push(format!("simulated: {} of its own time; {gone}; {kept}", Period(whole)));
     if exit == Exit::RolledBack {
         match simulation.differences() {
-            same if same.is_empty() => print::notice("simulated: the cluster was as before the run"),
-            told => told.iter().for_each(|what| print::notice(&format!("simulated: not as before the run: {what}"))),
+            same if same.is_empty() => lines.push("simulated: the cluster was as before the run".to_owned()),
+            told => lines.extend(told.iter().map(|what| format!("simulated: not as before the run: {what}"))),
         }
     }
+    print::notices(&lines, context.streams.width);
 }

@@ -127,7 +127,18 @@ fn restarts(status: &Value) -> u32 {
 
 fn told(reason: &str, message: &str) -> String {
     let message = first_line(message);
+    let message = of_image(message).unwrap_or_else(|| message.to_owned());
     if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
+}
+
+/// What containerd says of an image that it cannot pull, where it names the image in every link of the chain: once is enough.
+fn of_image(message: &str) -> Option<String> {
+    let (_, chain) = message.split_once("failed to pull and unpack image \"")?;
+    let (image, mut why) = chain.split_once("\": ")?;
+    for link in [format!("failed to resolve reference \"{image}\": "), format!("{image}: ")] {
+        why = why.strip_prefix(&link).unwrap_or(why);
+    }
+    Some(format!("image {image} cannot be pulled: {why}"))
 }
 
 fn first_line(text: &str) -> &str {

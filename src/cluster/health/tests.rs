@@ -94,8 +94,14 @@ fn a_missing_image_is_told_at_once_and_by_name() {
         let mut view = sets.to_vec();
         view.push(pod("web-new-1", "new", waiting(reason, message)));
         let told = verdict(&rolling, &view);
-        assert!(told.starts_with(&format!("failed: pod/web-new-1: container `app`: {reason}: failed to pull")), "{told}");
+        assert_eq!(
+            told,
+            format!("failed: pod/web-new-1: container `app`: {reason}: image registry.example/web:v3 cannot be pulled: not found")
+        );
     }
+    let timed_out = "Back-off pulling image \"r/web:v3\": ErrImagePull: failed to pull and unpack image \"r/web:v3\": dial tcp: timeout";
+    let told = show(&super::pod::judge(&Object(pod("p", "x", waiting("ImagePullBackOff", timed_out)))));
+    assert!(told.contains("ImagePullBackOff: image r/web:v3 cannot be pulled: dial tcp: timeout"), "{told}");
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Rules of the core, each as the records that broke it once.
 
+mod locks;
+mod parts;
+
 use super::testing::{graph, id, step};
 use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
-    AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, Holder, LimitSummary, Mode, Outcome, Record,
-    RetryPolicy, Reversibility, Scope, Settled, StepSummary, Target, UndoClass, UndoResult, What,
+    AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, RetryPolicy,
+    Reversibility, Scope, Settled, StepSummary, Target, UndoClass, What,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +27,7 @@ impl Run {
     fn with(graph: Graph) -> Self {
         let mut run = Self(Core::new(graph.clone()).unwrap(), 0);
         let (name, plan) = (RunId::new("run").unwrap(), PlanName::new("plan").unwrap());
-        run.say(What::RunOpened { run: name, plan, environment: None, graph: Arc::new(graph), frozen: blob() });
+        run.say(What::RunOpened { run: name, plan, environment: None, graph: Arc::new(graph), frozen: blob(), simulated: false });
         run
     }
 
@@ -219,52 +222,6 @@ fn what_succeeded_is_taken_back_later_and_nothing_else_reopens_a_closed_run() {
     assert!(matches!(run.wants().as_slice(), [Command::StartUndo { .. }]));
 }
 
-fn limited(names: &[&str], most: u32) -> Run {
-    let limit = LimitSummary { name: "database".to_owned(), most, steps: names.iter().map(|name| id(name)).collect() };
-    Run::with(Graph { limits: vec![limit], ..graph(names.iter().map(|name| step(name, &[])).collect()) })
-}
-
-#[test]
-fn a_lock_lets_one_step_in_and_is_held_until_the_step_is_over() {
-    let mut run = limited(&["one", "two"], 1);
-    let start = |name: &str, attempt| Command::Start { step: id(name), attempt };
-    assert_eq!(run.wants(), [start("one", 1)]);
-    run.start("one", 1);
-    assert_eq!(run.wants(), []);
-    run.settle("one", Settled::NotDone);
-    run.fail("one", 1, Some(Moment::from_millis(5_000)));
-    assert_eq!(run.wants(), [], "what failed half way keeps the lock until it is tried again");
-    run.1 = 5_000;
-    assert_eq!(run.wants(), [start("one", 2)]);
-    run.start("one", 2);
-    run.settle("one", Settled::NotDone);
-    run.say(What::AttemptEnded { step: id("one"), attempt: 2, result: AttemptResult::Succeeded { output: None } });
-    assert_eq!(run.wants(), [start("two", 1)]);
-}
-
-#[test]
-fn steps_of_one_lock_are_taken_back_one_after_the_other() {
-    let mut run = limited(&["one", "two", "three"], 1);
-    for name in ["one", "two"] {
-        run.start(name, 1);
-        run.settle(name, Settled::Done(blob()));
-        run.say(What::AttemptEnded { step: id(name), attempt: 1, result: AttemptResult::Succeeded { output: None } });
-    }
-    run.start("three", 1);
-    run.settle("three", Settled::NotDone);
-    run.fail("three", 1, None);
-    let Some(Command::Record(opened)) = run.wants().pop() else { panic!("no rollback is opened") };
-    run.say(opened);
-    let undo = |name: &str| Command::StartUndo { step: id(name), attempt: 1 };
-    let undos =
-        |run: &Run| -> Vec<Command> { run.wants().into_iter().filter(|command| matches!(command, Command::StartUndo { .. })).collect() };
-    assert_eq!(undos(&run), [undo("one")]);
-    run.say(What::UndoStarted { step: id("one"), attempt: 1 });
-    assert_eq!(undos(&run), []);
-    run.say(What::UndoEnded { step: id("one"), attempt: 1, result: crate::record::UndoResult::Undone { marks: Vec::new() } });
-    assert_eq!(undos(&run), [undo("two")]);
-}
-
 #[test]
 fn where_a_failure_only_halts_the_run_a_resume_tries_the_step_again() {
     let mut run = Run::with(Graph { halts_on_failure: true, ..graph(vec![step("first", &[]), step("second", &["first"])]) });
@@ -293,46 +250,4 @@ fn where_a_failure_only_halts_the_run_a_cancel_takes_it_back() {
     run.say(What::CancelRequested { level: CancelLevel::RollBack, by: "ann".into() });
     run.say(What::AttemptEnded { step: id("second"), attempt: 1, result: AttemptResult::Cancelled });
     assert_eq!(run.goes_back(), [id("first")]);
-}
-
-fn three_and_one_beside() -> Run {
-    let mut run = Run::of(vec![step("base", &[]), step("middle", &["base"]), step("top", &["middle"]), step("beside", &["base"])]);
-    ["base", "middle", "top", "beside"].iter().for_each(|step| run.done(step));
-    run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
-    run
-}
-
-fn asks_back(run: &Run, step: Option<&str>) -> Record {
-    let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
-    let what = What::EpochOpened { holder, mode: Mode::Rollback, spared: Vec::new(), step: step.map(id) };
-    Record { v: 1, seq: run.0.next_seq(), at: Moment::from_millis(0), epoch: run.0.epoch() + 1, what }
-}
-
-#[test]
-fn a_step_that_is_taken_back_takes_along_what_needed_it_and_nothing_else() {
-    let mut run = three_and_one_beside();
-    assert_eq!(run.0.foresee(&Scope::Step(id("middle"))), Ok(vec![&id("middle"), &id("top")]));
-    let record = asks_back(&run, Some("middle"));
-    run.0.apply(&record).unwrap();
-    assert_eq!(run.goes_back(), [id("middle"), id("top")]);
-    for step in ["top", "middle"] {
-        assert!(matches!(run.wants().as_slice(), [Command::StartUndo { step: next, .. }] if *next == id(step)), "the last first");
-        run.say(What::UndoStarted { step: id(step), attempt: 1 });
-        run.say(What::UndoEnded { step: id(step), attempt: 1, result: UndoResult::Undone { marks: Vec::new() } });
-    }
-    assert_eq!(run.wants(), [Command::Record(What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() })]);
-}
-
-#[test]
-fn a_rollback_is_widened_but_never_narrowed() {
-    let mut run = three_and_one_beside();
-    let record = asks_back(&run, Some("middle"));
-    run.0.apply(&record).unwrap();
-    run.goes_back();
-    assert!(!run.0.may_go_back_to(&id("top")) && run.0.may_go_back_to(&id("middle")));
-    let record = asks_back(&run, Some("top"));
-    assert!(run.0.clone().apply(&record).is_err(), "what lies outside may be taken back already");
-    let record = asks_back(&run, None);
-    run.0.apply(&record).unwrap();
-    assert_eq!(run.goes_back().len(), 4);
 }

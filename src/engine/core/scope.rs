@@ -1,9 +1,9 @@
 //! How far a failure reaches: which guard owns it, and whether the pivot lies in between.
 
 use super::Core;
-use super::state::{Index, Status};
+use super::state::{Effect, Index, Status, Step, Undo};
 use crate::ids::StepId;
-use crate::record::{Cause, Outcome, Reversibility, Scope};
+use crate::record::{Cause, EffectKey, Outcome, Reversibility, Scope, Settled};
 
 impl Core {
     /// Why the run must go back, and how far, if it must.
@@ -99,15 +99,30 @@ impl Core {
         Ok((0..self.steps.len()).filter(touched).map(|step| &self.graph.steps[step].id).collect())
     }
 
-    /// True for a run that is over and may be taken back all the same: what went well.
+    /// True for a run that is over and may be taken back all the same: what went well, or what a rollback of a part has left standing.
     pub fn may_reopen(&self) -> bool {
-        self.closed == Some(Outcome::Succeeded)
+        match self.closed {
+            Some(Outcome::Succeeded) => true,
+            Some(Outcome::RolledBack) => self.steps.iter().any(Step::may_have_effects),
+            _ => false,
+        }
     }
 
     /// True when somebody may ask for this part alone: nothing else is being taken back.
     pub fn may_go_back_to(&self, step: &StepId) -> bool {
-        let goes_back = self.back_asked || self.rollback.is_some();
-        !goes_back || self.back_step == self.places.find(&self.graph, step)
+        !self.goes_back() || self.back_step == self.places.find(&self.graph, step)
+    }
+
+    /// True while a rollback is wanted or open; one that came to its end is neither.
+    pub(super) fn goes_back(&self) -> bool {
+        self.closed.is_none() && (self.back_asked || self.rollback.is_some())
+    }
+
+    /// What the effects that may still be there have touched.
+    pub fn still_written(&self) -> impl Iterator<Item = &EffectKey> {
+        let standing = self.steps.iter().filter(|step| step.undo != Undo::Done);
+        let may_stand = |effect: &Effect| effect.in_flight || effect.known != Some(Settled::NotDone);
+        standing.flat_map(move |step| step.effects.iter().filter(move |(_, effect)| may_stand(effect)).map(|(key, _)| key))
     }
 
     /// True when what this step did cannot be taken back, and it may have done it.
@@ -117,10 +132,6 @@ impl Core {
 
     pub(super) fn is_irreversible(&self, step: Index) -> bool {
         self.steps[step].irreversible || self.graph.steps[step].reversibility == Reversibility::Irreversible
-    }
-
-    pub(super) fn pivot_passed(&self) -> bool {
-        (0..self.steps.len()).any(|step| self.is_pivot(step))
     }
 
     /// The first pivot that a rollback of this scope would have to cross.

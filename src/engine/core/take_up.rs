@@ -4,10 +4,13 @@ use super::Core;
 use super::illegal::Illegal;
 use super::state::{Index, Status, Undo};
 use crate::ids::StepId;
-use crate::record::Mode;
+use crate::record::{Mode, Outcome, Scope};
 
 impl Core {
     pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode, step: Option<&StepId>) -> Result<(), Illegal> {
+        if self.closed.is_some() {
+            self.reopen(step)?;
+        }
         if mode == Mode::Rollback {
             self.asked_back(step)?;
         }
@@ -31,12 +34,22 @@ impl Core {
         Ok(())
     }
 
+    /// A run that is over is taken up again. What was taken back stays so, and what is left goes back or stays: a run that came undone, if
+    /// only in part, never goes forward again.
+    fn reopen(&mut self, step: Option<&StepId>) -> Result<(), Illegal> {
+        let scope = step.map_or(Scope::Everything, |step| Scope::Step(step.clone()));
+        if self.closed == Some(Outcome::RolledBack) && self.pivot_within(&scope).is_some() {
+            return Err(Illegal::Run { what: "epoch-opened", why: "what is left of the run cannot be taken back" });
+        }
+        (self.rollback, self.back_asked, self.back_step) = (None, false, None);
+        Ok(())
+    }
+
     /// Somebody wants the run back, or a part of it. A rollback may be widened to everything and is never narrowed: what lies outside the
     /// part may be taken back already.
     fn asked_back(&mut self, step: Option<&StepId>) -> Result<(), Illegal> {
         let part = step.map(|step| self.find(step)).transpose()?;
-        let goes_back = self.back_asked || self.rollback.is_some();
-        if part.is_some() && goes_back && part != self.back_step {
+        if part.is_some() && self.goes_back() && part != self.back_step {
             return Err(Illegal::Run { what: "epoch-opened", why: "the run goes back already" });
         }
         (self.back_asked, self.back_step) = (true, part);
@@ -71,7 +84,8 @@ impl Core {
     /// Past the pivot, or where a failure only halts the run, a failed step is not undone but tried again when somebody resumes; and what
     /// was stopped for a rollback that never opened goes on.
     fn take_up_failed(&mut self) {
-        if self.why_back().is_some() && !self.pivot_passed() && !self.stays_where_it_failed() {
+        let goes_back = self.why_back().is_some_and(|(scope, _)| self.pivot_within(&scope).is_none());
+        if goes_back && !self.stays_where_it_failed() {
             return;
         }
         for (step, _) in std::mem::take(&mut self.failures) {
@@ -79,15 +93,23 @@ impl Core {
             if self.steps[step].status == Status::Failed && self.steps[step].undo == Undo::No {
                 self.unfinished += 1;
                 self.steps[step].failures = 0;
-                self.make_ready_unless_in_doubt(step);
+                self.take_up_half_done(step);
             }
         }
         let cancelled: Vec<Index> = (0..self.steps.len()).filter(|step| self.steps[*step].status == Status::Cancelled).collect();
         for step in cancelled {
             self.unfinished += 1;
-            self.make_ready_unless_in_doubt(step);
+            self.take_up_half_done(step);
         }
         (self.back_asked, self.back_step) = (false, None);
         self.cancel = None;
+    }
+
+    /// A step comes to its turn again. What it did may stand there half done: nobody else of its locks meddles with that first.
+    fn take_up_half_done(&mut self, step: Index) {
+        if self.steps[step].may_have_effects() && self.limits.has_room(step) {
+            self.limits.hold(step);
+        }
+        self.make_ready_unless_in_doubt(step);
     }
 }

@@ -70,6 +70,7 @@ impl Play {
             environment: None,
             graph: Arc::new(self.case.graph.clone()),
             frozen: BlobRef { id: Digest([0; 32]), sealed: Digest([0; 32]), size: 0 },
+            simulated: false,
         }
     }
 

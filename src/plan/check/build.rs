@@ -70,6 +70,7 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         continue_on_error: draft.continue_on_error,
         idempotent: draft.idempotent,
         undo: draft.undo,
+        secrets: draft.secrets.into_iter().map(|named| named.id).collect(),
         reversibility,
         is_settled,
         stays,

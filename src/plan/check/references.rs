@@ -23,9 +23,9 @@ impl Checker<'_, '_> {
                 self.check_mention(step, mention, names, order, &mut outputs);
             }
             self.drafts[step].mentions = mentions;
-            for named in std::mem::take(&mut self.drafts[step].secrets) {
-                self.check_secret(&named);
-            }
+            let secrets = std::mem::take(&mut self.drafts[step].secrets);
+            secrets.iter().for_each(|named| self.check_secret(named));
+            self.drafts[step].secrets = secrets;
         }
     }
 

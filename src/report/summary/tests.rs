@@ -1,10 +1,9 @@
 //! Summaries as people see them.
 
 use super::Summary;
-use crate::record::{AttemptResult, CancelLevel, EffectKey, Failure, Outcome, Record, Reversibility, Settled, What};
+use crate::record::{AttemptResult, BlobRef, CancelLevel, EffectKey, Failure, Outcome, Record, Reversibility, Settled, What};
 use crate::report::samples::{self, Journal};
 use crate::report::story::{Story, Warning};
-use std::sync::Arc;
 
 fn told(records: &[Record]) -> String {
     Summary::of(&Story::of(records)).lines().join("\n")
@@ -76,17 +75,33 @@ fn a_step_that_may_fail_is_told_once_and_a_limit_is_named() {
     ");
 }
 
+/// A step failed that cannot be taken back, and this is known of what it did.
+fn failed_at_the_pivot(settled: Settled<BlobRef>) -> Summary {
+    let mut plan = samples::blue_green();
+    plan.steps[0].reversibility = Reversibility::Irreversible;
+    let mut journal = Journal::of(plan);
+    let (step, key) = (samples::id("database"), EffectKey("run".into()));
+    journal.begin("database", 1);
+    let effects = vec![(key.clone(), samples::blob()), (EffectKey("never-begun".into()), samples::blob())];
+    journal.write(What::EffectsIntended { step: step.clone(), effects, class: None, irreversible: false });
+    journal.write(What::EffectSettled { step, key, settled });
+    journal.end("database", 1, AttemptResult::Failed { failure: Failure::permanent("it failed"), retry_at: None });
+    journal.write(What::RunHalted { outcome: Outcome::Halted, reason: "stopped by Ctrl-C".to_owned() });
+    Summary::of(&Story::of(&journal.records))
+}
+
 #[test]
-fn past_the_pivot_nobody_is_told_to_go_back() {
-    let mut records = samples::halted();
-    let What::RunOpened { graph, .. } = &mut records[0].what else { panic!("the first record opens the run") };
-    Arc::make_mut(graph).steps[0].reversibility = Reversibility::Irreversible;
-    let next: Vec<String> =
-        Summary::of(&Story::of(&records)).next.into_iter().map(|next| format!("{}: {}", next.command, next.does)).collect();
-    insta::assert_snapshot!(next.join("\n"), @"
-    bowline resume 20261121-120300-7f3a: goes on where it stopped
-    bowline abandon 20261121-120300-7f3a: closes it as it is
+fn past_the_pivot_nobody_is_told_to_go_back_and_everybody_why() {
+    insta::assert_snapshot!(failed_at_the_pivot(Settled::Done(samples::blob())).lines().join("\n"), @"
+    blue-green in production is halted after 0ms: stopped by Ctrl-C
+    database: it failed
+    next:
+      bowline resume 20261121-120300-7f3a   goes on where it stopped
+      bowline abandon 20261121-120300-7f3a  closes it as it is
+    `rollback` is not possible: database cannot be taken back
     ");
+    let untouched = failed_at_the_pivot(Settled::NotDone);
+    assert!(untouched.no_way_back.is_none() && untouched.next.iter().any(|next| next.command.starts_with("bowline rollback")));
 }
 
 #[test]

@@ -80,7 +80,9 @@ pub(super) fn hold_at_the_end(runner: &Runner<'_>) -> Result<(), String> {
         let fault = match outcome {
             Some(Outcome::Succeeded) if state.status == Status::Succeeded => (!whole).then_some("is done, but not wholly"),
             Some(Outcome::Succeeded) => (live > 0).then_some("did not end well and left something"),
-            Some(Outcome::RolledBack) if state.in_scope => (live > 0).then_some("is taken back, but left something"),
+            Some(Outcome::RolledBack) if state.in_scope || state.undo == Undo::Done => {
+                (live > 0).then_some("is taken back, but left something")
+            }
             Some(Outcome::RolledBack) if state.status == Status::Succeeded => (!whole).then_some("is outside the guard and lost something"),
             Some(Outcome::RolledBack) => (live > 0).then_some("never ended, was not taken back, and left something"),
             // What is left belongs to a step that says so.

@@ -6,7 +6,7 @@ use super::case::{Case, Dice};
 use super::invariants;
 use crate::engine::core::{Core, Status, StopReason};
 use crate::ids::{Moment, PlanName, RunId, StepId};
-use crate::record::{BlobRef, CancelLevel, Digest, EffectKey, Holder, Mode, Outcome, Record, What};
+use crate::record::{BlobRef, CancelLevel, Digest, EffectKey, Holder, Mode, Outcome, Record, Scope, What};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -145,6 +145,7 @@ impl<'a> Runner<'a> {
             environment: None,
             graph: Arc::clone(&self.graph),
             frozen: blob(0),
+            simulated: false,
         })?;
         let tally = self.go_on().map_err(|why| format!("{why}\n{}\n{}", self.picture(), self.plan()))?;
         self.world.retain(|_, value| *value != 0);
@@ -268,9 +269,11 @@ impl<'a> Runner<'a> {
         self.push(Record { v: 1, seq: self.core.next_seq(), at: self.now, epoch, what })
     }
 
-    /// Takes back what went well, or a part of it, now and then.
+    /// Takes back what went well, or a part of it, now and then; and later what that left.
     fn reopen(&mut self) -> Run<bool> {
-        let wanted = self.core.closed() == Some(Outcome::Succeeded) && !self.case.steady && self.dice.one_in(4);
+        let may =
+            self.core.may_reopen() && (self.core.closed() == Some(Outcome::Succeeded) || self.core.foresee(&Scope::Everything).is_ok());
+        let wanted = may && !self.case.steady && self.dice.one_in(4);
         if wanted {
             self.durable = self.records.len();
             self.since_start = 0;

@@ -1,0 +1,69 @@
+//! Why nothing can be done with a run now: how it stands, since when, and what can be typed. It changes nothing.
+
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::CommandFailure;
+use crate::engine::Core;
+use crate::journal::{RunRow, RunState};
+use crate::record::{Outcome, Record};
+use crate::report::story::Story;
+use crate::report::summary::Summary;
+use crate::report::words;
+use jiff::tz::TimeZone;
+
+/// What is said to whoever wants of a run what only one that stands otherwise can do.
+pub fn refused(context: &Context, row: &RunRow, records: &[Record]) -> CommandFailure {
+    told(row, records, &context.zone)
+}
+
+fn told(row: &RunRow, records: &[Record], zone: &TimeZone) -> CommandFailure {
+    let run = &row.run;
+    let story = Story::of(records);
+    let at = |moment| words::date_and_minute(moment, zone);
+    let last = story.last_at.map(at).unwrap_or_default();
+    let refused = |message: String| CommandFailure::new(Exit::Refused, message);
+    match row.state {
+        RunState::Closed(outcome) => {
+            let back =
+                if may_be_taken_back(records) { format!(", `bowline rollback {run}` takes back {}", rest(outcome)) } else { String::new() };
+            refused(format!("run {run} is over: it {} at {last}", did(outcome)))
+                .hint(format!("`bowline show {run}` tells what it did{back}"))
+        }
+        RunState::Live => {
+            let holder = row.holder.as_ref().map(|holder| format!(": process {} of {} on {}", holder.pid, holder.user, holder.host));
+            let since = row.since.map(at).unwrap_or_default();
+            refused(format!("run {run} is at work since {since}{}", holder.unwrap_or_default()))
+                .hint(format!("`bowline show {run}` tells how far it is, `bowline cancel {run}` stops it and takes it back"))
+        }
+        RunState::Elsewhere => {
+            let host = row.holder.as_ref().map_or("another machine", |holder| &holder.host);
+            let since = row.since.map(at).unwrap_or_default();
+            refused(format!("run {run} is held on {host} since {since}, which cannot be seen from here"))
+                .hint(format!("go on with it on {host}; if that machine is gone for good, `bowline abandon {run}`"))
+        }
+        RunState::Halted | RunState::Stuck | RunState::Dead => {
+            let next = Summary::of(&story).next.into_iter().filter(|next| !next.command.contains(" show "));
+            let next: Vec<String> = next.map(|next| format!("`{}` {}", next.command, next.does)).collect();
+            refused(format!("nobody works on run {run}: it is {} since {last}", row.state)).hint(next.join(", "))
+        }
+    }
+}
+
+fn may_be_taken_back(records: &[Record]) -> bool {
+    Core::replay(records)
+        .is_ok_and(|core| core.may_reopen() && core.foresee(&crate::record::Scope::Everything).is_ok_and(|steps| !steps.is_empty()))
+}
+
+fn did(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::RolledBack => "was rolled back",
+        Outcome::Abandoned => "was closed as it is",
+        Outcome::Stuck => "got stuck",
+        Outcome::Halted => "was halted",
+    }
+}
+
+fn rest(outcome: Outcome) -> &'static str {
+    if outcome == Outcome::RolledBack { "what is left of it" } else { "what it did" }
+}

@@ -1,0 +1,79 @@
+//! Rules of rollbacks that somebody asks for: of a part, and of what a part has left.
+
+use super::Run;
+use crate::engine::core::Command;
+use crate::engine::core::testing::{id, step};
+use crate::ids::Moment;
+use crate::record::{Holder, Mode, Outcome, Record, Scope, UndoResult, What};
+
+fn three_and_one_beside() -> Run {
+    let mut run = Run::of(vec![step("base", &[]), step("middle", &["base"]), step("top", &["middle"]), step("beside", &["base"])]);
+    ["base", "middle", "top", "beside"].iter().for_each(|step| run.done(step));
+    run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
+    run
+}
+
+fn asks_back(run: &Run, step: Option<&str>) -> Record {
+    let holder = Holder { host: "h".into(), pid: 1, started: 1, boot: "b".into(), user: "u".into() };
+    let what = What::EpochOpened { holder, mode: Mode::Rollback, spared: Vec::new(), step: step.map(id) };
+    Record { v: 1, seq: run.0.next_seq(), at: Moment::from_millis(0), epoch: run.0.epoch() + 1, what }
+}
+
+#[test]
+fn a_step_that_is_taken_back_takes_along_what_needed_it_and_nothing_else() {
+    let mut run = three_and_one_beside();
+    assert_eq!(run.0.foresee(&Scope::Step(id("middle"))), Ok(vec![&id("middle"), &id("top")]));
+    let record = asks_back(&run, Some("middle"));
+    run.0.apply(&record).unwrap();
+    assert_eq!(run.goes_back(), [id("middle"), id("top")]);
+    for step in ["top", "middle"] {
+        assert!(matches!(run.wants().as_slice(), [Command::StartUndo { step: next, .. }] if *next == id(step)), "the last first");
+        run.say(What::UndoStarted { step: id(step), attempt: 1 });
+        run.say(What::UndoEnded { step: id(step), attempt: 1, result: UndoResult::Undone { marks: Vec::new() } });
+    }
+    assert_eq!(run.wants(), [Command::Record(What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() })]);
+}
+
+#[test]
+fn a_rollback_is_widened_but_never_narrowed() {
+    let mut run = three_and_one_beside();
+    let record = asks_back(&run, Some("middle"));
+    run.0.apply(&record).unwrap();
+    run.goes_back();
+    assert!(!run.0.may_go_back_to(&id("top")) && run.0.may_go_back_to(&id("middle")));
+    let record = asks_back(&run, Some("top"));
+    assert!(run.0.clone().apply(&record).is_err(), "what lies outside may be taken back already");
+    let record = asks_back(&run, None);
+    run.0.apply(&record).unwrap();
+    assert_eq!(run.goes_back().len(), 4);
+}
+
+/// Takes a part back, or everything that is left, to the end of the run; these steps have something to take back, in this order.
+fn take_back(run: &mut Run, part: Option<&str>, expected: &[&str]) {
+    let record = asks_back(run, part);
+    run.0.apply(&record).unwrap();
+    run.goes_back();
+    for step in expected {
+        assert!(matches!(run.wants().as_slice(), [Command::StartUndo { step: next, .. }] if *next == id(step)), "{step} is next");
+        run.say(What::UndoStarted { step: id(step), attempt: 1 });
+        run.say(What::UndoEnded { step: id(step), attempt: 1, result: UndoResult::Undone { marks: Vec::new() } });
+    }
+    let closed = What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() };
+    assert_eq!(run.wants(), [Command::Record(closed.clone())]);
+    run.say(closed);
+}
+
+#[test]
+fn what_a_part_has_left_is_taken_back_later_and_what_is_back_stays_so() {
+    let mut run = three_and_one_beside();
+    take_back(&mut run, Some("middle"), &["top", "middle"]);
+    assert_eq!(run.0.foresee(&Scope::Everything), Ok(vec![&id("base"), &id("beside")]));
+    assert_eq!(run.0.still_written().count(), 2);
+    assert!(run.0.may_reopen() && run.0.may_go_back_to(&id("beside")), "a part that is back is no rollback that is under way");
+    take_back(&mut run, Some("beside"), &["beside"]);
+    take_back(&mut run, None, &["base"]);
+    assert!(!run.0.may_reopen(), "nothing is left");
+    assert_eq!(run.0.still_written().count(), 0);
+    let record = asks_back(&run, None);
+    assert!(run.0.apply(&record).is_err());
+}

@@ -1,0 +1,123 @@
+//! What is said of whole runs, record by record.
+
+use super::of;
+use crate::record::Record;
+use crate::report::samples;
+use crate::report::story::Story;
+use jiff::tz::TimeZone;
+
+fn told(records: &[Record]) -> String {
+    let mut story = Story::default();
+    let mut lines = Vec::new();
+    for record in records {
+        story.record(record);
+        if let Some(sentence) = of(&story, record, &TimeZone::UTC) {
+            let step = sentence.step.map(|step| format!("{step}: ")).unwrap_or_default();
+            lines.push(format!("{:?} {step}{}", sentence.tone, sentence.text));
+        }
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn a_run_that_succeeds() {
+    insta::assert_snapshot!(told(&samples::succeeded()), @"
+    Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+    Begin database: started
+    Good database: done in 1m 01s
+    Begin colours: started
+    Good colours: done in 0.3s
+    Begin deploy: started
+    Good deploy: done in 1.2s
+    Begin healthy: started
+    Good healthy: done in 9.4s
+    Begin smoke: started
+    Warn smoke: attempt 1 failed: GET /api/v1/streams/active answered in 350ms, expected 200ms; the next in 1.0s
+    Begin smoke: attempt 2
+    Good smoke: done in 3.8s, at attempt 2
+    Begin switch: started
+    Good switch: done in 0.7s
+    Plain retire: skipped: its `when` is false
+    Good back: savepoint reached
+    ");
+}
+
+#[test]
+fn a_run_that_comes_undone() {
+    insta::assert_snapshot!(told(&samples::rolled_back()), @"
+    Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+    Begin database: started
+    Good database: done in 1m 01s
+    Begin colours: started
+    Good colours: done in 0.3s
+    Begin deploy: started
+    Good deploy: done in 1.2s
+    Begin healthy: started
+    Bad healthy: failed: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+    Bad rolling back what `back` guards, within 5m, because healthy failed
+    Plain healthy: evidence kept: `bowline show 20261121-120300-7f3a --evidence healthy`
+    Begin healthy: taking it back
+    Good healthy: nothing to take back
+    Begin deploy: taking it back
+    Warn deploy: taken back in 2.1s; 1 change by somebody else left alone
+    Begin colours: taking it back
+    Good colours: nothing to take back
+    Good what must hold after the rollback holds
+    ");
+}
+
+#[test]
+fn a_run_that_is_stuck_and_in_doubt() {
+    insta::assert_snapshot!(told(&samples::stuck()), @"
+    Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+    Begin database: started
+    Good database: done in 1m 01s
+    Begin colours: started
+    Good colours: done in 0.3s
+    Begin deploy: started
+    Good deploy: done in 1.2s
+    Begin healthy: started
+    Good healthy: done in 9.4s
+    Begin smoke: started
+    Good smoke: done in 0.8s
+    Begin switch: started
+    Bad switch: timed out: waiting for the new side to answer through the ingress
+    Warn database: what it did is in doubt: a program's end cannot be looked up
+    Bad rolling back what `back` guards, within 5m, because switch failed
+    Warn switch: no evidence could be kept: the server did not answer within 5s
+    Begin switch: taking it back
+    Warn switch: not taken back yet: the server refused the write: 403 Forbidden; the next try in 1.5s
+    Begin switch: taking it back, try 2
+    Bad switch: could not be taken back: the server refused the write: 403 Forbidden
+    ");
+}
+
+#[test]
+fn a_run_that_a_person_rejects() {
+    insta::assert_snapshot!(told(&samples::rejected()), @"
+    Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+    Begin database: started
+    Good database: done in 1m 01s
+    Warn colours: asks: Move production to v3? (answer with `bowline approve 20261121-120300-7f3a colours` or `bowline reject 20261121-120300-7f3a colours`)
+    Bad colours: rejected by ada: not on a Friday
+    Bad rolling back what `back` guards, within 5m, because colours failed
+    ");
+}
+
+#[test]
+fn a_run_that_is_halted_and_resumed() {
+    let mut records = samples::halted();
+    records.push(samples::resumed(records.len()));
+    insta::assert_snapshot!(told(&records), @"
+    Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+    Begin database: started
+    Good database: done in 1m 01s
+    Begin colours: started
+    Good colours: done in 0.3s
+    Begin deploy: started
+    Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
+    Warn halt asked by Ctrl-C: halting as soon as possible
+    Warn deploy: stopped
+    Plain resumed by ops@ci-7 (process 5000)
+    ");
+}

@@ -1,0 +1,71 @@
+//! Secrets that are missing are found before a run begins.
+
+use crate::bench::Bench;
+
+const PLAN: &str = "
+plan: guarded
+environments:
+  test: {}
+  production: {}
+secrets:
+  token: { env: BOWLINE_TEST_TOKEN_OF_NOBODY }
+  password: { file: password.txt }
+  later: { command: [sh, -c, 'touch asked; echo told'] }
+  elsewhere: { env: BOWLINE_TEST_OTHER_TOKEN_OF_NOBODY }
+steps:
+  - id: first
+    shell: { run: 'touch first.txt' }
+    undo: [{ shell: { run: 'rm first.txt' } }]
+  - id: login
+    needs: []
+    shell: { run: 'touch login.txt', secrets: { TOKEN: token, PASSWORD: password, LATER: later } }
+    undo: [{ shell: { run: 'rm login.txt' } }]
+  - id: only-there
+    when: 'run.environment == \"production\"'
+    shell: { run: 'true', read-only: true, secrets: { OTHER: elsewhere } }
+";
+
+#[test]
+fn all_that_are_missing_are_told_before_anything_is_done() {
+    let bench = Bench::with(PLAN);
+    let told = bench.run(&["run", "plan.yaml", "-e", "test"]);
+    told.assert_code(2)
+        .assert_says("secrets are missing, so nothing was begun")
+        .assert_says("login: the secret `token`: the variable BOWLINE_TEST_TOKEN_OF_NOBODY is not set")
+        .assert_says("login: the secret `password` cannot be read");
+    assert!(!told.all().contains("OTHER_TOKEN"), "what will not run needs nothing:\n{}", told.all());
+    assert!(!bench.has("first.txt") && !bench.has("asked") && !bench.has("state/journal.db"));
+    let preview = bench.run(&["preview", "plan.yaml", "-e", "test"]);
+    preview.assert_code(0).assert_says("a run would be refused: login: the secret `token`");
+    bench.write("password.txt", "open sesame\n");
+    let run = bench.command(&["run", "plan.yaml", "-e", "test"]).env("BOWLINE_TEST_TOKEN_OF_NOBODY", "t0ken").output();
+    let run = crate::bench::Ended::from(run.expect("bowline can be started"));
+    run.assert_code(0);
+    assert!(bench.has("login.txt") && bench.has("asked"));
+    bench.run(&["run", "plan.yaml", "-e", "production"]).assert_code(2).assert_says("only-there: the secret `elsewhere`");
+}
+
+#[test]
+fn what_an_earlier_step_may_make_is_not_missed_before() {
+    let bench = Bench::with(
+        "
+plan: makes
+secrets:
+  password: { file: password.txt }
+steps:
+  - id: make
+    shell: { run: 'echo open sesame > password.txt' }
+    undo: [{ shell: { run: 'rm password.txt' } }]
+  - id: login
+    shell: { run: 'true', read-only: true, secrets: { PASSWORD: password } }
+",
+    );
+    bench.run(&["preview", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
+    bench.run(&["run", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
+}
+
+#[test]
+fn a_simulated_run_needs_no_secrets() {
+    let plan = format!("{PLAN}simulate:\n  processes: [{{ run: '*' }}]\n");
+    Bench::with(&plan).run(&["run", "plan.yaml", "-e", "test", "--simulate"]).assert_code(0);
+}

@@ -1,0 +1,121 @@
+//! What is said to whoever wants of a run what only one that stands otherwise can do: how it stands, since when, and what can be typed.
+
+use crate::bench::{Bench, Ended, wait};
+use crate::commands::{PLAN, asking};
+
+/// A run of this plan that succeeded, was rolled back, or was abandoned.
+fn over(how: &str) -> Bench {
+    let bench = Bench::with(PLAN);
+    match how {
+        "succeeded" => drop(bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0)),
+        "rolled back" => {
+            bench.write("broken", "");
+            bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(3);
+        }
+        _ => {
+            bench.write("broken", "");
+            bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
+            bench.run(&["abandon", "--yes"]).assert_code(0);
+        }
+    }
+    bench
+}
+
+#[track_caller]
+fn assert_told(ended: &Ended, code: i32, words: &[&str]) {
+    words.iter().fold(ended.assert_code(code), |ended, words| ended.assert_says(words));
+}
+
+#[test]
+fn of_a_run_that_is_over_it_is_said_how_and_when_it_ended() {
+    for (how, did) in
+        [("succeeded", "it succeeded at 20"), ("rolled back", "it was rolled back at 20"), ("abandoned", "it was closed as it is at 20")]
+    {
+        let bench = over(how);
+        for words in
+            [&["approve", "r1", "first"][..], &["reject", "r1", "check"], &["cancel", "r1"], &["abandon", "r1", "--yes"], &["resume", "r1"]]
+        {
+            assert_told(&bench.run(words), 7, &["run r1 is over", did, "`bowline show r1"]);
+        }
+        if how != "succeeded" {
+            assert_told(&bench.run(&["rollback", "r1", "--yes"]), 7, &["run r1 is over", did]);
+        } else {
+            bench.run(&["cancel", "r1"]).assert_says("`bowline rollback r1");
+        }
+        assert_told(&bench.run(&["resume"]), 2, &["no run is open", "the last one, r1 of `notes`"]);
+    }
+}
+
+#[test]
+fn of_a_run_on_which_nobody_works_it_is_said_what_can_be_typed() {
+    let (bench, run) = asking();
+    bench.run(&["cancel", "--halt"]).assert_code(0);
+    wait(run).assert_code(5);
+    for words in [&["approve"][..], &["approve", "asks", "gate"], &["reject", "asks", "gate"], &["cancel"]] {
+        let told = bench.run(words);
+        assert_told(
+            &told,
+            7,
+            &[
+                "nobody works on run asks: it is halted since 20",
+                "goes on, and asks again",
+                "`bowline rollback asks",
+                "`bowline abandon asks",
+            ],
+        );
+    }
+}
+
+#[test]
+fn of_a_run_at_work_it_is_said_who_works_on_it() {
+    let (bench, run) = asking();
+    for words in [&["resume"][..], &["rollback"], &["rollback", "asks", "--yes"], &["abandon", "--yes"]] {
+        assert_told(&bench.run(words), 7, &["run asks is at work since 20", "process ", "`bowline cancel asks"]);
+    }
+    bench
+        .run(&["approve", "asks", "first"])
+        .assert_code(2)
+        .assert_says("`first` of run asks asks nothing now: it is done")
+        .assert_says("these ask: gate");
+    bench.run(&["approve", "asks", "nobody"]).assert_code(2).assert_says("run asks has no step `nobody`");
+    bench.run(&["approve"]).assert_code(0);
+    wait(run).assert_code(0);
+}
+
+#[test]
+fn who_answers_need_not_name_the_run_while_only_one_asks() {
+    let (bench, run) = asking();
+    bench.write("other.yaml", &PLAN.replace("plan: notes", "plan: other"));
+    bench.write("broken", "");
+    bench.run(&["run", "other.yaml", "--no-rollback"]).assert_code(5);
+    bench.run(&["approve", "gate"]).assert_code(0).assert_says("approved gate of run asks");
+    wait(run).assert_code(0);
+}
+
+#[test]
+fn a_run_that_is_resumed_asks_its_question_again() {
+    let (bench, run) = asking();
+    bench.run(&["cancel", "--halt"]).assert_code(0);
+    wait(run).assert_code(5);
+    let run = bench.start(&["resume"]);
+    while !bench.run(&["approve"]).all().contains("approved gate") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let told = wait(run);
+    told.assert_code(0).assert_says("resumed by").assert_says("asks: Is everybody ready? (answer with `bowline approve asks gate");
+}
+
+#[test]
+fn past_the_pivot_only_what_works_is_offered_and_nothing_else_is_begun() {
+    let bench = Bench::with(
+        "plan: gone\nsteps:\n  - id: send\n    shell: { run: 'echo sent >> sent.txt; test ! -e broken' }\n  - id: after\n    shell: { run: 'true', read-only: true }\n",
+    );
+    bench.write("broken", "");
+    let halted = bench.run(&["run", "plan.yaml", "--yes", "--run-id", "r1"]);
+    halted.assert_code(5).assert_says("send cannot be taken back").assert_says("bowline resume r1").assert_says("bowline abandon r1");
+    assert!(!halted.all().contains("bowline rollback"), "{}", halted.all());
+    let refused = bench.run(&["rollback", "r1", "--yes"]);
+    refused.assert_code(7).assert_says("`send` cannot be taken back").assert_says("nothing was done").assert_says("`bowline resume r1");
+    std::fs::remove_file(bench.path("broken")).expect("it is there");
+    bench.run(&["resume"]).assert_code(0);
+}
