@@ -1,6 +1,7 @@
 //! Makes the checked plan out of drafts without mistakes.
 
 use super::guards::GuardSet;
+use super::names::Names;
 use super::order::{Order, graph_of};
 use super::reversibility;
 use crate::ids::{LockName, StepId};
@@ -14,7 +15,7 @@ use indexmap::IndexMap;
 /// Kinds whose second try may do harm.
 const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
 
-pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[GuardSet], warnings: Vec<Problem>) -> Plan {
+pub(super) fn plan(head: Head, drafts: Vec<Draft>, names: Names, order: &Order, guards: &[GuardSet], warnings: Vec<Problem>) -> Plan {
     let ids: Vec<StepId> = drafts.iter().map(|draft| draft.id.clone().expect("a checked step has an id")).collect();
     let mut steps: Vec<Step> = drafts.into_iter().zip(&ids).map(|(draft, id)| step(draft, id.clone(), &head.defaults)).collect();
     for (index, step) in steps.iter_mut().enumerate() {
@@ -38,7 +39,7 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
         families: IndexMap::new(),
         files: Vec::new(),
         warnings,
-        index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
+        index: names.0,
         graph: graph_of(&order.needs, &ids),
         steps,
     }
@@ -78,10 +79,8 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
 
 fn is_settled(draft: &Draft) -> bool {
     let is_literal = matches!(&draft.does, Some(Does::Action(params)) if params.is_literal());
-    let says_nothing = draft
-        .prepared
-        .as_ref()
-        .is_some_and(|prepared| prepared.targets.is_empty() && prepared.sources.is_empty() && prepared.commands.is_empty());
+    let says_nothing =
+        draft.prepared.as_ref().is_some_and(|prepared| prepared.targets.is_empty() && !prepared.reads_files && !prepared.runs_commands);
     is_literal && says_nothing && !matches!(draft.undo, Undo::Steps(_))
 }
 
