@@ -17,7 +17,8 @@ const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
 
 pub(super) fn plan(head: Head, drafts: Vec<Draft>, names: Names, order: &Order, guards: &[GuardSet], warnings: Vec<Problem>) -> Plan {
     let ids: Vec<StepId> = drafts.iter().map(|draft| draft.id.clone().expect("a checked step has an id")).collect();
-    let mut steps: Vec<Step> = drafts.into_iter().zip(&ids).map(|(draft, id)| step(draft, id.clone(), &head.defaults)).collect();
+    // In the memory of the drafts, as long as a step is no larger than its draft.
+    let mut steps: Vec<Step> = drafts.into_iter().map(|draft| step(draft, &head.defaults)).collect();
     for (index, step) in steps.iter_mut().enumerate() {
         step.needs = order.needs[index].iter().map(|&need| ids[need].clone()).collect();
     }
@@ -45,11 +46,12 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, names: Names, order: &Order, 
     }
 }
 
-fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
+fn step(draft: Draft, defaults: &Defaults) -> Step {
     let reversibility = reversibility(&draft);
     let stays = stays(&draft, reversibility);
     let is_settled = is_settled(&draft);
     let locks = draft.lock_names().filter_map(|lock| LockName::new(&lock.id).ok()).collect();
+    let id = draft.id.expect("a checked step has an id");
     let does = draft.does.expect("a checked step does something");
     let kind = draft.kind.expect("a checked step has a kind");
     let is_action = matches!(does, Does::Action(_));
@@ -62,7 +64,7 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         about: draft.about,
         needs: Vec::new(),
         does,
-        for_each: draft.each.map(|each| ForEach { items: each.items, max_parallel: draft.max_parallel }),
+        for_each: draft.each.map(|each| Box::new(ForEach { items: each.items, max_parallel: draft.max_parallel })),
         item: None,
         locks,
         when: draft.when,
