@@ -5,6 +5,7 @@ use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Frozen, Inten
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -106,8 +107,9 @@ pub trait DynAction: Send + Sync {
     fn evidence(&self, cx: ReadCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Vec<Evidence>>;
 }
 
-fn params<A: Action>(value: Value) -> Result<A::Params, ActionError> {
-    serde_json::from_value(value)
+/// Takes a value as it is, or one that others go on using.
+fn params<'v, A: Action>(value: impl Deserializer<'v, Error = serde_json::Error>) -> Result<A::Params, ActionError> {
+    A::Params::deserialize(value)
         .map_err(|e| ActionError::permanent(format!("the parameters of `{}` do not fit once they are rendered", A::KIND)).because(&e))
 }
 
@@ -145,7 +147,7 @@ impl<A: Action> DynAction for A {
     }
 
     fn prepare(&self, scope: &RunScope, frozen: &Frozen, value: &Value) -> Result<Prepared, ActionError> {
-        let params = params::<A>(value.clone())?;
+        let params = params::<A>(value)?;
         Ok(Prepared {
             reversibility: self.reversibility(&params),
             targets: self.targets(scope, frozen, &params),

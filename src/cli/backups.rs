@@ -51,7 +51,7 @@ async fn list(context: &Context, archive: &Archive) -> Result<Exit, CommandFailu
 fn table(context: &Context, backups: &[Manifest]) -> Vec<String> {
     let head = ["MADE", "SIZE", "VERIFIED", "BACKUP"].map(str::to_owned).to_vec();
     let row = |manifest: &Manifest| {
-        let made = words::date_and_minute(manifest.created, &context.zone);
+        let made = words::date_and_minute(manifest.created, &context.zone());
         vec![made, size(manifest.stored_size), manifest.about.verified.clone(), manifest.name.clone()]
     };
     table::aligned(&std::iter::once(head).chain(backups.iter().map(row)).collect::<Vec<_>>())
@@ -67,7 +67,7 @@ async fn show(context: &Context, archive: &Archive, name: &str) -> Result<Exit, 
     let mut rows = vec![
         ("backup", manifest.name.clone()),
         ("of", about.source.clone()),
-        ("made", words::date_and_minute(manifest.created, &context.zone)),
+        ("made", words::date_and_minute(manifest.created, &context.zone())),
         ("by", format!("step {} of run {}", about.step, about.run)),
         ("form", about.format.clone()),
         ("size", format!("{}, {} in the archive", size(manifest.size), size(manifest.stored_size))),
@@ -124,7 +124,7 @@ async fn prune(context: &Context, arguments: &BackupsPrune) -> Result<Exit, Comm
         return Ok(Exit::Succeeded);
     }
     for manifest in old.iter().filter(|_| !context.is_json()) {
-        print::line(&format!("{}  {}", words::date_and_minute(manifest.created, &context.zone), manifest.name));
+        print::line(&format!("{}  {}", words::date_and_minute(manifest.created, &context.zone()), manifest.name));
     }
     let fact = if old.len() == 1 {
         "this backup would be removed for good".to_owned()

@@ -32,8 +32,6 @@ pub struct Context {
     pub gate: Gate,
     /// The actions.
     pub registry: Registry,
-    /// The zone of the times that are told.
-    pub zone: TimeZone,
     /// What is at the other end of the three streams.
     pub streams: Streams,
     /// Where log lines go.
@@ -117,8 +115,8 @@ impl Context {
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });
         let called = called(&common, |name| env::var_os(name).map(PathBuf::from));
-        let (zone, streams) = (TimeZone::system(), Streams::look(common.color));
-        Self { called, common, state, ports, gate, registry, zone, streams, logs, simulated_secrets: None }
+        let streams = Streams::look(common.color);
+        Self { called, common, state, ports, gate, registry, streams, logs, simulated_secrets: None }
     }
 
     /// The same terminal and the same person in another world, whose runs are kept in `folder`. `with` may change its actions.
@@ -135,7 +133,6 @@ impl Context {
             common: self.common.clone(),
             gate,
             registry,
-            zone: self.zone.clone(),
             streams: self.streams,
             logs: self.logs.clone(),
             called: self.called.clone(),
@@ -209,6 +206,11 @@ impl Context {
         self.state.as_deref().ok_or_else(nowhere)
     }
 
+    /// The zone of the times that are told. Looked up when a time is told: the system's zones are many files.
+    pub fn zone(&self) -> TimeZone {
+        TimeZone::system()
+    }
+
     /// True when the output is JSON.
     pub fn is_json(&self) -> bool {
         self.common.output == Output::Json
@@ -229,13 +231,13 @@ impl Context {
         match self.common.output {
             Output::Json => Arc::new(Json::new(stdout()).called(&self.called)),
             Output::Auto if self.streams.is_live && !self.common.quiet => {
-                let look = Look { colour: self.streams.colour, zone: self.zone.clone(), called: self.called.clone() };
+                let look = Look { colour: self.streams.colour, zone: self.zone(), called: self.called.clone() };
                 let terminal = Arc::new(Terminal::new(look, now));
                 self.logs.beside(Arc::clone(&terminal));
                 terminal
             }
             Output::Auto | Output::Lines => {
-                let lines = Lines::new(stdout(), self.zone.clone(), now).called(&self.called);
+                let lines = Lines::new(stdout(), self.zone(), now).called(&self.called);
                 Arc::new(lines.painted(self.streams.paint()).quiet(self.common.quiet))
             }
         }

@@ -17,7 +17,10 @@ use serde_json::json;
 pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, CommandFailure> {
     let opened = open::plan(context, &arguments.plan).await?;
     open::tell_warnings(context, &opened.plan);
-    let (name, graph, staying) = (opened.plan.name.as_str(), opened.plan.summary(), opened.plan.staying());
+    let (name, graph, staying) = (opened.plan.name.clone(), opened.plan.summary(), opened.plan.staying());
+    // A picture can be as large as the plan, which nobody needs any more.
+    drop(opened);
+    let name = name.as_str();
     match (context.is_json(), arguments.format) {
         (true, _) | (_, GraphFormat::Json) => {
             let irreversible = irreversible(&graph);

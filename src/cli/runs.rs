@@ -25,7 +25,9 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),
-        (false, false) => print::lines(&list(&rows, &context.zone, context.streams.width, context.streams.paint()), context.streams.width),
+        (false, false) => {
+            print::lines(&list(&rows, &context.zone(), context.streams.width, context.streams.paint()), context.streams.width)
+        }
     }
     Ok(Exit::Succeeded)
 }

@@ -34,7 +34,7 @@ pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure>
         let story = Story::of(&records).called(&context.called);
         match context.is_json() {
             true => print::line(&object(&story, &state)),
-            false => print::lines(&told(&story, &state, &context.zone, context.streams.paint()), context.streams.width),
+            false => print::lines(&told(&story, &state, &context.zone(), context.streams.paint()), context.streams.width),
         }
     }
     Ok(Exit::Succeeded)
@@ -95,13 +95,13 @@ fn log(context: &Context, records: &[Record]) {
     let mut story = Story::default().called(&context.called);
     for record in records {
         story.record(record);
-        let sentence = sentence::of(&story, record, &context.zone);
+        let sentence = sentence::of(&story, record, &context.zone());
         if context.is_json() {
             let (step, text) = sentence.map(|sentence| (sentence.step, sentence.text)).unzip();
             let line = JsonLine::Record { step: step.flatten(), text, record: record.clone() };
             print::line(&line.to_text());
         } else if let Some(sentence) = sentence {
-            print::line(&lines::line(&story, &context.zone, record.at, &sentence, context.streams.paint()));
+            print::line(&lines::line(&story, &context.zone(), record.at, &sentence, context.streams.paint()));
         }
     }
 }

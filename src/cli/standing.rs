@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 /// What is said to whoever wants of a run what only one that stands otherwise can do.
 pub fn refused(context: &Context, row: &RunRow, records: &[Record]) -> CommandFailure {
-    told(row, records, &context.zone)
+    told(row, records, &context.zone())
 }
 
 fn told(row: &RunRow, records: &[Record], zone: &TimeZone) -> CommandFailure {

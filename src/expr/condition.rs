@@ -14,17 +14,20 @@ const LONGEST: usize = 4096;
 /// Deepest nesting: the parser recurses, and a stack that overflows takes the whole program with it.
 const DEEPEST: usize = 24;
 
-/// A compiled condition.
+/// A compiled condition. Most steps have none, and copies share one.
 #[derive(Debug, Clone)]
-pub struct Condition {
+pub struct Condition(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
     source: String,
-    program: Arc<Program>,
+    program: Program,
     references: Vec<Reference>,
 }
 
 impl PartialEq for Condition {
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.0.source == other.0.source
     }
 }
 
@@ -58,17 +61,17 @@ impl Condition {
             ConditionError { message: plainly(words, source, start), at: start..end }
         })?;
         let references = chains::references(program.expression(), program.source_info());
-        Ok(Self { source: source.to_owned(), program: Arc::new(program), references })
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, references })))
     }
 
     /// The condition as written.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// The names that it refers to.
     pub fn references(&self) -> &[Reference] {
-        &self.references
+        &self.0.references
     }
 
     /// Evaluates it over a plan's values.
@@ -76,7 +79,7 @@ impl Condition {
     /// # Errors
     /// When a name stands for nothing, or the result is neither true nor false.
     pub fn holds(&self, values: &Values) -> Result<bool, RenderError> {
-        self.holds_over(&values.narrowed(&self.references))
+        self.holds_over(&values.narrowed(&self.0.references))
     }
 
     /// Evaluates it over names of the caller's own, such as the `status` and `body` of an answer.
@@ -88,21 +91,21 @@ impl Condition {
         for (name, value) in names {
             context.add_variable_from_value(name.as_str(), to_cel(value));
         }
-        match self.program.execute(&context) {
+        match self.0.program.execute(&context) {
             Ok(CelValue::Bool(holds)) => Ok(holds),
             Ok(other) => {
-                Err(RenderError::NotBoolean { condition: self.source.clone(), found: format!("a value of type {}", other.type_of()) })
+                Err(RenderError::NotBoolean { condition: self.0.source.clone(), found: format!("a value of type {}", other.type_of()) })
             }
             Err(ExecutionError::NoSuchKey(name) | ExecutionError::UndeclaredReference(name)) => {
                 Err(RenderError::Missing { name: self.full_name(&name) })
             }
-            Err(error) => Err(RenderError::Condition { condition: self.source.clone(), reason: error.to_string() }),
+            Err(error) => Err(RenderError::Condition { condition: self.0.source.clone(), reason: error.to_string() }),
         }
     }
 
     /// The engine tells the last part of a missing name only.
     fn full_name(&self, part: &str) -> String {
-        let of = self.references.iter().find(|reference| reference.path.iter().any(|name| name == part));
+        let of = self.0.references.iter().find(|reference| reference.path.iter().any(|name| name == part));
         of.map_or_else(|| part.to_owned(), ToString::to_string)
     }
 }

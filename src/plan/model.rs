@@ -97,9 +97,9 @@ pub struct Step {
     /// What it does.
     pub does: Does,
     /// It is to be there once for each of these items, which are not known yet; see [`Plan::spread`].
-    pub for_each: Option<ForEach>,
+    pub for_each: Option<Box<ForEach>>,
     /// The item that it is there for.
-    pub item: Option<Item>,
+    pub item: Option<Box<Item>>,
     /// Of the steps that name the same lock one is at work at a time.
     pub locks: Vec<LockName>,
     /// It runs only when this holds.

@@ -5,6 +5,7 @@ use super::model::NamedFile;
 use crate::expr::place::line_and_column;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use serde_json::{Value, json};
+use std::cell::OnceCell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -173,14 +174,15 @@ impl Diagnostic for Problems {
 /// Collects problems while a plan is read and checked.
 pub(super) struct Notes<'s> {
     pub(super) source: &'s Source,
-    shown: Arc<NamedSource<String>>,
+    /// A copy of the text, made for the first problem: most plans have none.
+    shown: OnceCell<Arc<NamedSource<String>>>,
     all: Vec<Problem>,
     masked: Vec<Range<usize>>,
 }
 
 impl<'s> Notes<'s> {
     pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, shown: source.shown(&[]), all: Vec::new(), masked: Vec::new() }
+        Self { source, shown: OnceCell::new(), all: Vec::new(), masked: Vec::new() }
     }
 
     /// Notes a mistake.
@@ -204,7 +206,8 @@ impl<'s> Notes<'s> {
     }
 
     fn add(&mut self, code: &'static str, span: &Range<usize>, message: String, is_warning: bool) -> &mut Problem {
-        let (labels, source) = (vec![(span.clone(), None)], Arc::clone(&self.shown));
+        let source = Arc::clone(self.shown.get_or_init(|| self.source.shown(&[])));
+        let labels = vec![(span.clone(), None)];
         self.all.push(Problem { code, message, help: None, is_warning, labels, source });
         self.all.last_mut().expect("a problem was pushed just now")
     }

@@ -105,7 +105,7 @@ impl Plan {
         let all = members.iter().zip(items).map(|((_, id), item)| Step {
             id: id.clone(),
             for_each: None,
-            item: Some(item.clone()),
+            item: Some(Box::new(item.clone())),
             ..step.clone()
         });
         let all = all.collect();

@@ -1,44 +1,96 @@
 //! Writes a plan's graph in the DOT language, guards as clusters. Pure text; it knows no program that draws it.
 
+use super::nesting::Nesting;
 use super::tree::Staying;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
 
 /// Writes the graph.
 pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
-    let mut lines = vec![format!("digraph {} {{", quoted(name)), "  node [shape=box, fontname=\"sans-serif\"];".to_owned()];
-    for step in graph.steps.iter().filter(|step| innermost(graph, &step.id).is_none()) {
-        lines.push(node(step, 1, staying));
-    }
-    for guard in graph.guards.iter().filter(|guard| innermost(graph, &guard.id).is_none()) {
-        cluster(graph, guard, 1, staying, &mut lines);
-    }
+    let mut drawing = Drawing { staying, text: String::new() };
+    drawing.text.push_str("digraph ");
+    drawing.quoted(name);
+    drawing.text.push_str(" {\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    drawing.inside(&Nesting::of(graph), None, 1);
     for step in &graph.steps {
-        lines.extend(step.needs.iter().map(|need| format!("  {} -> {};", quoted(need.as_str()), quoted(step.id.as_str()))));
+        step.needs.iter().for_each(|need| drawing.edge(need, &step.id));
     }
-    lines.push("}".to_owned());
-    lines.join("\n")
+    drawing.text.push('}');
+    drawing.text
 }
 
-/// The smallest guard that guards this step; guards nest or are disjoint, so there is at most one smallest.
-pub(super) fn innermost<'a>(graph: &'a Graph, step: &StepId) -> Option<&'a GuardSummary> {
-    graph.guards.iter().filter(|guard| guard.guards.contains(step)).min_by_key(|guard| guard.guards.len())
+/// The text so far: the graph of a large plan is written once, not line by line and then together.
+struct Drawing<'g> {
+    staying: &'g Staying,
+    text: String,
 }
 
-fn cluster(graph: &Graph, guard: &GuardSummary, depth: usize, staying: &Staying, lines: &mut Vec<String>) {
-    let indent = "  ".repeat(depth);
-    let inside = |id: &StepId| innermost(graph, id).is_some_and(|holder| holder.id == guard.id);
-    lines.push(format!("{indent}subgraph {} {{", quoted(&format!("cluster_{}", guard.id))));
-    lines.push(format!("{indent}  label={}; style=dashed;", quoted(&format!("guarded by {}", guard.id))));
-    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, depth + 1, staying)));
-    for nested in graph.guards.iter().filter(|nested| inside(&nested.id)) {
-        cluster(graph, nested, depth + 1, staying, lines);
+impl Drawing<'_> {
+    /// The steps and the clusters that stand in this guard.
+    fn inside<'g>(&mut self, nesting: &Nesting<'g>, holder: Option<&'g StepId>, depth: usize) {
+        nesting.steps(holder).iter().for_each(|step| self.node(step, depth));
+        nesting.guards(holder).iter().for_each(|guard| self.cluster(nesting, guard, depth));
     }
-    lines.push(format!("{indent}}}"));
+
+    fn cluster<'g>(&mut self, nesting: &Nesting<'g>, guard: &'g GuardSummary, depth: usize) {
+        self.indent(depth);
+        self.text.push_str("subgraph ");
+        self.quoted(&format!("cluster_{}", guard.id));
+        self.text.push_str(" {\n");
+        self.indent(depth + 1);
+        self.text.push_str("label=");
+        self.quoted(&format!("guarded by {}", guard.id));
+        self.text.push_str("; style=dashed;\n");
+        self.inside(nesting, Some(&guard.id), depth + 1);
+        self.indent(depth);
+        self.text.push_str("}\n");
+    }
+
+    fn node(&mut self, step: &StepSummary, depth: usize) {
+        self.indent(depth);
+        self.quoted(step.id.as_str());
+        self.text.push_str(" [label=\"");
+        self.escaped(step.id.as_str());
+        self.text.push_str("\\n");
+        self.escaped(step.kind.as_str());
+        self.text.push_str("\", ");
+        self.text.push_str(look(step, self.staying));
+        self.text.push_str("];\n");
+    }
+
+    fn edge(&mut self, need: &StepId, step: &StepId) {
+        self.text.push_str("  ");
+        self.quoted(need.as_str());
+        self.text.push_str(" -> ");
+        self.quoted(step.as_str());
+        self.text.push_str(";\n");
+    }
+
+    fn indent(&mut self, depth: usize) {
+        (0..depth).for_each(|_| self.text.push_str("  "));
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.text.push('"');
+        self.escaped(text);
+        self.text.push('"');
+    }
+
+    /// A text as DOT reads it between quotes: only quotes and backslashes are special, and a line break is written as `\n`.
+    fn escaped(&mut self, text: &str) {
+        for character in text.chars() {
+            match character {
+                '"' => self.text.push_str("\\\""),
+                '\\' => self.text.push_str("\\\\"),
+                '\n' => self.text.push_str("\\n"),
+                _ => self.text.push(character),
+            }
+        }
+    }
 }
 
-fn node(step: &StepSummary, depth: usize, staying: &Staying) -> String {
-    let look = match (step.role, step.reversibility) {
+fn look(step: &StepSummary, staying: &Staying) -> &'static str {
+    match (step.role, step.reversibility) {
         (Role::Guard, _) => "shape=diamond",
         (Role::Approve, _) => "shape=oval",
         (Role::Pause, _) => "shape=oval, style=dotted",
@@ -47,30 +99,12 @@ fn node(step: &StepSummary, depth: usize, staying: &Staying) -> String {
         (Role::Action, Reversibility::Reversible) => "style=solid",
         (Role::Action, Reversibility::Compensable) => "style=dashed",
         (Role::Action, Reversibility::Irreversible) => "style=bold, color=red",
-    };
-    let label = quoted(&format!("{}\n{}", step.id, step.kind));
-    format!("{}{} [label={label}, {look}];", "  ".repeat(depth), quoted(step.id.as_str()))
-}
-
-/// A quoted string as DOT reads it: only quotes and backslashes are special, and a line break is written as `\n`.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            _ => quoted.push(character),
-        }
     }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Staying, quoted, write};
+    use super::{Staying, write};
     use crate::record::Reversibility;
     use crate::report::samples::{graph, guard, id, step};
 
@@ -111,6 +145,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_name_ends_its_quotes() {
-        assert_eq!(quoted("a \"b\" \\ c\nd"), r#""a \"b\" \\ c\nd""#);
+        let drawn = write("a \"b\" \\ c\nd", &graph(Vec::new(), Vec::new()), &Staying::new());
+        assert_eq!(drawn.lines().next(), Some(r#"digraph "a \"b\" \\ c\nd" {"#));
     }
 }

@@ -1,6 +1,6 @@
 //! Writes a plan's graph in the language of Mermaid, guards as subgraphs. Pure text; it knows no program that draws it.
 
-use super::dot::innermost;
+use super::nesting::Nesting;
 use super::tree::Staying;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
@@ -22,10 +22,10 @@ pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
     let names: Names<'_> = graph.steps.iter().enumerate().map(|(place, step)| (&step.id, format!("s{place}"))).collect();
     let mut lines =
         vec!["---".to_owned(), format!("title: {}", serde_json::Value::from(name)), "---".to_owned(), "flowchart TD".to_owned()];
-    let outside = |id: &StepId| innermost(graph, id).is_none();
-    lines.extend(graph.steps.iter().filter(|step| outside(&step.id)).map(|step| node(step, &names, 1, staying)));
-    for guard in graph.guards.iter().filter(|guard| outside(&guard.id)) {
-        subgraph(graph, guard, &names, 1, staying, &mut lines);
+    let nesting = Nesting::of(graph);
+    lines.extend(nesting.steps(None).iter().map(|step| node(step, &names, 1, staying)));
+    for guard in nesting.guards(None) {
+        subgraph(&nesting, guard, &names, 1, staying, &mut lines);
     }
     for step in &graph.steps {
         lines.extend(step.needs.iter().map(|need| format!("  {} --> {}", names[need], names[&step.id])));
@@ -34,13 +34,19 @@ pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
     lines.join("\n")
 }
 
-fn subgraph(graph: &Graph, guard: &GuardSummary, names: &Names<'_>, depth: usize, staying: &Staying, lines: &mut Vec<String>) {
+fn subgraph<'g>(
+    nesting: &Nesting<'g>,
+    guard: &'g GuardSummary,
+    names: &Names<'_>,
+    depth: usize,
+    staying: &Staying,
+    lines: &mut Vec<String>,
+) {
     let indent = "  ".repeat(depth);
-    let inside = |id: &StepId| innermost(graph, id).is_some_and(|holder| holder.id == guard.id);
     lines.push(format!("{indent}subgraph g{} [{}]", names[&guard.id], quoted(&format!("guarded by {}", escaped(guard.id.as_str())))));
-    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, names, depth + 1, staying)));
-    for nested in graph.guards.iter().filter(|nested| inside(&nested.id)) {
-        subgraph(graph, nested, names, depth + 1, staying, lines);
+    lines.extend(nesting.steps(Some(&guard.id)).iter().map(|step| node(step, names, depth + 1, staying)));
+    for nested in nesting.guards(Some(&guard.id)) {
+        subgraph(nesting, nested, names, depth + 1, staying, lines);
     }
     lines.push(format!("{indent}end"));
 }

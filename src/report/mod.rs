@@ -7,6 +7,7 @@ pub mod json;
 pub mod lines;
 pub mod live;
 pub mod mermaid;
+mod nesting;
 pub mod outlet;
 pub mod paint;
 #[cfg(feature = "terminal")]

@@ -79,3 +79,26 @@ fn thousands_of_mistakes_are_told_in_time() {
     ended.assert_code(2).assert_says("5000 mistakes");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
+
+/// A binary tree of steps.
+fn tree(count: usize) -> Bench {
+    let mut text = "plan: large\nsteps:\n".to_owned();
+    for place in 1..=count {
+        let before = if place > 1 { format!("s{}", place / 2) } else { String::new() };
+        text.push_str(&format!("  - id: s{place}\n    needs: [{before}]\n    shell: {{ run: \"echo {place}\", read-only: true }}\n"));
+    }
+    Bench::with(&text)
+}
+
+#[test]
+fn a_plan_of_many_steps_costs_what_its_steps_cost() {
+    const FEW: u64 = 2_000;
+    const MANY: u64 = 10 * FEW;
+    let [(few, took, little), (many, took_long, much)] = [FEW, MANY].map(|count| validated(&tree(count as usize)));
+    few.assert_code(0).assert_says("2000 steps");
+    many.assert_code(0).assert_says("20000 steps");
+    // The benches' bounds for 100,000 steps: 200 MB, which no clock has a part in, and twelve times the time of a tenth, here three times that.
+    let a_step = little.zip(much).map(|(little, much)| (much - little) * 1024 / (MANY - FEW));
+    assert!(a_step.is_none_or(|bytes| bytes < 2_000), "{a_step:?} bytes a step");
+    assert!(took_long < 3 * 12 * took, "{took:?} for {FEW} steps, {took_long:?} for {MANY}");
+}

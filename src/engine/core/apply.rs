@@ -5,7 +5,6 @@ use super::illegal::Illegal;
 use super::state::{Index, Status, Undo, place_number};
 use crate::ids::{Moment, StepId};
 use crate::record::{AttemptResult, CancelLevel, Failure, Mode, Record, Role, Settled, SkipReason, Target, What};
-use petgraph::graph::NodeIndex;
 
 impl Core {
     /// Takes the next record into the state.
@@ -34,8 +33,8 @@ impl Core {
                 let state = &mut self.steps[step];
                 state.params = (*params).or_else(|| state.params.take());
                 merge_targets(&mut state.targets, targets);
-                state.until = *until;
-                let wake = until.or(state.deadline);
+                state.set_times(|times| times.until = *until);
+                let wake = until.or(state.times().deadline);
                 self.deadlines.extend(wake.map(|at| (at, step)));
             }
             What::EffectsIntended { step, effects, class, irreversible } => {
@@ -132,7 +131,8 @@ impl Core {
         state.began.get_or_insert(at);
         let attempt_limit = self.graph.steps[step].retry.timeout.map(|limit| at.after(limit.0));
         let step_limit = self.step_deadline(step);
-        self.steps[step].deadline = [attempt_limit, step_limit].into_iter().flatten().min();
+        let deadline = [attempt_limit, step_limit].into_iter().flatten().min();
+        self.steps[step].set_times(|times| times.deadline = deadline);
         Ok(())
     }
 
@@ -160,7 +160,7 @@ impl Core {
             AttemptResult::Cancelled => self.stop_short(step),
             AttemptResult::Interrupted => self.interrupted(step),
         }
-        if self.steps[step].in_scope {
+        if self.waits[step].in_scope {
             self.join_rollback(step);
         }
         Ok(())
@@ -234,8 +234,8 @@ impl Core {
 
     pub(super) fn watch_gate(&mut self, step: Index) {
         let limit = self.step_deadline(step);
-        self.steps[step].deadline = limit;
-        let wake = self.steps[step].until.or(limit);
+        self.steps[step].set_times(|times| times.deadline = limit);
+        let wake = self.steps[step].times().until.or(limit);
         self.deadlines.extend(wake.map(|at| (at, step)));
     }
 
@@ -265,10 +265,11 @@ impl Core {
         self.gates.remove(step);
         self.lost.remove(step);
         self.leave_ready(step);
-        let state = &mut self.steps[step];
-        for at in [state.deadline.take(), state.until.take()].into_iter().flatten() {
+        let times = self.steps[step].times();
+        for at in [times.deadline, times.until].into_iter().flatten() {
             self.deadlines.remove(&(at, step));
         }
+        self.steps[step].set_times(|times| (times.deadline, times.until) = (None, None));
     }
 
     pub(super) fn make_ready(&mut self, step: Index) {
@@ -289,9 +290,8 @@ impl Core {
         self.steps[step].status = status;
         self.unfinished -= 1;
         self.limits.release(step);
-        let mut dependents = self.edges.neighbors(NodeIndex::new(step)).detach();
-        while let Some(next) = dependents.next_node(&self.edges) {
-            self.need_over(next.index());
+        for entry in self.edges.dependents.row(step) {
+            self.need_over(self.edges.dependents.at(entry));
         }
     }
 
@@ -300,23 +300,23 @@ impl Core {
         self.steps[step].status = status;
         self.unfinished -= 1;
         self.limits.release(step);
-        let mut dependents = self.edges.neighbors(NodeIndex::new(step)).detach();
-        while let Some(next) = dependents.next_node(&self.edges).map(NodeIndex::index) {
+        for entry in self.edges.dependents.row(step) {
+            let next = self.edges.dependents.at(entry);
             // A savepoint is reached all the same.
             if self.graph.steps[next].role != Role::Guard {
-                self.steps[next].missing.get_or_insert(place_number(step));
+                self.waits[next].missing.get_or_insert(place_number(step));
             }
             self.need_over(next);
         }
     }
 
     fn need_over(&mut self, step: Index) {
-        let state = &mut self.steps[step];
-        state.pending_needs -= 1;
-        if state.pending_needs > 0 || state.status != Status::Waiting {
+        let waits = &mut self.waits[step];
+        waits.pending_needs -= 1;
+        if waits.pending_needs > 0 || self.steps[step].status != Status::Waiting {
             return;
         }
-        match state.missing {
+        match self.waits[step].missing {
             Some(_) => self.to_skip.insert(step),
             None => self.make_ready(step),
         }

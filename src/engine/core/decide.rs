@@ -125,7 +125,7 @@ impl Core {
     }
 
     fn go_forward(&self, out: &mut Decision, now: Moment) {
-        for (step, need) in self.to_skip.iter().filter_map(|step| Some((step, self.steps[step].missing?))) {
+        for (step, need) in self.to_skip.iter().filter_map(|step| Some((step, self.waits[step].missing?))) {
             let reason = SkipReason::Needs(self.id(need as Index));
             out.commands.push(Command::Record(What::StepSkipped { step: self.id(step), reason }));
         }
@@ -167,7 +167,7 @@ impl Core {
         out.commands.extend(over.map(|(_, step)| Command::StopUndo { step: self.id(*step) }));
         for (_, step) in self.deadlines.iter().take_while(|(at, _)| *at <= now) {
             let state = &self.steps[*step];
-            out.commands.push(match (self.graph.steps[*step].role, state.until) {
+            out.commands.push(match (self.graph.steps[*step].role, state.times().until) {
                 (Role::Pause, Some(until)) if until <= now => self.ended(*step, AttemptResult::Succeeded { output: None }),
                 (Role::Action, _) => Command::Stop { step: self.id(*step), reason: StopReason::TimedOut },
                 _ => {

@@ -38,17 +38,15 @@ mod unwind;
 pub use decide::{Command, Decision, StopReason};
 pub use effect_list::EffectList;
 pub use illegal::{GraphError, Illegal};
-pub use state::{Effect, Rollback, Status, Step, Undo};
+pub use state::{Effect, Rollback, Status, Step, Times, Undo};
 
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use crate::record::{BlobRef, Failure, Graph, Mode, Outcome, Role, StepSummary, Target};
 use limits::Limits;
 use order::Edges;
-use petgraph::Direction::{Incoming, Outgoing};
-use petgraph::graph::NodeIndex;
 use place_set::PlaceSet;
 use places::{Places, Recent};
-use state::Index;
+use state::{Index, Waits};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +61,7 @@ pub struct Core {
     places: Places,
     edges: Edges,
     steps: Vec<Step>,
+    waits: Vec<Waits>,
     recent: Recent,
     next_seq: u64,
     epoch: u64,
@@ -121,17 +120,18 @@ impl Core {
         let places = Places::of(&graph)?;
         let edges = order::edges(&graph, &places)?;
         order::check_guards(&graph, &places)?;
-        let needs = |node| edges.neighbors_directed(node, Incoming).count();
-        let steps: Vec<Step> = edges.node_indices().map(|node| Step::new(needs(node))).collect();
+        let steps = vec![Step::default(); graph.steps.len()];
+        let waits = (0..steps.len()).map(|step| Waits::for_needs(edges.needs.of(step).len())).collect();
         let none = PlaceSet::none_of(steps.len());
         let limits = Limits::of(&graph, &places);
-        let first: Vec<Index> = edges.externals(Incoming).map(NodeIndex::index).collect();
+        let first: Vec<Index> = (0..steps.len()).filter(|step| edges.needs.of(*step).len() == 0).collect();
         let mut core = Self {
             unfinished: steps.len(),
             graph,
             places,
             edges,
             steps,
+            waits,
             recent: Recent::default(),
             ready: none.clone(),
             limits,
@@ -263,7 +263,7 @@ impl Core {
             return None;
         }
         let delay = Duration::from_secs(1 << tries.min(5));
-        let deadline = self.rollback.as_ref().map(|rollback| rollback.deadline).or(step.undo_deadline);
+        let deadline = self.rollback.as_ref().map(|rollback| rollback.deadline).or(step.times().undo_deadline);
         let over = deadline.is_some_and(|deadline| now.after(delay) >= deadline);
         (!over).then_some(delay)
     }
@@ -275,12 +275,12 @@ impl Core {
 
     /// The steps that this one needs.
     fn needs(&self, step: Index) -> impl Iterator<Item = Index> {
-        self.edges.neighbors_directed(NodeIndex::new(step), Incoming).map(NodeIndex::index)
+        self.edges.needs.of(step)
     }
 
     /// The steps that need this one.
     fn dependents(&self, step: Index) -> impl Iterator<Item = Index> {
-        self.edges.neighbors_directed(NodeIndex::new(step), Outgoing).map(NodeIndex::index)
+        self.edges.dependents.of(step)
     }
 
     fn is_stopping(&self) -> bool {

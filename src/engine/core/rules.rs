@@ -121,7 +121,7 @@ fn the_time_that_nobody_held_the_run_does_not_count_against_a_step() {
     run.1 = 3_600_000;
     run.take_up(Mode::Resume);
     run.start("slow", 2);
-    assert_eq!(run.0.step(&id("slow")).unwrap().deadline, Some(Moment::from_millis(3_660_000)));
+    assert_eq!(run.0.step(&id("slow")).unwrap().times().deadline, Some(Moment::from_millis(3_660_000)));
 }
 
 #[test]

@@ -100,10 +100,6 @@ pub struct Step {
     pub failures: u32,
     /// When the first attempt of this holder began.
     pub began: Option<Moment>,
-    /// When the attempt at work is stopped.
-    pub deadline: Option<Moment>,
-    /// When a pause is over.
-    pub until: Option<Moment>,
     /// Its rendered parameters.
     pub params: Option<BlobRef>,
     /// What later steps may refer to.
@@ -124,8 +120,24 @@ pub struct Step {
     pub undo_attempt: u32,
     /// Compensations that failed since the step was last taken up anew.
     pub undo_failures: u32,
+    /// When something of it is over; nothing for most steps.
+    times: Option<Box<Times>>,
+}
+
+/// The times at which something of a step is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// When the attempt at work is stopped.
+    pub deadline: Option<Moment>,
+    /// When a pause is over.
+    pub until: Option<Moment>,
     /// When it is no longer taken back alone, while the run goes on.
     pub undo_deadline: Option<Moment>,
+}
+
+/// Whom a step waits for, forward and back. Kept apart from the rest of it: the end of one step changes this of all its neighbours.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waits {
     pub(super) pending_needs: u32,
     /// A step that it needs and that came to no good end.
     pub(super) missing: Option<u32>,
@@ -135,15 +147,20 @@ pub struct Step {
     pub(super) clear: bool,
 }
 
-impl Step {
-    pub(super) fn new(needs: usize) -> Self {
+impl Waits {
+    /// As before anything happened.
+    pub(super) fn for_needs(count: usize) -> Self {
+        Self { pending_needs: place_number(count), ..Self::default() }
+    }
+}
+
+impl Default for Step {
+    fn default() -> Self {
         Self {
             status: Status::Waiting,
             attempt: 0,
             failures: 0,
             began: None,
-            deadline: None,
-            until: None,
             params: None,
             output: None,
             effects: EffectList::default(),
@@ -154,12 +171,25 @@ impl Step {
             undo: Undo::No,
             undo_attempt: 0,
             undo_failures: 0,
-            undo_deadline: None,
-            pending_needs: place_number(needs),
-            missing: None,
-            pending_dependents: 0,
-            in_scope: false,
-            clear: false,
+            times: None,
+        }
+    }
+}
+
+impl Step {
+    /// When something of it is over.
+    pub fn times(&self) -> Times {
+        self.times.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Changes when something of it is over. Taking away what is not there costs nothing.
+    pub(super) fn set_times(&mut self, change: impl FnOnce(&mut Times)) {
+        let mut times = self.times();
+        change(&mut times);
+        match &mut self.times {
+            Some(kept) => **kept = times,
+            None if times == Times::default() => {}
+            None => self.times = Some(Box::new(times)),
         }
     }
 

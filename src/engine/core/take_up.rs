@@ -21,7 +21,7 @@ impl Core {
         self.halt = None;
         self.deadlines.clear();
         for step in self.running.iter() {
-            self.steps[step].deadline = None;
+            self.steps[step].set_times(|times| times.deadline = None);
         }
         self.lost.extend(&self.running);
         for step in self.gates.iter().collect::<Vec<_>>() {
@@ -67,7 +67,7 @@ impl Core {
         for place in 0..self.steps.len() {
             let step = &mut self.steps[place];
             step.undo_failures = 0;
-            step.undo_deadline = None;
+            step.set_times(|times| times.undo_deadline = None);
             // Time that nobody held the run does not count against a step; a person's time to answer goes on.
             if self.rollback.is_none() && !self.gates.contains(place) {
                 step.began = None;

@@ -9,8 +9,6 @@ use super::place_set::PlaceSet;
 use super::state::{Index, Rollback, Status, Undo, place_number};
 use crate::ids::{Moment, StepId};
 use crate::record::{Cause, Role, Scope, Target, UndoClass, UndoResult};
-use petgraph::Direction::Incoming;
-use petgraph::graph::NodeIndex;
 use std::collections::BTreeSet;
 
 impl Core {
@@ -31,8 +29,8 @@ impl Core {
         self.undo_deadlines.clear();
         let mut steps = Vec::new();
         for (place, member) in members.iter().enumerate() {
-            let state = &mut self.steps[place];
-            (state.in_scope, state.clear) = (*member, false);
+            (self.waits[place].in_scope, self.waits[place].clear) = (*member, false);
+            let state = &self.steps[place];
             if *member && (state.status == Status::Running || state.may_have_effects() || state.undo == Undo::Done) {
                 steps.push(self.graph.steps[place].id.clone());
             }
@@ -50,8 +48,7 @@ impl Core {
         let doubtful = self.doubtful.take();
         let gates = self.gates.take();
         for step in backoff.into_iter().chain(doubtful).chain(gates) {
-            self.steps[step].deadline = None;
-            self.steps[step].until = None;
+            self.steps[step].set_times(|times| (times.deadline, times.until) = (None, None));
             self.stop_short(step);
         }
         let running = &self.running;
@@ -62,13 +59,13 @@ impl Core {
     fn order_undo(&mut self, members: &[bool]) {
         for place in (0..members.len()).filter(|place| members[*place]) {
             let pending = self.dependents(place).filter(|next| members[*next]).count();
-            self.steps[place].pending_dependents = place_number(pending);
+            self.waits[place].pending_dependents = place_number(pending);
         }
         for place in (0..members.len()).filter(|place| members[*place]) {
             self.hurry_traffic(place);
         }
         for place in (0..members.len()).rev().filter(|place| members[*place]) {
-            if self.steps[place].pending_dependents == 0 && !self.steps[place].clear {
+            if self.waits[place].pending_dependents == 0 && !self.waits[place].clear {
                 self.consider(place);
             }
         }
@@ -77,7 +74,7 @@ impl Core {
     /// An attempt of a step in scope ended while the run goes back.
     pub(super) fn join_rollback(&mut self, step: Index) {
         self.hurry_traffic(step);
-        if self.steps[step].pending_dependents == 0 {
+        if self.waits[step].pending_dependents == 0 {
             self.consider(step);
         }
         if !self.steps[step].may_have_effects() {
@@ -89,8 +86,8 @@ impl Core {
     fn consider(&mut self, step: Index) {
         let mut passed = vec![step];
         while let Some(step) = passed.pop() {
-            let state = &mut self.steps[step];
-            if state.clear || state.status == Status::Running {
+            let state = &self.steps[step];
+            if self.waits[step].clear || state.status == Status::Running {
                 continue;
             }
             let has_effects = state.may_have_effects();
@@ -102,16 +99,15 @@ impl Core {
                 Undo::Running | Undo::Backoff(_) | Undo::GaveUp => continue,
                 Undo::No | Undo::Wanted | Undo::Done => {}
             }
-            state.clear = true;
+            self.waits[step].clear = true;
             if let Some(rollback) = &mut self.rollback {
                 rollback.left -= 1;
             }
-            let mut needs = self.edges.neighbors_directed(NodeIndex::new(step), Incoming).detach();
-            while let Some(need) = needs.next_node(&self.edges).map(NodeIndex::index) {
-                let state = &mut self.steps[need];
-                if state.in_scope {
-                    state.pending_dependents -= 1;
-                    if state.pending_dependents == 0 {
+            for need in self.edges.needs.of(step) {
+                let waits = &mut self.waits[need];
+                if waits.in_scope {
+                    waits.pending_dependents -= 1;
+                    if waits.pending_dependents == 0 {
                         passed.push(need);
                     }
                 }
@@ -144,9 +140,9 @@ impl Core {
             open.extend(self.needs(step).filter(|need| below.insert(*need)));
         }
         let writes = |other: &Index| {
-            let other = &self.steps[*other];
+            let (in_scope, other) = (self.waits[*other].in_scope, &self.steps[*other]);
             let touched = other.status == Status::Running || other.may_have_effects();
-            other.in_scope && touched && other.targets.iter().any(|target| needs_fit.contains(target))
+            in_scope && touched && other.targets.iter().any(|target| needs_fit.contains(target))
         };
         (0..self.steps.len()).filter(|other| !below.contains(other)).filter(writes).collect()
     }
@@ -198,7 +194,8 @@ impl Core {
         self.limits.hold(step);
         (self.steps[step].undo, self.steps[step].undo_attempt) = (Undo::Running, attempt);
         if self.rollback.is_none() {
-            let deadline = *self.steps[step].undo_deadline.get_or_insert(at.after(self.graph.budget.0));
+            let deadline = self.steps[step].times().undo_deadline.unwrap_or(at.after(self.graph.budget.0));
+            self.steps[step].set_times(|times| times.undo_deadline = Some(deadline));
             self.undo_deadlines.insert((deadline, step));
         }
         Ok(())
@@ -212,14 +209,14 @@ impl Core {
         self.undo_running.remove(step);
         self.limits.release(step);
         self.undo_lost.remove(step);
-        if let Some(deadline) = self.steps[step].undo_deadline {
+        if let Some(deadline) = self.steps[step].times().undo_deadline {
             self.undo_deadlines.remove(&(deadline, step));
         }
         match result {
             UndoResult::Undone { .. } => {
                 self.steps[step].undo = Undo::Done;
                 self.fit_again(step);
-                if self.steps[step].in_scope && self.steps[step].pending_dependents == 0 {
+                if self.waits[step].in_scope && self.waits[step].pending_dependents == 0 {
                     self.consider(step);
                 }
             }

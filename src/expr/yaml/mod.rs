@@ -3,11 +3,11 @@
 mod read;
 
 use super::place::byte_at;
-use read::NodeSeed;
+use read::{Level, NodeSeed};
 use serde::de::DeserializeSeed;
 use serde_json::{Number, Value};
 use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, UserMessageFormatter};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
 /// A value in a YAML text, and where it stands.
@@ -111,24 +111,63 @@ pub struct SyntaxError {
 /// # Errors
 /// When the text is not YAML at all.
 pub fn parse(text: &str) -> Result<(Node, Vec<SyntaxError>), SyntaxError> {
-    match read(text, DuplicateKeyPolicy::Error) {
-        Ok(root) => Ok((root, Vec::new())),
+    in_spite_of_duplicates(text, |duplicate_keys| read(text, duplicate_keys, None))
+}
+
+/// A text whose root holds one long list, read without keeping that.
+#[derive(Debug)]
+pub struct Listed<S> {
+    /// The tree. The list is empty in it.
+    pub root: Node,
+    /// What was made of the list's items.
+    pub made: S,
+    /// The keys that stand there twice.
+    pub duplicates: Vec<SyntaxError>,
+}
+
+/// Reads a text as [`parse`] does, but hands each item of the list below the root's `key` over as soon as it is read: the tree of a long list
+/// is many times larger than what is made of it. `start` is asked again should the text have to be read again.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_listed<S>(
+    text: &str,
+    key: &str,
+    start: impl Fn() -> S,
+    mut take: impl FnMut(&mut S, &Node),
+) -> Result<Listed<S>, SyntaxError> {
+    let ((root, made), duplicates) = in_spite_of_duplicates(text, |duplicate_keys| {
+        let mut made = start();
+        let mut take = |item: &Node| take(&mut made, item);
+        let root = read(text, duplicate_keys, Some(Listing { key, take: RefCell::new(&mut take) }))?;
+        Ok((root, made))
+    })?;
+    Ok(Listed { root, made, duplicates })
+}
+
+/// Reads, and once more without what stands there twice.
+fn in_spite_of_duplicates<T>(
+    text: &str,
+    mut read: impl FnMut(DuplicateKeyPolicy) -> Result<T, serde_saphyr::Error>,
+) -> Result<(T, Vec<SyntaxError>), SyntaxError> {
+    match read(DuplicateKeyPolicy::Error) {
+        Ok(read) => Ok((read, Vec::new())),
         Err(error) => {
             let duplicate = matches!(error.without_snippet(), serde_saphyr::Error::DuplicateMappingKey { .. });
             let problem = syntax_error(text, &error);
             if !duplicate {
                 return Err(problem);
             }
-            let root = read(text, DuplicateKeyPolicy::FirstWins).map_err(|error| syntax_error(text, &error))?;
-            Ok((root, vec![problem]))
+            let read = read(DuplicateKeyPolicy::FirstWins).map_err(|error| syntax_error(text, &error))?;
+            Ok((read, vec![problem]))
         }
     }
 }
 
-fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, serde_saphyr::Error> {
-    let builder = Builder { text, last: Cell::new(0) };
+fn read<'t>(text: &'t str, duplicate_keys: DuplicateKeyPolicy, listing: Option<Listing<'t>>) -> Result<Node, serde_saphyr::Error> {
+    let builder = Builder { text, last: Cell::new(0), listing };
     serde_saphyr::with_deserializer_from_str_with_options(text, strict(duplicate_keys), |deserializer| {
-        NodeSeed { builder: &builder, key: None }.deserialize(deserializer)
+        NodeSeed { builder: &builder, key: None, level: Level::Root }.deserialize(deserializer)
     })
 }
 
@@ -190,9 +229,30 @@ fn within(text: &str, offset: u64, length: u64) -> Range<usize> {
 struct Builder<'t> {
     text: &'t str,
     last: Cell<usize>,
+    listing: Option<Listing<'t>>,
+}
+
+/// The list whose items are handed over instead of kept.
+struct Listing<'t> {
+    key: &'t str,
+    take: RefCell<&'t mut dyn FnMut(&Node)>,
 }
 
 impl Builder<'_> {
+    /// Where the value of this key of the root stands.
+    fn below_root(&self, key: &str) -> Level {
+        match &self.listing {
+            Some(listing) if listing.key == key => Level::Listing,
+            _ => Level::Inside,
+        }
+    }
+
+    fn hand_over(&self, item: &Node) {
+        if let Some(listing) = &self.listing {
+            (listing.take.borrow_mut())(item);
+        }
+    }
+
     fn next_id(&self) -> usize {
         self.last.set(self.last.get() + 1);
         self.last.get()
@@ -227,7 +287,7 @@ impl Builder<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Node, parse};
+    use super::{Kind, Node, parse, parse_listed};
 
     fn find<'n>(node: &'n Node, path: &[&str]) -> &'n Node {
         path.iter().fold(node, |node, part| match &node.kind {
@@ -263,6 +323,19 @@ mod tests {
         assert_eq!(&text[told[0].span.clone()], "a");
         assert_eq!((told[0].line, told[0].column), (2, 1));
         assert!(root.get("b").is_some());
+    }
+
+    #[test]
+    fn the_items_of_a_list_are_handed_over_and_not_kept() {
+        let text = "a: [x]\nsteps: [{id: one}, two]\nb: {steps: [y]}\na: again\n";
+        let listed = parse_listed(text, "steps", Vec::new, |seen: &mut Vec<Node>, item| seen.push(item.clone())).unwrap();
+        assert_eq!(listed.duplicates.len(), 1, "the second reading begins anew");
+        let (whole, _) = parse(text).unwrap();
+        assert_eq!(Kind::List(listed.made), find(&whole, &["steps"]).kind);
+        assert_eq!(find(&listed.root, &["steps"]).kind, Kind::List(Vec::new()));
+        assert_eq!(find(&listed.root, &["b"]), find(&whole, &["b"]), "only the root's own list is handed over");
+        let other = parse_listed("steps: {a: 1}\n", "steps", || 0, |count, _| *count += 1).unwrap();
+        assert_eq!((other.made, find(&other.root, &["steps", "a"]).written.as_deref()), (0, Some("1")));
     }
 
     #[test]

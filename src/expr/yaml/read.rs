@@ -13,17 +13,27 @@ use std::ops::Range;
 
 const SPANNED: &str = "__yaml_spanned";
 
+/// Where in the tree a node stands, as far as that matters to what becomes of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Root,
+    /// The list whose items are handed over.
+    Listing,
+    Inside,
+}
+
 /// Reads a node. `key` is the place of the key before it.
 pub(super) struct NodeSeed<'b, 't> {
     pub(super) builder: &'b Builder<'t>,
     pub(super) key: Option<&'b Range<usize>>,
+    pub(super) level: Level,
 }
 
 impl<'de> DeserializeSeed<'de> for NodeSeed<'_, '_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        let (kind, place) = Placed { seed: KindSeed(self.builder) }.deserialize(deserializer)?;
+        let (kind, place) = Placed { seed: KindSeed { builder: self.builder, level: self.level } }.deserialize(deserializer)?;
         Ok(self.builder.node(kind, place, self.key))
     }
 }
@@ -96,7 +106,10 @@ impl<'de, S: DeserializeSeed<'de>> Visitor<'de> for Nested<S> {
     }
 }
 
-struct KindSeed<'b, 't>(&'b Builder<'t>);
+struct KindSeed<'b, 't> {
+    builder: &'b Builder<'t>,
+    level: Level,
+}
 
 impl<'de> DeserializeSeed<'de> for KindSeed<'_, '_> {
     type Value = Kind;
@@ -159,8 +172,11 @@ impl<'de> Visitor<'de> for KindSeed<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Kind, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = sequence.next_element_seed(NodeSeed { builder: self.0, key: None })? {
-            items.push(item);
+        while let Some(item) = sequence.next_element_seed(NodeSeed { builder: self.builder, key: None, level: Level::Inside })? {
+            match self.level {
+                Level::Listing => self.builder.hand_over(&item),
+                Level::Root | Level::Inside => items.push(item),
+            }
         }
         Ok(Kind::List(items))
     }
@@ -168,8 +184,9 @@ impl<'de> Visitor<'de> for KindSeed<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some((key, place)) = map.next_key_seed(Placed { seed: PhantomData::<String> })? {
-            let (key_id, key_span) = (self.0.next_id(), self.0.bytes(place));
-            let value = map.next_value_seed(NodeSeed { builder: self.0, key: Some(&key_span) })?;
+            let (key_id, key_span) = (self.builder.next_id(), self.builder.bytes(place));
+            let level = if self.level == Level::Root { self.builder.below_root(&key) } else { Level::Inside };
+            let value = map.next_value_seed(NodeSeed { builder: self.builder, key: Some(&key_span), level })?;
             entries.push(Entry { key, key_id, key_span, value });
         }
         Ok(Kind::Map(entries))

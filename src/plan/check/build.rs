@@ -1,6 +1,7 @@
 //! Makes the checked plan out of drafts without mistakes.
 
 use super::guards::GuardSet;
+use super::names::Names;
 use super::order::{Order, graph_of};
 use super::reversibility;
 use crate::ids::{LockName, StepId};
@@ -14,9 +15,10 @@ use indexmap::IndexMap;
 /// Kinds whose second try may do harm.
 const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
 
-pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[GuardSet], warnings: Vec<Problem>) -> Plan {
+pub(super) fn plan(head: Head, drafts: Vec<Draft>, names: Names, order: &Order, guards: &[GuardSet], warnings: Vec<Problem>) -> Plan {
     let ids: Vec<StepId> = drafts.iter().map(|draft| draft.id.clone().expect("a checked step has an id")).collect();
-    let mut steps: Vec<Step> = drafts.into_iter().zip(&ids).map(|(draft, id)| step(draft, id.clone(), &head.defaults)).collect();
+    // In the memory of the drafts, as long as a step is no larger than its draft.
+    let mut steps: Vec<Step> = drafts.into_iter().map(|draft| step(draft, &head.defaults)).collect();
     for (index, step) in steps.iter_mut().enumerate() {
         step.needs = order.needs[index].iter().map(|&need| ids[need].clone()).collect();
     }
@@ -38,17 +40,18 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
         families: IndexMap::new(),
         files: Vec::new(),
         warnings,
-        index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
+        index: names.0,
         graph: graph_of(&order.needs, &ids),
         steps,
     }
 }
 
-fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
+fn step(draft: Draft, defaults: &Defaults) -> Step {
     let reversibility = reversibility(&draft);
     let stays = stays(&draft, reversibility);
     let is_settled = is_settled(&draft);
     let locks = draft.lock_names().filter_map(|lock| LockName::new(&lock.id).ok()).collect();
+    let id = draft.id.expect("a checked step has an id");
     let does = draft.does.expect("a checked step does something");
     let kind = draft.kind.expect("a checked step has a kind");
     let is_action = matches!(does, Does::Action(_));
@@ -61,7 +64,7 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         about: draft.about,
         needs: Vec::new(),
         does,
-        for_each: draft.each.map(|each| ForEach { items: each.items, max_parallel: draft.max_parallel }),
+        for_each: draft.each.map(|each| Box::new(ForEach { items: each.items, max_parallel: draft.max_parallel })),
         item: None,
         locks,
         when: draft.when,
@@ -70,7 +73,7 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
         continue_on_error: draft.continue_on_error,
         idempotent: draft.idempotent,
         undo: draft.undo,
-        secrets: draft.secrets.into_iter().map(|named| named.id).collect(),
+        secrets: draft.secrets.into_iter().map(|named| named.id.to_string()).collect(),
         reversibility,
         is_settled,
         stays,
@@ -79,10 +82,8 @@ fn step(draft: Draft, id: StepId, defaults: &Defaults) -> Step {
 
 fn is_settled(draft: &Draft) -> bool {
     let is_literal = matches!(&draft.does, Some(Does::Action(params)) if params.is_literal());
-    let says_nothing = draft
-        .prepared
-        .as_ref()
-        .is_some_and(|prepared| prepared.targets.is_empty() && prepared.sources.is_empty() && prepared.commands.is_empty());
+    let says_nothing =
+        draft.prepared.as_ref().is_some_and(|prepared| prepared.targets.is_empty() && !prepared.reads_files && !prepared.runs_commands);
     is_literal && says_nothing && !matches!(draft.undo, Undo::Steps(_))
 }
 

@@ -34,7 +34,7 @@ impl Checker<'_, '_> {
         let mut users: BTreeMap<String, Vec<(usize, Range<usize>)>> = BTreeMap::new();
         for (step, draft) in self.drafts.iter().enumerate() {
             for lock in draft.lock_names() {
-                users.entry(lock.id.clone()).or_default().push((step, lock.span.clone()));
+                users.entry(lock.id.to_string()).or_default().push((step, lock.span.clone()));
             }
         }
         for (lock, steps) in &users {

@@ -21,7 +21,7 @@ use super::model::Plan;
 use super::problem::{Notes, Problems};
 use super::read::{Draft, Head, Reader};
 use crate::action::Registry;
-use crate::expr::yaml::{self, Kind};
+use crate::expr::yaml::{self, Kind, Listed, SyntaxError};
 use crate::record::Reversibility;
 use std::collections::HashSet;
 
@@ -30,32 +30,27 @@ use std::collections::HashSet;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
-    let mut notes = Notes::new(source);
-    let root = match yaml::parse(&source.text) {
-        Ok((root, duplicates)) => {
-            for duplicate in duplicates {
-                notes.error("plan::duplicate-key", &duplicate.span, "this key stands here twice").help("remove one of the two");
-            }
-            root
-        }
-        Err(error) => {
-            notes.mask_secrets();
-            let (words, help) = syntax::told(&source.text, &error);
-            notes.error("plan::syntax", &error.span, words).help(help);
-            return Err(notes.finish().expect_err("a mistake was noted just now"));
-        }
-    };
-    if root.kind == Kind::Null {
-        notes
-            .error("plan::empty", &root.label, "there is no plan in this file")
-            .help("begin with `plan: my-service`, then list its `steps:`");
-        return Err(notes.finish().expect_err("a mistake was noted just now"));
+    let start = || Reader::new(registry, Notes::new(source));
+    let Listed { root, made: mut reader, duplicates } =
+        yaml::parse_listed(&source.text, "steps", start, Reader::take_step).map_err(|error| no_yaml(source, &error))?;
+    for duplicate in duplicates {
+        reader.notes.error("plan::duplicate-key", &duplicate.span, "this key stands here twice").help("remove one of the two");
     }
-    let mut reader = Reader::new(registry, notes);
+    if root.kind == Kind::Null {
+        let problem = reader.notes.error("plan::empty", &root.label, "there is no plan in this file");
+        problem.help("begin with `plan: my-service`, then list its `steps:`");
+        return Err(reader.notes.finish().expect_err("a mistake was noted just now"));
+    }
     let (head, drafts) = reader.plan(&root);
-    // The tree is larger than all that was read from it.
-    drop(root);
     Checker { registry, notes: reader.notes, head, drafts, used: HashSet::new() }.run()
+}
+
+fn no_yaml(source: &Source, error: &SyntaxError) -> Problems {
+    let mut notes = Notes::new(source);
+    notes.mask_secrets();
+    let (words, help) = syntax::told(&source.text, error);
+    notes.error("plan::syntax", &error.span, words).help(help);
+    notes.finish().expect_err("a mistake was noted just now")
 }
 
 struct Checker<'r, 's> {
@@ -94,7 +89,7 @@ impl Checker<'_, '_> {
             }
         };
         let order = order.expect("a plan without mistakes has an order");
-        Ok(Plan { files, ..build::plan(head, drafts, &order, &guards, warnings) }.spread_known())
+        Ok(Plan { files, ..build::plan(head, drafts, names, &order, &guards, warnings) }.spread_known())
     }
 }
 
@@ -119,7 +114,7 @@ fn has_effects(draft: &Draft) -> bool {
     // What is written may stand in files that nobody has read yet.
     let writes = match &draft.prepared {
         Some(prepared) if prepared.kept => false,
-        Some(prepared) => !prepared.targets.is_empty() || !prepared.sources.is_empty(),
+        Some(prepared) => !prepared.targets.is_empty() || prepared.reads_files,
         None => true,
     };
     match reversibility(draft) {

@@ -64,23 +64,26 @@ impl Checker<'_, '_> {
         let mut ends: BTreeSet<usize> = BTreeSet::new();
         let mut points_down = false;
         for index in 0..count {
-            let needs: BTreeSet<usize> = match self.drafts[index].needs.clone() {
+            let needs: Vec<usize> = match self.drafts[index].needs.take() {
                 None => {
                     order.waits_for_all_above[index] = true;
-                    std::mem::take(&mut ends)
+                    std::mem::take(&mut ends).into_iter().collect()
                 }
                 Some(named) => {
-                    let mut needs: BTreeSet<usize> = named.iter().filter_map(|named| self.need(names, named, index)).collect();
+                    let mut needs: Vec<usize> = named.iter().filter_map(|named| self.need(names, named, index)).collect();
                     needs.extend(guarded.get(&index).into_iter().flat_map(|guard| guard.steps.iter().copied()));
+                    needs.sort_unstable();
+                    needs.dedup();
                     for need in &needs {
                         ends.remove(need);
                     }
+                    self.drafts[index].needs = Some(named);
                     needs
                 }
             };
             points_down |= needs.last().is_some_and(|&last| last > index);
             ends.insert(index);
-            order.needs.push(needs.into_iter().collect());
+            order.needs.push(needs);
         }
         (order, points_down)
     }

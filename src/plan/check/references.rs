@@ -30,7 +30,7 @@ impl Checker<'_, '_> {
     }
 
     fn check_secret(&mut self, named: &Named) {
-        if self.head.secrets.contains_key(&named.id) || self.head.has_broken_secrets {
+        if self.head.secrets.contains_key(named.id.as_str()) || self.head.has_broken_secrets {
             return;
         }
         let help = instead(&named.id, "secrets", self.head.secrets.keys().map(String::as_str));

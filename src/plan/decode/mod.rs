@@ -3,6 +3,7 @@
 mod access;
 mod mistake;
 mod node;
+mod table;
 
 pub(super) use mistake::Mistake;
 
@@ -11,8 +12,8 @@ use crate::expr::{Text, Wanted};
 use node::NodeReader;
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use table::{Ids, Table};
 
 /// Most mistakes that are told of one piece.
 const MOST: usize = 50;
@@ -36,11 +37,11 @@ pub(super) struct Decoded<T> {
     /// What does not.
     pub(super) failures: Vec<Failure>,
     /// How each scalar was asked for.
-    pub(super) wanted: HashMap<usize, Wanted>,
+    pub(super) wanted: Table<Wanted>,
     /// What stood for each template that could not stand for itself.
-    pub(super) samples: HashMap<usize, Value>,
+    pub(super) samples: Table<Value>,
     /// Where nothing was read as an empty mapping.
-    pub(super) empty_maps: HashSet<usize>,
+    pub(super) empty_maps: Ids,
 }
 
 /// What readers of one piece share.
@@ -48,10 +49,10 @@ pub(super) struct Decoded<T> {
 struct Ledger {
     failed: Option<Failed>,
     /// Nodes and keys that are left out from now on: their mistake is told.
-    left_out: HashSet<usize>,
-    wanted: HashMap<usize, Wanted>,
-    samples: HashMap<usize, Value>,
-    empty_maps: HashSet<usize>,
+    left_out: Ids,
+    wanted: Table<Wanted>,
+    samples: Table<Value>,
+    empty_maps: Ids,
 }
 
 /// Where the first failure of a pass came up, innermost.
@@ -80,7 +81,7 @@ fn decode_from<'n, T, E: std::fmt::Display>(
 ) -> Decoded<T> {
     let ledger = RefCell::new(ledger);
     let mut failures = Vec::new();
-    let mut tried: HashMap<usize, usize> = HashMap::new();
+    let mut tried: Table<usize> = Table::default();
     let value = loop {
         ledger.borrow_mut().failed = None;
         let reader = NodeReader { node, ledger: &ledger };
@@ -120,7 +121,7 @@ pub(super) fn decode_own<'n, T: serde::Deserialize<'n>>(node: &'n Node, own: &[&
 }
 
 /// Puts the next value in a template's place that its type may like. False when there is none left.
-fn try_sample(ledger: &mut Ledger, tried: &mut HashMap<usize, usize>, failed: &Failed) -> bool {
+fn try_sample(ledger: &mut Ledger, tried: &mut Table<usize>, failed: &Failed) -> bool {
     let count = tried.entry(failed.id).or_default();
     let next = match (&failed.failure.mistake, *count) {
         (Mistake::UnknownWord { known, .. }, 0) => known.first().map(|word| json!(word)),

@@ -122,7 +122,7 @@ impl EachDraft {
 impl Draft {
     /// The files that it names, as those of the plan.
     pub(in crate::plan) fn named_files(&self) -> impl Iterator<Item = NamedFile> {
-        let named = |file: &Named| Some(NamedFile { step: self.id.clone()?, path: file.id.clone(), span: file.span.clone() });
+        let named = |file: &Named| Some(NamedFile { step: self.id.clone()?, path: file.id.to_string(), span: file.span.clone() });
         self.files.iter().filter_map(named)
     }
 

@@ -84,9 +84,12 @@ impl Reader<'_, '_> {
 pub(super) fn named(node: &Node) -> Option<Vec<Named>> {
     let Kind::List(items) = &node.kind else { return None };
     let one = |item: &Node| match (&item.kind, &item.written) {
-        (Kind::Text(id), _) if !Text::is_template(id) => Some(Named { id: id.clone(), span: item.label.clone() }),
-        (_, Some(id)) => Some(Named { id: id.clone(), span: item.label.clone() }),
+        (Kind::Text(id), _) if !Text::is_template(id) => Some(Named { id: id.into(), span: item.label.clone() }),
+        (_, Some(id)) => Some(Named { id: id.into(), span: item.label.clone() }),
         _ => None,
     };
-    Some(items.iter().filter_map(one).collect())
+    // No room for more: a large plan has very many of these lists, and nearly all are short.
+    let mut all = Vec::with_capacity(items.len());
+    all.extend(items.iter().filter_map(one));
+    Some(all)
 }

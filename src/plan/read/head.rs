@@ -38,7 +38,7 @@ pub(in crate::plan) struct Head {
 }
 
 impl Reader<'_, '_> {
-    /// Reads a whole plan.
+    /// Reads what stands around the steps, which were taken before.
     pub(in crate::plan) fn plan(&mut self, root: &Node) -> (Head, Vec<Draft>) {
         let entries = self.entries_of(root, "a mapping with the keys `plan` and `steps`");
         if !matches!(root.kind, Kind::Map(_)) {
@@ -51,14 +51,11 @@ impl Reader<'_, '_> {
         let head = self.head(root);
         let start = 0..root.label.end.min(self.notes.source.text.len());
         let whole = entries.first().map_or(start, |first| first.key_span.clone());
-        let drafts = match root.get("steps") {
-            Some(node) => self.steps(node),
-            None => {
-                self.missing("steps", "- id: first", &whole);
-                Vec::new()
-            }
-        };
-        (head, drafts)
+        match root.get("steps") {
+            Some(node) => self.check_list(node),
+            None => self.missing("steps", "- id: first", &whole),
+        }
+        (head, std::mem::take(&mut self.drafts))
     }
 
     fn missing(&mut self, key: &str, example: &str, span: &Range<usize>) {

@@ -25,10 +25,13 @@ use super::model::Does;
 use super::problem::Notes;
 use super::suggest::instead;
 use super::written::RetryWritten;
-use crate::action::{Prepared, Registry, RunScope};
+use crate::action::{Registry, RunScope};
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Condition, Reference, Text, Wanted};
 use crate::ids::{ActionKind, Period, PlanName, RunId, StepId};
+use crate::record::{Reversibility, Target};
+use smol_str::SmolStr;
+use std::fmt;
 use std::ops::Range;
 
 /// The kinds of step that the engine carries out itself.
@@ -47,11 +50,11 @@ pub(super) struct Draft {
     pub(super) about: Option<String>,
     pub(super) needs: Option<Vec<Named>>,
     pub(super) when: Option<Condition>,
-    pub(super) each: Option<EachDraft>,
+    pub(super) each: Option<Box<EachDraft>>,
     pub(super) max_parallel: Option<u32>,
     pub(super) locks: Vec<Named>,
     pub(super) timeout: Option<Period>,
-    pub(super) retry: Option<RetryWritten>,
+    pub(super) retry: Option<Box<RetryWritten>>,
     pub(super) continue_on_error: bool,
     pub(super) idempotent: bool,
     pub(super) undo: Undo,
@@ -59,7 +62,7 @@ pub(super) struct Draft {
     /// Of a guard: the steps that it names.
     pub(super) guards: Option<Vec<Named>>,
     /// What its action says of it, templates replaced by samples.
-    pub(super) prepared: Option<Prepared>,
+    pub(super) prepared: Option<Nature>,
     /// The files that it names without a template.
     pub(super) files: Vec<Named>,
     pub(super) mentions: Vec<Mention>,
@@ -67,10 +70,20 @@ pub(super) struct Draft {
     pub(super) secrets: Vec<Named>,
 }
 
+/// What an action says of one use of it, as much of that as is asked for later: see [`crate::action::Prepared`].
+pub(super) struct Nature {
+    pub(super) reversibility: Reversibility,
+    pub(super) targets: Vec<Target>,
+    pub(super) reads_files: bool,
+    pub(super) runs_commands: bool,
+    pub(super) repeatable: bool,
+    pub(super) kept: bool,
+}
+
 /// A step's id, or a secret's name, where it is written.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
-    pub(super) id: String,
+    pub(super) id: SmolStr,
     pub(super) span: Range<usize>,
 }
 
@@ -88,6 +101,7 @@ pub(super) struct Mention {
 pub(super) struct Reader<'r, 's> {
     pub(super) registry: &'r Registry,
     pub(super) notes: Notes<'s>,
+    drafts: Vec<Draft>,
     scope: RunScope,
 }
 
@@ -96,7 +110,7 @@ impl<'r, 's> Reader<'r, 's> {
         let run = RunId::new("check").expect("a word in lower case is a name");
         let plan = PlanName::new("check").expect("a word in lower case is a name");
         let scope = RunScope { run, plan, environment: None, namespace: None, context: None };
-        Self { registry, notes, scope }
+        Self { registry, notes, drafts: Vec::new(), scope }
     }
 
     /// The entries of a mapping; told if it is none.
@@ -113,14 +127,14 @@ impl<'r, 's> Reader<'r, 's> {
     }
 
     /// Tells what did not fit. True when everything did.
-    fn tell(&mut self, failures: &[Failure], what: &str) -> bool {
+    fn tell(&mut self, failures: &[Failure], what: impl fmt::Display + Copy) -> bool {
         for failure in failures {
             self.tell_one(failure, what);
         }
         failures.is_empty()
     }
 
-    fn tell_one(&mut self, failure: &Failure, what: &str) {
+    fn tell_one(&mut self, failure: &Failure, what: impl fmt::Display) {
         let span = &failure.span;
         match &failure.mistake {
             Mistake::UnknownKey { key, known } => {

@@ -25,7 +25,7 @@ impl Reader<'_, '_> {
         secrets: &mut Vec<Named>,
     ) -> Option<Template> {
         let decoded = decode(node, |reader| action.decode(&mut <dyn erased_serde::Deserializer<'_>>::erase(reader)));
-        let fits = self.tell(&decoded.failures, &format!("`{}`", action.kind()));
+        let fits = self.tell(&decoded.failures, format_args!("`{}`", action.kind()));
         named_secrets(node, &decoded, secrets);
         let template = self.template(node, &decoded, mentions);
         template.filter(|_| fits).map(|template| self.with_outputs(node, template, mentions))
@@ -103,7 +103,7 @@ fn scalar<T>(node: &Node, decoded: &Decoded<T>) -> Value {
 pub(super) fn named_secrets<T>(node: &Node, decoded: &Decoded<T>, found: &mut Vec<Named>) {
     let mut name = |node: &Node| match &node.kind {
         Kind::Text(id) if decoded.wanted.get(&node.id) == Some(&Wanted::Text) && !Text::is_template(id) => {
-            found.push(Named { id: id.clone(), span: node.label.clone() });
+            found.push(Named { id: id.into(), span: node.label.clone() });
         }
         _ => {}
     };
@@ -114,9 +114,8 @@ pub(super) fn named_secrets<T>(node: &Node, decoded: &Decoded<T>, found: &mut Ve
             _ => {}
         }
     }
-    let inner: Vec<&Node> = match &node.kind {
-        Kind::List(items) => items.iter().collect(),
-        _ => node.entries().iter().map(|entry| &entry.value).collect(),
-    };
-    inner.into_iter().for_each(|inner| named_secrets(inner, decoded, found));
+    match &node.kind {
+        Kind::List(items) => items.iter().for_each(|item| named_secrets(item, decoded, found)),
+        _ => node.entries().iter().for_each(|entry| named_secrets(&entry.value, decoded, found)),
+    }
 }

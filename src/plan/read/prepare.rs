@@ -1,6 +1,6 @@
 //! Asks an action what it says of its parameters before anything is rendered.
 
-use super::{Draft, Named, Reader};
+use super::{Draft, Named, Nature, Reader};
 use crate::action::{DynAction, Frozen};
 use crate::expr::yaml::{Kind, Node};
 use crate::expr::{Template, Text};
@@ -20,8 +20,15 @@ impl Reader<'_, '_> {
                 let read: Vec<String> = prepared.sources.iter().cloned().chain(commands).collect();
                 self.check_sources(&read, draft);
                 draft.files =
-                    prepared.sources.iter().filter_map(|path| Some(Named { id: path.clone(), span: scalar(node, path)? })).collect();
-                draft.prepared = Some(prepared);
+                    prepared.sources.iter().filter_map(|path| Some(Named { id: path.into(), span: scalar(node, path)? })).collect();
+                draft.prepared = Some(Nature {
+                    reversibility: prepared.reversibility,
+                    reads_files: !prepared.sources.is_empty(),
+                    runs_commands: !prepared.commands.is_empty(),
+                    repeatable: prepared.repeatable,
+                    kept: prepared.kept,
+                    targets: prepared.targets,
+                });
             }
             Err(error) if template.is_literal() => {
                 let causes = error.failure().causes.join(": ");

@@ -15,17 +15,22 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 impl Reader<'_, '_> {
-    pub(super) fn steps(&mut self, node: &Node) -> Vec<Draft> {
+    /// Reads one item of the list of steps.
+    pub(in crate::plan) fn take_step(&mut self, node: &Node) {
+        let draft = self.step(node);
+        self.drafts.push(draft);
+    }
+
+    /// Tells a list without steps, or what stands in its place. The steps themselves were taken while the tree was read.
+    pub(super) fn check_list(&mut self, node: &Node) {
         match &node.kind {
-            Kind::List(items) if !items.is_empty() => items.iter().map(|item| self.step(item)).collect(),
+            Kind::List(_) if !self.drafts.is_empty() => {}
             Kind::List(_) | Kind::Null => {
                 self.notes.error("plan::no-steps", &node.label, "a plan needs at least one step").help("add `- id: first` and an action");
-                Vec::new()
             }
             _ => {
                 let message = format!("expected a list of steps, found {}", node.describe());
                 self.notes.error("plan::wrong-type", &node.label, message).help("begin every step with `- id: …`");
-                Vec::new()
             }
         }
     }
@@ -70,13 +75,13 @@ impl Reader<'_, '_> {
             about: written.as_ref().and_then(|written| written.about.clone()),
             needs: node.get("needs").and_then(named),
             when,
-            each,
+            each: each.map(Box::new),
             max_parallel: written.as_ref().and_then(|written| written.max_parallel).map(NonZeroU32::get),
             locks: node.get("locks").and_then(named).unwrap_or_default(),
             timeout: written.as_ref().and_then(|written| written.timeout),
             continue_on_error: written.as_ref().is_some_and(|written| written.continue_on_error),
             idempotent: written.as_ref().is_some_and(|written| written.idempotent),
-            retry: written.and_then(|written| written.retry),
+            retry: written.and_then(|written| written.retry).map(Box::new),
             undo,
             does: None,
             guards: None,

@@ -60,7 +60,7 @@ pub(super) fn may_be_undone(runner: &Runner<'_>, step: usize) -> Result<(), Stri
         UndoClass::Traffic { needs_fit } => (0..runner.case.scripts.len()).find(|other| {
             let writes = runner.case.scripts[*other].targets.iter().any(|target| needs_fit.contains(target));
             let beside = *other != step && !dependents(runner, *other).contains(&step);
-            beside && runner.state(*other).in_scope && writes && runner.touched(*other)
+            beside && runner.in_scope(*other) && writes && runner.touched(*other)
         }),
     };
     match blocker {
@@ -80,13 +80,13 @@ pub(super) fn hold_at_the_end(runner: &Runner<'_>) -> Result<(), String> {
         let fault = match outcome {
             Some(Outcome::Succeeded) if state.status == Status::Succeeded => (!whole).then_some("is done, but not wholly"),
             Some(Outcome::Succeeded) => (live > 0).then_some("did not end well and left something"),
-            Some(Outcome::RolledBack) if state.in_scope || state.undo == Undo::Done => {
+            Some(Outcome::RolledBack) if runner.in_scope(step) || state.undo == Undo::Done => {
                 (live > 0).then_some("is taken back, but left something")
             }
             Some(Outcome::RolledBack) if state.status == Status::Succeeded => (!whole).then_some("is outside the guard and lost something"),
             Some(Outcome::RolledBack) => (live > 0).then_some("never ended, was not taken back, and left something"),
             // What is left belongs to a step that says so.
-            _ => (live > 0 && state.undo == Undo::Done && state.in_scope).then_some("is called taken back and left something"),
+            _ => (live > 0 && state.undo == Undo::Done && runner.in_scope(step)).then_some("is called taken back and left something"),
         };
         let told = live == 0
             || (0..script.effects).all(|effect| runner.world.get(&(step, effect)) != Some(&1) || state.effects.contains_key(&key(effect)));

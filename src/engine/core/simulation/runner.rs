@@ -203,7 +203,8 @@ impl<'a> Runner<'a> {
     }
 
     fn picture(&self) -> String {
-        let steps: Vec<_> = self.core.steps().map(|(id, step)| (id.clone(), step.status, step.undo, step.pending_dependents)).collect();
+        let steps = self.core.steps().zip(&self.core.waits);
+        let steps: Vec<_> = steps.map(|((id, step), waits)| (id.clone(), step.status, step.undo, waits.pending_dependents)).collect();
         let records: Vec<String> = self.records.iter().skip(1).map(|record| format!("{} {:?}", record.seq, record.what)).collect();
         format!("{steps:?}\n{}", records.join("\n"))
     }
@@ -324,6 +325,10 @@ impl<'a> Runner<'a> {
 
     pub(super) fn state(&self, step: usize) -> &crate::engine::core::Step {
         &self.core.steps[step]
+    }
+
+    pub(super) fn in_scope(&self, step: usize) -> bool {
+        self.core.waits[step].in_scope
     }
 
     fn place(&self, id: &StepId) -> usize {
