@@ -10,6 +10,7 @@ use crate::plan::read::{Draft, Head};
 use crate::plan::written::Defaults;
 use crate::record::{RetryPolicy, Reversibility};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 
 /// Kinds whose second try may do harm.
 const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
@@ -18,7 +19,7 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
     let ids: Vec<StepId> = drafts.iter().map(|draft| draft.id.clone().expect("a checked step has an id")).collect();
     let mut steps: Vec<Step> = drafts.into_iter().zip(&ids).map(|(draft, id)| step(draft, id.clone(), &head.defaults)).collect();
     for (index, step) in steps.iter_mut().enumerate() {
-        step.needs = order.needs[index].iter().map(|&need| ids[need].clone()).collect();
+        step.needs = order.needs[index].iter().flat_map(|&need| named(&ids[need], order.items_of(index, need))).collect();
     }
     for guard in guards {
         if let Does::Guard { guards, .. } = &mut steps[guard.step].does {
@@ -41,6 +42,14 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, order: &Order, guards: &[Guar
         index: ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect(),
         graph: graph_of(&order.needs, &ids),
         steps,
+    }
+}
+
+/// A step, or some of its items.
+fn named(id: &StepId, items: Option<&BTreeSet<String>>) -> Vec<StepId> {
+    match items {
+        None => vec![id.clone()],
+        Some(items) => items.iter().filter_map(|item| id.of_item(item).ok()).collect(),
     }
 }
 
