@@ -1,17 +1,17 @@
 //! Writes a plan's graph in the DOT language, guards as clusters. Pure text; it knows no program that draws it.
 
-use super::tree::Staying;
+use super::tree::Remarks;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
 
 /// Writes the graph.
-pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
+pub fn write(name: &str, graph: &Graph, remarks: &Remarks) -> String {
     let mut lines = vec![format!("digraph {} {{", quoted(name)), "  node [shape=box, fontname=\"sans-serif\"];".to_owned()];
     for step in graph.steps.iter().filter(|step| innermost(graph, &step.id).is_none()) {
-        lines.push(node(step, 1, staying));
+        lines.push(node(step, 1, remarks));
     }
     for guard in graph.guards.iter().filter(|guard| innermost(graph, &guard.id).is_none()) {
-        cluster(graph, guard, 1, staying, &mut lines);
+        cluster(graph, guard, 1, remarks, &mut lines);
     }
     for step in &graph.steps {
         lines.extend(step.needs.iter().map(|need| format!("  {} -> {};", quoted(need.as_str()), quoted(step.id.as_str()))));
@@ -25,30 +25,31 @@ pub(super) fn innermost<'a>(graph: &'a Graph, step: &StepId) -> Option<&'a Guard
     graph.guards.iter().filter(|guard| guard.guards.contains(step)).min_by_key(|guard| guard.guards.len())
 }
 
-fn cluster(graph: &Graph, guard: &GuardSummary, depth: usize, staying: &Staying, lines: &mut Vec<String>) {
+fn cluster(graph: &Graph, guard: &GuardSummary, depth: usize, remarks: &Remarks, lines: &mut Vec<String>) {
     let indent = "  ".repeat(depth);
     let inside = |id: &StepId| innermost(graph, id).is_some_and(|holder| holder.id == guard.id);
     lines.push(format!("{indent}subgraph {} {{", quoted(&format!("cluster_{}", guard.id))));
     lines.push(format!("{indent}  label={}; style=dashed;", quoted(&format!("guarded by {}", guard.id))));
-    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, depth + 1, staying)));
+    lines.extend(graph.steps.iter().filter(|step| inside(&step.id)).map(|step| node(step, depth + 1, remarks)));
     for nested in graph.guards.iter().filter(|nested| inside(&nested.id)) {
-        cluster(graph, nested, depth + 1, staying, lines);
+        cluster(graph, nested, depth + 1, remarks, lines);
     }
     lines.push(format!("{indent}}}"));
 }
 
-fn node(step: &StepSummary, depth: usize, staying: &Staying) -> String {
+fn node(step: &StepSummary, depth: usize, remarks: &Remarks) -> String {
     let look = match (step.role, step.reversibility) {
         (Role::Guard, _) => "shape=diamond",
         (Role::Approve, _) => "shape=oval",
         (Role::Pause, _) => "shape=oval, style=dotted",
         (Role::Action, Reversibility::ReadOnly) => "style=rounded",
-        (Role::Action, Reversibility::Reversible) if staying.contains_key(&step.id) => "style=solid, peripheries=2",
+        (Role::Action, Reversibility::Reversible) if remarks.staying.contains_key(&step.id) => "style=solid, peripheries=2",
         (Role::Action, Reversibility::Reversible) => "style=solid",
         (Role::Action, Reversibility::Compensable) => "style=dashed",
         (Role::Action, Reversibility::Irreversible) => "style=bold, color=red",
     };
-    let label = quoted(&format!("{}\n{}", step.id, step.kind));
+    let spreads = remarks.spreading.get(&step.id).map(|input| format!("\nonce for each of {input}")).unwrap_or_default();
+    let label = quoted(&format!("{}\n{}{spreads}", step.id, step.kind));
     format!("{}{} [label={label}, {look}];", "  ".repeat(depth), quoted(step.id.as_str()))
 }
 
@@ -70,9 +71,9 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Staying, quoted, write};
+    use super::{Remarks, quoted, write};
     use crate::record::Reversibility;
-    use crate::report::samples::{graph, guard, id, step};
+    use crate::report::samples::{graph, guard, staying, step};
 
     #[test]
     fn guards_are_clusters_within_clusters() {
@@ -87,7 +88,7 @@ mod tests {
             ],
             vec![guard("inner", &["deploy"], 60), guard("outer", &["deploy", "inner"], 60)],
         );
-        insta::assert_snapshot!(write("release", &plan, &Staying::from([(id("deploy"), "they stay".to_owned())])), @r#"
+        insta::assert_snapshot!(write("release", &plan, &staying("deploy", "they stay")), @r#"
         digraph "release" {
           node [shape=box, fontname="sans-serif"];
           "ask" [label="ask\napprove", shape=oval];
@@ -107,6 +108,20 @@ mod tests {
           "outer" -> "announce";
         }
         "#);
+    }
+
+    #[test]
+    fn items_are_quoted_wherever_they_stand() {
+        let item = "deploy[eu-1.a_b]";
+        let plan = graph(
+            vec![step(item, "apply", Reversibility::Reversible, &[]), step("back", "rollback-on-fail", Reversibility::ReadOnly, &[item])],
+            vec![guard("back", &[item], 60)],
+        );
+        let drawn = write("zones", &plan, &Remarks::default());
+        assert_eq!(drawn.matches(item).count(), 3, "{drawn}");
+        for line in drawn.lines().filter(|line| line.contains(item)) {
+            assert!(line.contains(&format!("\"{item}\"")) || line.contains(&format!("\"{item}\\n")), "{line}");
+        }
     }
 
     #[test]
