@@ -24,9 +24,8 @@ impl Plan {
 
     /// The steps that it waits for; instead of an item that is not there yet the step that it will be an item of.
     fn known_needs(&self, step: &Step) -> Vec<StepId> {
-        let known = |id: &StepId| self.index.contains_key(id);
-        let whole = |id: &StepId| id.as_str().split('[').next().and_then(|id| StepId::new(id).ok());
-        let mut needs: Vec<StepId> = step.needs.iter().filter_map(|id| if known(id) { Some(id.clone()) } else { whole(id) }).collect();
+        let known = |id: &StepId| self.index.contains_key(id).then(|| id.clone()).or_else(|| StepId::new(id.parts()?.0).ok());
+        let mut needs: Vec<StepId> = step.needs.iter().filter_map(known).collect();
         needs.dedup();
         needs
     }

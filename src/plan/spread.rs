@@ -82,7 +82,7 @@ impl Plan {
         self.index = steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
         let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
         // One item of a step whose items are not known yet: the edge leads to the whole of it.
-        let place = |id: &StepId| self.index.get(id).or_else(|| self.index.get(id.as_str().split('[').next()?)).copied();
+        let place = |id: &StepId| self.index.get(id).or_else(|| self.index.get(id.parts()?.0)).copied();
         let needs: Vec<Vec<usize>> = steps.iter().map(|step| step.needs.iter().filter_map(place).collect()).collect();
         self.graph = graph_of(&needs, &ids);
         self.steps = steps;
@@ -123,7 +123,7 @@ impl Plan {
 /// The items that a step names and that are not there.
 fn missing(step: &Step, items: &HashMap<StepId, Vec<Item>>) -> Vec<BindProblem> {
     let needed = step.needs.iter().filter_map(|need| {
-        let (family, item) = need.as_str().strip_suffix(']')?.split_once('[')?;
+        let (family, item) = need.parts()?;
         Some((family.to_owned(), item.to_owned(), format!("`{}` waits for `{need}`", step.id)))
     });
     let references = step.references();

@@ -63,14 +63,15 @@ impl Checker<'_, '_> {
 
     /// What is named, told if there is no such thing.
     pub(super) fn meant(&mut self, names: &Names, named: &Named) -> Meant {
-        // What cannot be an id was told where it was read.
-        if names.is_unclear(&named.id) || StepId::new(&named.id).is_err() {
+        if names.is_unclear(&named.id) {
             return Meant::Unclear;
         }
         if let Some(step) = names.get(&named.id) {
             return Meant::Step(step);
         }
-        if let Some((family, item)) = named.id.strip_suffix(']').and_then(|id| id.split_once('[')) {
+        // What cannot be an id was told where it was read.
+        let Ok(id) = StepId::new(&named.id) else { return Meant::Unclear };
+        if let Some((family, item)) = id.parts() {
             match names.get(family) {
                 _ if names.is_unclear(family) => return Meant::Unclear,
                 Some(step) => return self.meant_item(step, item, named),
