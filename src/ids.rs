@@ -197,6 +197,11 @@ impl StepId {
         check_item(item).map(|()| Self(smol_str::format_smolstr!("{self}[{item}]")))
     }
 
+    /// The parts of `deploy[eu]`, `deploy` and `eu`; none for an id without an item.
+    pub fn parts(&self) -> Option<(&str, &str)> {
+        self.0.strip_suffix(']')?.split_once('[')
+    }
+
     /// The id without brackets, for places that take none, such as file names: `deploy.eu`. No other step has it.
     pub fn unbracketed(&self) -> String {
         self.0.trim_end_matches(']').replace('[', ".")

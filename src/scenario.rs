@@ -81,6 +81,8 @@ pub struct Served {
     pub path: Option<String>,
     /// The method; every method when it is not given.
     pub method: Option<String>,
+    /// Variables that the container must have been given, also by a ConfigMap or a Secret; in a value `*` stands for anything.
+    pub env: BTreeMap<String, String>,
     /// The status; 200 when it is not given.
     pub status: Option<u16>,
     /// Headers.

@@ -144,11 +144,14 @@ impl Action for Shell {
 
     async fn preview(&self, _cx: &ReadCx, params: &ShellParams) -> Result<Preview, ActionError> {
         let title = params.run.title();
+        let (program, args) = params.run.command();
+        let refusals: Vec<String> = self.processes.refuses(&program, &args).into_iter().collect();
         if params.read_only {
-            return Ok(Preview { notes: vec![format!("runs `{title}`, which only looks")], ..Preview::default() });
+            return Ok(Preview { notes: vec![format!("runs `{title}`, which only looks")], refusals, ..Preview::default() });
         }
         let change = Change { target: Target("process:local".to_owned()), verb: "run".to_owned(), lines: vec![title] };
-        Ok(Preview { changes: vec![change], notes: vec!["what it changes cannot be told before it runs".to_owned()], ..Preview::default() })
+        let notes = vec!["what it changes cannot be told before it runs".to_owned()];
+        Ok(Preview { changes: vec![change], notes, refusals })
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &ShellParams) -> Result<ShellOutput, ActionError> {

@@ -77,7 +77,7 @@ pub enum Command {
     Validate(Validate),
     /// Draw a plan's steps: their order, guards, and what can be taken back
     #[command(
-        after_help = "Examples:\n  bowline graph plan.yaml\n  bowline graph plan.yaml --format mermaid\n\nExit codes: 0, 2 (see `bowline --help`)"
+        after_help = "Examples:\n  bowline graph plan.yaml\n  bowline graph plan.yaml -e production --format mermaid\n\nExit codes: 0, 2 (see `bowline --help`)"
     )]
     Graph(Graph),
     /// Tell what a run of a plan would change; changes nothing
@@ -198,6 +198,15 @@ pub struct Graph {
     /// The plan's file
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
+    /// Environment of the plan, whose inputs say which steps there are
+    #[arg(short, long, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Value of an input; may be repeated. Those that say for which items a step is there are enough
+    #[arg(short, long = "input", visible_alias = "set", value_name = "INPUT=VALUE")]
+    pub input: Vec<Setting>,
+    /// YAML file with values of inputs; those of `--input` win
+    #[arg(long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
     /// How to draw it
     #[arg(long, value_enum, default_value_t = GraphFormat::Tree)]
     pub format: GraphFormat,

@@ -1,8 +1,8 @@
 //! The values of inputs: those of a file, and those of the command line, which win. It knows no plan.
 
-use super::arguments::PlanChoice;
 use super::context::Context;
 use super::failure::CommandFailure;
+use super::settings::Setting;
 use crate::expr::yaml::{Kind, Node, parse};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use std::path::Path;
 ///
 /// # Errors
 /// When the file cannot be read or is no mapping, or an input is given twice in one place.
-pub async fn given(context: &Context, choice: &PlanChoice) -> Result<BTreeMap<String, String>, CommandFailure> {
-    let mut given = match &choice.inputs {
+pub async fn given(context: &Context, settings: &[Setting], file: Option<&Path>) -> Result<BTreeMap<String, String>, CommandFailure> {
+    let mut given = match file {
         Some(file) => of_file(context, file).await?,
         None => BTreeMap::new(),
     };
     let mut typed = BTreeMap::new();
-    for setting in &choice.input {
+    for setting in settings {
         if typed.insert(setting.input.clone(), setting.value.clone()).is_some() {
             return Err(CommandFailure::usage(format!("the input `{}` is set twice", setting.input)));
         }

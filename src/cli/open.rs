@@ -115,7 +115,7 @@ pub fn tell_warnings(context: &Context, plan: &Plan) {
 /// # Errors
 /// When a value is missing or does not fit.
 pub async fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Result<Bound, CommandFailure> {
-    let given = inputs::given(context, choice).await?;
+    let given = inputs::given(context, &choice.input, choice.inputs.as_deref()).await?;
     let mut bound = plan.bind(choice.environment.as_deref(), &given).map_err(|problems| misfit(&choice.plan, &problems))?;
     for (chosen, of_environment) in [(&choice.context, &mut bound.context), (&choice.namespace, &mut bound.namespace)] {
         if chosen.is_some() {
@@ -126,7 +126,7 @@ pub async fn bound(context: &Context, plan: &Plan, choice: &PlanChoice) -> Resul
 }
 
 /// Inputs that do not fit a plan.
-fn misfit(file: &Path, problems: &BindProblems) -> CommandFailure {
+pub fn misfit(file: &Path, problems: &BindProblems) -> CommandFailure {
     let mut failure = CommandFailure::usage(problems.to_string());
     let mut lines = vec![format!("error: {problems}")];
     for BindProblem { message, help } in &problems.problems {

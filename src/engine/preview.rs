@@ -165,7 +165,8 @@ impl Looker {
             Ok(missing) => preview.refusals.extend(missing),
             Err(error) => preview.notes.push(format!("whether rights are missing cannot be told: {error}")),
         }
-        if step.reversibility == Reversibility::ReadOnly && self.is_used(&step.id) {
+        // What would be refused is not tried.
+        if step.reversibility == Reversibility::ReadOnly && preview.refusals.is_empty() && self.is_used(&step.id) {
             let found = AssertUnwindSafe(action.perform(cx, Arc::new(NoEffects), rendered.params)).catch_unwind().await;
             match found.unwrap_or_else(|_| Err(ActionError::permanent("the action broke down; this is a bug in bowline"))) {
                 Ok(output) => drop(self.outputs.insert(step.id.clone(), output)),

@@ -126,3 +126,23 @@ fn required(helper: &Helper<'_>) -> Result<Value, RenderError> {
     let message = helper.param(1).and_then(|message| as_text(message.value()));
     Err(RenderError::Required(message.unwrap_or_else(|| format!("`{}` is required and has no value", name_of(first)))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BLOCKS, INLINE};
+
+    /// The names in the first column of the table that begins so.
+    fn told(table: &str) -> Vec<&'static str> {
+        let page = include_str!("../../docs/language.md");
+        let rows = page.lines().skip_while(|line| !line.starts_with(table)).skip(2).take_while(|line| line.starts_with('|'));
+        let mut names: Vec<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn the_page_of_the_language_tells_every_helper_and_no_other() {
+        assert_eq!(told("| helper |"), INLINE);
+        assert_eq!(told("| block |"), BLOCKS);
+    }
+}

@@ -1,6 +1,6 @@
 //! A plan bound to an environment and inputs: every value typed and checked. It does not know where values were given.
 
-use super::model::{Does, Input, Plan, Undo, plain};
+use super::model::{Does, Environment, Input, Plan, Undo, plain};
 use super::read::typed_text;
 use super::suggest::instead;
 use crate::action::{Frozen, Prepared, Registry, RunScope, Script};
@@ -51,26 +51,29 @@ pub struct BindProblems {
     pub problems: Vec<BindProblem>,
 }
 
+/// What somebody chose, as far as it fits.
+struct Chosen {
+    environment: Environment,
+    inputs: Map<String, Value>,
+    /// The inputs of which something was said that does not.
+    wrong: Vec<String>,
+    problems: Vec<BindProblem>,
+}
+
 impl Plan {
     /// Binds the plan to an environment and to inputs given as texts. What is given wins over the environment, and that over defaults.
     ///
     /// # Errors
     /// Every value that is unknown, missing or does not fit.
     pub fn bind(&self, environment: Option<&str>, given: &BTreeMap<String, String>) -> Result<Bound, BindProblems> {
-        let mut problems = Vec::new();
-        let chosen = environment.and_then(|name| self.environments.get(name)).cloned().unwrap_or_default();
-        problems.extend(self.check_environment(environment));
-        for name in given.keys().filter(|name| !self.inputs.contains_key(*name)) {
-            let help = instead(name, "inputs", self.inputs.keys().map(String::as_str));
-            problems.push(BindProblem { message: format!("the plan has no input `{name}`"), help: Some(help) });
-        }
-        let mut inputs = Map::new();
-        for (name, input) in &self.inputs {
-            match value(name, input, given.get(name), chosen.inputs.get(name)) {
-                Ok(value) => {
-                    inputs.insert(name.clone(), value);
-                }
-                Err(problem) => problems.push(problem),
+        let mut problems: Vec<BindProblem> = self.check_environment(environment).into_iter().collect();
+        let Chosen { environment: chosen, mut inputs, wrong, problems: misfits } = self.chosen(environment, given);
+        problems.extend(misfits);
+        for (name, input) in self.inputs.iter().filter(|(name, _)| !wrong.contains(name)) {
+            match inputs.contains_key(name) {
+                true => {}
+                false if input.required => problems.push(missing(name, input)),
+                false => drop(inputs.insert(name.clone(), Value::Null)),
             }
         }
         match problems.is_empty() {
@@ -84,6 +87,42 @@ impl Plan {
             }),
             false => Err(BindProblems { plan: self.name.to_string(), problems }),
         }
+    }
+
+    /// The inputs whose values are known, though others may be missing: those that are given, and defaults, but for those that
+    /// environments replace while none is chosen.
+    ///
+    /// # Errors
+    /// Every value that is unknown or does not fit.
+    pub fn known(&self, environment: Option<&str>, given: &BTreeMap<String, String>) -> Result<Value, BindProblems> {
+        let Chosen { mut inputs, mut problems, .. } = self.chosen(environment, given);
+        problems.extend(environment.and_then(|name| self.check_environment(Some(name))));
+        let may_differ = |name: &String| environment.is_none() && self.environments.values().any(|one| one.inputs.contains_key(name));
+        inputs.retain(|name, _| given.contains_key(name) || !may_differ(name));
+        match problems.is_empty() {
+            true => Ok(Value::Object(inputs)),
+            false => Err(BindProblems { plan: self.name.to_string(), problems }),
+        }
+    }
+
+    fn chosen(&self, environment: Option<&str>, given: &BTreeMap<String, String>) -> Chosen {
+        let environment = environment.and_then(|name| self.environments.get(name)).cloned().unwrap_or_default();
+        let (mut wrong, mut problems) = (Vec::new(), Vec::new());
+        for name in given.keys().filter(|name| !self.inputs.contains_key(*name)) {
+            let help = instead(name, "inputs", self.inputs.keys().map(String::as_str));
+            problems.push(BindProblem { message: format!("the plan has no input `{name}`"), help: Some(help) });
+        }
+        let mut inputs = Map::new();
+        for (name, input) in &self.inputs {
+            match value(name, input, given.get(name), environment.inputs.get(name)) {
+                Ok(found) => inputs.extend(found.map(|value| (name.clone(), value))),
+                Err(problem) => {
+                    wrong.push(name.clone());
+                    problems.push(problem);
+                }
+            }
+        }
+        Chosen { environment, inputs, wrong, problems }
     }
 
     fn check_environment(&self, environment: Option<&str>) -> Option<BindProblem> {
@@ -200,19 +239,15 @@ impl Look<'_> {
     }
 }
 
-fn value(name: &str, input: &Input, given: Option<&String>, here: Option<&Value>) -> Result<Value, BindProblem> {
-    let Some(text) = given else {
-        return match here.or(input.default.as_ref()) {
-            Some(value) => Ok(value.clone()),
-            None if !input.required => Ok(Value::Null),
-            None => {
-                let about = input.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
-                let help = format!("give it with `--set {name}=…`");
-                Err(BindProblem { message: format!("the input `{name}`{about} has no value"), help: Some(help) })
-            }
-        };
-    };
-    let value = typed_text(text, input.kind).and_then(|value| input.accept(&value).map(|()| value));
+fn missing(name: &str, input: &Input) -> BindProblem {
+    let about = input.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
+    BindProblem { message: format!("the input `{name}`{about} has no value"), help: Some(format!("give it with `-i {name}=…`")) }
+}
+
+/// The value of an input; none when nobody gives one.
+fn value(name: &str, input: &Input, given: Option<&String>, here: Option<&Value>) -> Result<Option<Value>, BindProblem> {
+    let Some(text) = given else { return Ok(here.or(input.default.as_ref()).cloned()) };
+    let value = typed_text(text, input.kind).and_then(|value| input.accept(&value).map(|()| Some(value)));
     value.map_err(|message| {
         let default = input.default.as_ref().map(|default| format!("the default is `{}`", plain(default)));
         BindProblem { message: format!("the input `{name}`: {message}"), help: default }

@@ -1,7 +1,8 @@
 //! The summary of a plan's graph that a run keeps.
 
-use super::model::{Does, Plan, Step, Undo};
+use super::model::{Does, Items, Plan, Step, Undo};
 use super::read::BUDGET;
+use crate::expr::Reference;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, LimitSummary, Role, StepSummary};
 use indexmap::IndexMap;
@@ -11,7 +12,7 @@ impl Plan {
     /// All that deciding needs to know of the plan.
     pub fn summary(&self) -> Graph {
         Graph {
-            steps: self.steps.iter().map(step).collect(),
+            steps: self.steps.iter().map(|one| StepSummary { needs: self.known_needs(one), ..step(one) }).collect(),
             guards: self.steps.iter().filter_map(guard).collect(),
             concurrency: self.concurrency,
             budget: BUDGET,
@@ -19,6 +20,23 @@ impl Plan {
             verified: self.guard_of_the_start().and_then(guard).is_some_and(|guard| guard.verified),
             halts_on_failure: false,
         }
+    }
+
+    /// The steps that it waits for; instead of an item that is not there yet the step that it will be an item of.
+    fn known_needs(&self, step: &Step) -> Vec<StepId> {
+        let known = |id: &StepId| self.index.contains_key(id).then(|| id.clone()).or_else(|| StepId::new(id.parts()?.0).ok());
+        let mut needs: Vec<StepId> = step.needs.iter().filter_map(known).collect();
+        needs.dedup();
+        needs
+    }
+
+    /// The steps that are there once for each item of an input that has no value yet, and that input.
+    pub fn spreading(&self) -> BTreeMap<StepId, String> {
+        let input = |step: &Step| match &step.for_each.as_ref()?.items {
+            Items::Input(input) => Some((step.id.clone(), input.clone())),
+            Items::Known(_) => None,
+        };
+        self.steps.iter().filter_map(input).collect()
     }
 
     /// One at a time of those that name a lock, a few at a time of those that are there for items.
@@ -55,26 +73,40 @@ impl Plan {
 impl Plan {
     /// The steps whose outputs a step refers to.
     pub fn outputs_used(&self, step: &Step) -> BTreeSet<StepId> {
-        let mut references = step.when.as_ref().map(|when| when.references().to_vec()).unwrap_or_default();
-        match &step.does {
+        let references = step.references();
+        let steps = references.iter().filter(|reference| reference.path.first().is_some_and(|name| name == "steps"));
+        steps
+            .filter_map(|reference| reference.path.get(1).map(|id| (id, reference.path.get(2))))
+            .flat_map(|(id, item)| self.steps_of(id, item))
+            .collect()
+    }
+
+    /// The steps that an id of the plan's text stands for, or the one for an item.
+    fn steps_of(&self, id: &str, item: Option<&String>) -> Vec<StepId> {
+        match self.families.get(id) {
+            Some(family) => {
+                let meant = family.members.iter().filter(|(key, _)| item.is_none_or(|item| item == key));
+                meant.map(|(_, id)| id.clone()).collect()
+            }
+            None => StepId::new(id).into_iter().collect(),
+        }
+    }
+}
+
+impl Step {
+    /// The names in its expressions. What a guard verifies is asked only after a rollback.
+    pub(super) fn references(&self) -> Vec<Reference> {
+        let mut references = self.when.as_ref().map(|when| when.references().to_vec()).unwrap_or_default();
+        match &self.does {
             Does::Action(params) => references.extend(params.references()),
             Does::Approve { message } => references.extend(message.references()),
             Does::Pause { time } => references.extend(time.references()),
             Does::Guard { .. } => {}
         }
-        if let Undo::Steps(steps) = &step.undo {
+        if let Undo::Steps(steps) = &self.undo {
             references.extend(steps.iter().flat_map(|(_, params)| params.references()));
         }
-        let steps = references.iter().filter(|reference| reference.path.first().is_some_and(|name| name == "steps"));
-        steps.filter_map(|reference| reference.path.get(1)).flat_map(|id| self.steps_of(id)).collect()
-    }
-
-    /// The steps that an id of the plan's text stands for.
-    fn steps_of(&self, id: &str) -> Vec<StepId> {
-        match self.families.get(id) {
-            Some(family) => family.members.iter().map(|(_, id)| id.clone()).collect(),
-            None => StepId::new(id).into_iter().collect(),
-        }
+        references
     }
 }
 

@@ -237,6 +237,11 @@ impl<'s> Notes<'s> {
         }
     }
 
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.all.iter().any(|problem| !problem.is_warning)
     }

@@ -5,22 +5,25 @@ use super::bind::{BindProblem, BindProblems};
 use super::check::graph_of;
 use super::items;
 use super::model::{Does, Family, Item, Items, Plan, Step};
+use super::suggest::instead;
 use crate::ids::StepId;
 use petgraph::algo::toposort;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
 impl Plan {
-    /// The plan with the steps that its inputs ask for. Those of literal lists are there already.
+    /// The plan with the steps that its inputs ask for. Those of literal lists are there already; those of inputs that are not given here
+    /// are not.
     ///
     /// # Errors
-    /// When an input's items cannot tell steps apart.
+    /// When an input's items cannot tell steps apart, or have none that a step names.
     pub fn spread(self, inputs: &Value) -> Result<Self, BindProblems> {
         let mut problems = Vec::new();
         let mut items = HashMap::new();
         for step in &self.steps {
             let Some(Items::Input(name)) = step.for_each.as_ref().map(|each| &each.items) else { continue };
-            match items::of(inputs.get(name).unwrap_or(&Value::Null)) {
+            let Some(value) = inputs.get(name) else { continue };
+            match items::of(value) {
                 Ok(found) => drop(items.insert(step.id.clone(), found)),
                 Err(reasons) => problems.extend(reasons.into_iter().map(|reason| BindProblem {
                     message: format!("the input `{name}` cannot say what `{}` is there for: {reason}", step.id),
@@ -28,6 +31,7 @@ impl Plan {
                 })),
             }
         }
+        self.steps.iter().for_each(|step| problems.extend(missing(step, &items)));
         match problems.is_empty() {
             true => Ok(self.with_items(items)),
             false => Err(BindProblems { plan: self.name.to_string(), problems }),
@@ -77,8 +81,9 @@ impl Plan {
         }
         self.index = steps.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
         let ids: Vec<StepId> = steps.iter().map(|step| step.id.clone()).collect();
-        let needs: Vec<Vec<usize>> =
-            steps.iter().map(|step| step.needs.iter().filter_map(|id| self.index.get(id).copied()).collect()).collect();
+        // One item of a step whose items are not known yet: the edge leads to the whole of it.
+        let place = |id: &StepId| self.index.get(id).or_else(|| self.index.get(id.parts()?.0)).copied();
+        let needs: Vec<Vec<usize>> = steps.iter().map(|step| step.needs.iter().filter_map(place).collect()).collect();
         self.graph = graph_of(&needs, &ids);
         self.steps = steps;
         self
@@ -115,6 +120,26 @@ impl Plan {
 }
 
 /// Keys that cannot stand in an id were refused before.
+/// The items that a step names and that are not there.
+fn missing(step: &Step, items: &HashMap<StepId, Vec<Item>>) -> Vec<BindProblem> {
+    let needed = step.needs.iter().filter_map(|need| {
+        let (family, item) = need.parts()?;
+        Some((family.to_owned(), item.to_owned(), format!("`{}` waits for `{need}`", step.id)))
+    });
+    let references = step.references();
+    let used = references.iter().filter(|reference| !reference.optional).filter_map(|reference| match reference.path.as_slice() {
+        [root, family, item, ..] if root == "steps" => Some((family.clone(), item.clone(), format!("`{}` uses `{reference}`", step.id))),
+        _ => None,
+    });
+    let told = needed.chain(used).filter_map(|(family, item, does)| {
+        let items = items.get(family.as_str())?;
+        let keys: Vec<&str> = items.iter().map(|item| item.key.as_str()).collect();
+        let message = format!("{does}, and `{family}` has no item `{item}` with these inputs");
+        (!keys.contains(&item.as_str())).then(|| BindProblem { message, help: Some(instead(&item, "items", keys)) })
+    });
+    told.collect()
+}
+
 fn ids_of(step: &StepId, items: &[Item]) -> Vec<(String, StepId)> {
     items.iter().filter_map(|item| Some((item.key.clone(), step.of_item(&item.key).ok()?))).collect()
 }

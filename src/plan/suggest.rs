@@ -3,8 +3,20 @@
 /// The closest of `known`, if it is close enough to be a slip.
 pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
-    let near = known.into_iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate));
-    near.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+    let (mut near, mut longer) = (None, Vec::new());
+    for candidate in known {
+        let distance = strsim::damerau_levenshtein(word, candidate);
+        if distance <= limit && near.is_none_or(|(least, _)| distance < least) {
+            near = Some((distance, candidate));
+        }
+        // `rollback` for `rollback-on-fail`.
+        longer.extend(candidate.strip_prefix(word).is_some_and(|rest| rest.starts_with('-')).then_some(candidate));
+    }
+    match (near, longer.as_slice()) {
+        (Some((_, candidate)), _) => Some(candidate),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
 }
 
 /// Help for a word that is not known: the closest one, and what there is.
@@ -32,5 +44,7 @@ mod tests {
         assert_eq!(closest("iamge", known), Some("image"));
         assert_eq!(closest("strategy", known), None);
         assert_eq!(closest("xy", known), None);
+        let longer = ["rollback-on-fail", "wait-for", "wait-healthy"];
+        assert_eq!([closest("rollback", longer), closest("wait", longer)], [Some("rollback-on-fail"), None]);
     }
 }

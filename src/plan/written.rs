@@ -177,7 +177,7 @@ pub(super) struct StepWritten {
     pub(super) id: StepName,
     /// What the step is for.
     pub(super) about: Option<String>,
-    /// The steps that it waits for; all above it when this is not given.
+    /// The steps that it waits for; all above it when this is not given. Of a step with `for-each`, `deploy` means all, `deploy[eu]` one.
     #[allow(dead_code)]
     pub(super) needs: Option<Vec<StepId>>,
     /// A CEL condition; the step is skipped when it is false.

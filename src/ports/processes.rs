@@ -132,6 +132,11 @@ pub trait Processes: Send + Sync {
         cancel: CancellationToken,
     ) -> BoxFuture<'static, Result<Exit, ProcessError>>;
 
+    /// Why a program cannot be run here, where that is known without running it.
+    fn refuses(&self, _program: &str, _args: &[String]) -> Option<String> {
+        None
+    }
+
     /// Ends the programs of a run that outlived the process which started them, and tells which there were. Those have
     /// [`RUN_VARIABLE`] in their environment; a daemon that has a session of its own is left alone.
     fn end_orphans(&self, run: &RunId) -> BoxFuture<'static, Vec<Orphan>>;

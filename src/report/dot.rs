@@ -1,13 +1,13 @@
 //! Writes a plan's graph in the DOT language, guards as clusters. Pure text; it knows no program that draws it.
 
 use super::nesting::Nesting;
-use super::tree::Staying;
+use super::tree::Remarks;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
 
 /// Writes the graph.
-pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
-    let mut drawing = Drawing { staying, text: String::new() };
+pub fn write(name: &str, graph: &Graph, remarks: &Remarks) -> String {
+    let mut drawing = Drawing { remarks, text: String::new() };
     drawing.text.push_str("digraph ");
     drawing.quoted(name);
     drawing.text.push_str(" {\n  node [shape=box, fontname=\"sans-serif\"];\n");
@@ -21,7 +21,7 @@ pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
 
 /// The text so far: the graph of a large plan is written once, not line by line and then together.
 struct Drawing<'g> {
-    staying: &'g Staying,
+    remarks: &'g Remarks,
     text: String,
 }
 
@@ -53,8 +53,11 @@ impl Drawing<'_> {
         self.escaped(step.id.as_str());
         self.text.push_str("\\n");
         self.escaped(step.kind.as_str());
+        if let Some(input) = self.remarks.spreading.get(&step.id) {
+            self.escaped(&format!("\nonce for each of {input}"));
+        }
         self.text.push_str("\", ");
-        self.text.push_str(look(step, self.staying));
+        self.text.push_str(look(step, self.remarks));
         self.text.push_str("];\n");
     }
 
@@ -89,13 +92,13 @@ impl Drawing<'_> {
     }
 }
 
-fn look(step: &StepSummary, staying: &Staying) -> &'static str {
+fn look(step: &StepSummary, remarks: &Remarks) -> &'static str {
     match (step.role, step.reversibility) {
         (Role::Guard, _) => "shape=diamond",
         (Role::Approve, _) => "shape=oval",
         (Role::Pause, _) => "shape=oval, style=dotted",
         (Role::Action, Reversibility::ReadOnly) => "style=rounded",
-        (Role::Action, Reversibility::Reversible) if staying.contains_key(&step.id) => "style=solid, peripheries=2",
+        (Role::Action, Reversibility::Reversible) if remarks.staying.contains_key(&step.id) => "style=solid, peripheries=2",
         (Role::Action, Reversibility::Reversible) => "style=solid",
         (Role::Action, Reversibility::Compensable) => "style=dashed",
         (Role::Action, Reversibility::Irreversible) => "style=bold, color=red",
@@ -104,9 +107,9 @@ fn look(step: &StepSummary, staying: &Staying) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Staying, write};
+    use super::{Remarks, write};
     use crate::record::Reversibility;
-    use crate::report::samples::{graph, guard, id, step};
+    use crate::report::samples::{graph, guard, staying, step};
 
     #[test]
     fn guards_are_clusters_within_clusters() {
@@ -121,7 +124,7 @@ mod tests {
             ],
             vec![guard("inner", &["deploy"], 60), guard("outer", &["deploy", "inner"], 60)],
         );
-        insta::assert_snapshot!(write("release", &plan, &Staying::from([(id("deploy"), "they stay".to_owned())])), @r#"
+        insta::assert_snapshot!(write("release", &plan, &staying("deploy", "they stay")), @r#"
         digraph "release" {
           node [shape=box, fontname="sans-serif"];
           "ask" [label="ask\napprove", shape=oval];
@@ -144,8 +147,22 @@ mod tests {
     }
 
     #[test]
+    fn items_are_quoted_wherever_they_stand() {
+        let item = "deploy[eu-1.a_b]";
+        let plan = graph(
+            vec![step(item, "apply", Reversibility::Reversible, &[]), step("back", "rollback-on-fail", Reversibility::ReadOnly, &[item])],
+            vec![guard("back", &[item], 60)],
+        );
+        let drawn = write("zones", &plan, &Remarks::default());
+        assert_eq!(drawn.matches(item).count(), 3, "{drawn}");
+        for line in drawn.lines().filter(|line| line.contains(item)) {
+            assert!(line.contains(&format!("\"{item}\"")) || line.contains(&format!("\"{item}\\n")), "{line}");
+        }
+    }
+
+    #[test]
     fn nothing_in_a_name_ends_its_quotes() {
-        let drawn = write("a \"b\" \\ c\nd", &graph(Vec::new(), Vec::new()), &Staying::new());
+        let drawn = write("a \"b\" \\ c\nd", &graph(Vec::new(), Vec::new()), &Remarks::default());
         assert_eq!(drawn.lines().next(), Some(r#"digraph "a \"b\" \\ c\nd" {"#));
     }
 }

@@ -1,7 +1,7 @@
 //! Writes a plan's graph in the language of Mermaid, guards as subgraphs. Pure text; it knows no program that draws it.
 
 use super::nesting::Nesting;
-use super::tree::Staying;
+use super::tree::Remarks;
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
 use std::collections::HashMap;
@@ -18,17 +18,18 @@ const CLASSES: [&str; 4] = [
 type Names<'a> = HashMap<&'a StepId, String>;
 
 /// Writes the graph.
-pub fn write(name: &str, graph: &Graph, staying: &Staying) -> String {
+pub fn write(name: &str, graph: &Graph, remarks: &Remarks) -> String {
     let names: Names<'_> = graph.steps.iter().enumerate().map(|(place, step)| (&step.id, format!("s{place}"))).collect();
     let mut lines =
         vec!["---".to_owned(), format!("title: {}", serde_json::Value::from(name)), "---".to_owned(), "flowchart TD".to_owned()];
     let nesting = Nesting::of(graph);
-    lines.extend(nesting.steps(None).iter().map(|step| node(step, &names, 1, staying)));
+    lines.extend(nesting.steps(None).iter().map(|step| node(step, &names, 1, remarks)));
     for guard in nesting.guards(None) {
-        subgraph(&nesting, guard, &names, 1, staying, &mut lines);
+        subgraph(&nesting, guard, &names, 1, remarks, &mut lines);
     }
     for step in &graph.steps {
-        lines.extend(step.needs.iter().map(|need| format!("  {} --> {}", names[need], names[&step.id])));
+        let needs = step.needs.iter().filter_map(|need| names.get(need));
+        lines.extend(needs.map(|need| format!("  {need} --> {}", names[&step.id])));
     }
     lines.extend(CLASSES.map(|class| format!("  {class}")));
     lines.join("\n")
@@ -39,20 +40,21 @@ fn subgraph<'g>(
     guard: &'g GuardSummary,
     names: &Names<'_>,
     depth: usize,
-    staying: &Staying,
+    remarks: &Remarks,
     lines: &mut Vec<String>,
 ) {
     let indent = "  ".repeat(depth);
     lines.push(format!("{indent}subgraph g{} [{}]", names[&guard.id], quoted(&format!("guarded by {}", escaped(guard.id.as_str())))));
-    lines.extend(nesting.steps(Some(&guard.id)).iter().map(|step| node(step, names, depth + 1, staying)));
+    lines.extend(nesting.steps(Some(&guard.id)).iter().map(|step| node(step, names, depth + 1, remarks)));
     for nested in nesting.guards(Some(&guard.id)) {
-        subgraph(nesting, nested, names, depth + 1, staying, lines);
+        subgraph(nesting, nested, names, depth + 1, remarks, lines);
     }
     lines.push(format!("{indent}end"));
 }
 
-fn node(step: &StepSummary, names: &Names<'_>, depth: usize, staying: &Staying) -> String {
-    let label = quoted(&format!("{}<br>{}", escaped(step.id.as_str()), escaped(step.kind.as_str())));
+fn node(step: &StepSummary, names: &Names<'_>, depth: usize, remarks: &Remarks) -> String {
+    let spreads = remarks.spreading.get(&step.id).map(|input| format!("<br>once for each of {}", escaped(input))).unwrap_or_default();
+    let label = quoted(&format!("{}<br>{}{spreads}", escaped(step.id.as_str()), escaped(step.kind.as_str())));
     let shape = match step.role {
         Role::Guard => format!("{{{label}}}"),
         Role::Approve | Role::Pause => format!("([{label}])"),
@@ -60,7 +62,7 @@ fn node(step: &StepSummary, names: &Names<'_>, depth: usize, staying: &Staying) 
     };
     let class = match (step.role, step.reversibility) {
         (Role::Action, Reversibility::ReadOnly) => ":::reads",
-        (Role::Action, Reversibility::Reversible) if staying.contains_key(&step.id) => ":::stays",
+        (Role::Action, Reversibility::Reversible) if remarks.staying.contains_key(&step.id) => ":::stays",
         (Role::Action, Reversibility::Compensable) => ":::byPlan",
         (Role::Action, Reversibility::Irreversible) => ":::pivot",
         _ => "",
@@ -92,9 +94,9 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Staying, escaped, write};
+    use super::{Remarks, escaped, write};
     use crate::record::Reversibility;
-    use crate::report::samples::{graph, guard, id, step};
+    use crate::report::samples::{graph, guard, staying, step};
 
     #[test]
     fn guards_are_subgraphs_within_subgraphs() {
@@ -111,7 +113,7 @@ mod tests {
             ],
             vec![guard("inner", &["end"], 60), guard("outer", &["end", "inner", "note"], 60)],
         );
-        insta::assert_snapshot!(write("release", &plan, &Staying::from([(id("backup"), "it is kept".to_owned())])), @r#"
+        insta::assert_snapshot!(write("release", &plan, &staying("backup", "it is kept")), @r#"
         ---
         title: "release"
         ---
@@ -139,6 +141,29 @@ mod tests {
           classDef byPlan stroke-dasharray: 5 5
           classDef pivot stroke: #c00, stroke-width: 3px
         "#);
+    }
+
+    #[test]
+    fn items_stand_in_labels_and_never_in_names() {
+        let plan = graph(
+            vec![
+                step("deploy[eu-1.a_b]", "apply", Reversibility::Reversible, &[]),
+                step("back", "rollback-on-fail", Reversibility::ReadOnly, &["deploy[eu-1.a_b]"]),
+            ],
+            vec![guard("back", &["deploy[eu-1.a_b]"], 60)],
+        );
+        let drawn = write("zones", &plan, &Remarks::default());
+        let nodes: Vec<&str> = drawn.lines().skip(4).take(5).map(str::trim).collect();
+        assert_eq!(
+            nodes,
+            [
+                "s1{\"back<br>rollback-on-fail\"}",
+                "subgraph gs1 [\"guarded by back\"]",
+                "s0[\"deploy[eu-1.a_b]<br>apply\"]",
+                "end",
+                "s0 --> s1"
+            ]
+        );
     }
 
     #[test]

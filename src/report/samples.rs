@@ -1,5 +1,6 @@
 //! Journals of made-up runs, for the tests of every display.
 
+use super::tree::Remarks;
 use crate::ids::{ActionKind, Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
     AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, GuardSummary, Holder, Mark, MarkKind, Mode, Outcome,
@@ -41,6 +42,11 @@ pub fn step(name: &str, kind: &str, reversibility: Reversibility, needs: &[&str]
 
 pub fn guard(name: &str, guards: &[&str], budget: u64) -> GuardSummary {
     GuardSummary { id: id(name), guards: guards.iter().map(|step| id(step)).collect(), budget: seconds(budget), verified: true }
+}
+
+/// A plan in which what a step does stays.
+pub fn staying(step: &str, why: &str) -> Remarks {
+    Remarks { staying: [(id(step), why.to_owned())].into(), ..Remarks::default() }
 }
 
 pub fn graph(steps: Vec<StepSummary>, guards: Vec<GuardSummary>) -> Graph {

@@ -1,6 +1,7 @@
 //! Draws a plan's graph as a tree for a terminal: order, guards, what can be taken back, the pivot. Pure text, no colours.
 
 use super::words;
+use super::wrap::{wrap, wrap_behind};
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,41 +9,91 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Stands before a step whose doings stay.
 const STAYS: char = '=';
 
+/// The fewest columns in which notes stand beside a step; in fewer they stand below it.
+const BESIDE: usize = 28;
+
 /// One line of the tree before its columns are aligned.
 struct Row<'a> {
     step: &'a StepSummary,
     /// The branches that lead to it.
     branch: String,
+    /// The branches that pass by below it.
+    below: String,
     /// What it needs besides the step that it hangs from.
     also: Vec<&'a StepId>,
 }
 
-/// Steps whose doings stay when the run goes back, and why.
-pub type Staying = BTreeMap<StepId, String>;
+/// What a plan knows of its steps besides their graph.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Remarks {
+    /// Steps whose doings stay when the run goes back, and why.
+    pub staying: BTreeMap<StepId, String>,
+    /// Steps that are there once for each item of an input that has no value yet, and that input.
+    pub spreading: BTreeMap<StepId, String>,
+}
 
-/// Draws the tree.
-pub fn draw(name: &str, graph: &Graph, staying: &Staying) -> String {
+/// Draws the tree, in a terminal of this width: notes that do not fit go on below themselves, between the lines of the tree.
+pub fn draw(name: &str, graph: &Graph, remarks: &Remarks, width: Option<usize>) -> Vec<String> {
     let rows = rows(graph);
     let pivot = pivot(&rows);
     let brackets = brackets(graph, &rows);
-    let widest = |of: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
-    let names = widest(&|row| row.branch.chars().count() + row.step.id.as_str().len());
-    let kinds = widest(&|row| row.step.kind.as_str().len());
+    let columns = Columns::of(&rows, brackets.first().map_or(0, |bracket| bracket.chars().count()), width);
     let count = rows.iter().filter(|row| row.step.role != Role::Guard).count();
-    let mut lines = vec![format!("{name}: {}{}", words::count(count, "step", "steps"), side_by_side(graph)), String::new()];
+    let wrapped = |line: String| width.map_or_else(|| vec![line.clone()], |width| wrap(&line, width));
+    let mut lines = wrapped(format!("{name}: {}{}", words::count(count, "step", "steps"), side_by_side(graph)));
+    lines.push(String::new());
     for (row, bracket) in rows.iter().zip(brackets) {
-        let label = format!("{}{}", row.branch, row.step.id);
-        let mark = mark(row.step, staying);
-        let line = format!(
-            "{bracket} {mark} {label:names$}  {kind:kinds$}  {}",
-            notes(graph, row, pivot, staying.get(&row.step.id)),
-            kind = row.step.kind
-        );
-        lines.push(line.trim_end().to_owned());
+        lines.extend(columns.lines(row, &bracket, mark(row.step, remarks), &notes(graph, row, pivot, remarks)));
     }
     lines.push(String::new());
-    lines.extend(legend(graph, staying));
-    lines.join("\n")
+    lines.extend(legend(graph, remarks).into_iter().flat_map(wrapped));
+    lines
+}
+
+/// How wide the parts of a line are.
+struct Columns {
+    names: usize,
+    kinds: usize,
+    /// Where notes begin.
+    notes: usize,
+    width: Option<usize>,
+}
+
+impl Columns {
+    fn of(rows: &[Row<'_>], brackets: usize, width: Option<usize>) -> Self {
+        let widest = |of: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
+        let names = widest(&|row| row.branch.chars().count() + row.step.id.as_str().len());
+        let kinds = widest(&|row| row.step.kind.as_str().len());
+        Self { names, kinds, notes: brackets + 3 + names + 2 + kinds + 2, width }
+    }
+
+    fn lines(&self, row: &Row<'_>, bracket: &str, mark: char, notes: &str) -> Vec<String> {
+        let (label, kind) = (format!("{}{}", row.branch, row.step.id), &row.step.kind);
+        let (names, kinds) = (self.names, self.kinds);
+        let whole = format!("{bracket} {mark} {label:names$}  {kind:kinds$}  {notes}").trim_end().to_owned();
+        let Some(width) = self.width.filter(|width| whole.chars().count() > *width) else { return vec![whole] };
+        let passing: String = bracket.chars().map(|part| if matches!(part, ' ' | '╰') { ' ' } else { '│' }).collect();
+        let below = format!("{passing}   {}", row.below);
+        let (first, begin) = match width >= self.notes + BESIDE {
+            true => (format!("{bracket} {mark} {label:names$}  {kind:kinds$}  "), self.notes),
+            false => (format!("{bracket} {mark} {label}  {kind}"), below.chars().count() + 2),
+        };
+        let mut parts = wrap_text(notes, width.saturating_sub(begin).max(1)).into_iter();
+        let mut lines = vec![first];
+        if begin == self.notes {
+            lines[0].extend(parts.next());
+        }
+        lines.extend(parts.map(|part| format!("{below:begin$}{part}")));
+        lines.iter().map(|line| line.trim_end().to_owned()).collect()
+    }
+}
+
+/// A text in lines of at most so many columns; words that are longer stay whole.
+fn wrap_text(text: &str, width: usize) -> Vec<String> {
+    match text.is_empty() {
+        true => Vec::new(),
+        false => wrap_behind(text, 0, 0, width),
+    }
 }
 
 fn side_by_side(graph: &Graph) -> String {
@@ -72,8 +123,9 @@ fn rows(graph: &Graph) -> Vec<Row<'_>> {
     while let Some((own, branch, below)) = stack.pop() {
         let step = &graph.steps[own];
         let parent = parents[own].map(|parent| &graph.steps[parent].id);
-        rows.push(Row { step, branch, also: step.needs.iter().filter(|need| Some(*need) != parent).collect() });
         let last = children[own].len().saturating_sub(1);
+        let passing = if last > 0 { format!("{below}│") } else { below.clone() };
+        rows.push(Row { step, branch, below: passing, also: step.needs.iter().filter(|need| Some(*need) != parent).collect() });
         for (place, child) in children[own].iter().enumerate().rev() {
             let (branch, next) = match (last, place == last) {
                 (0, _) => (below.clone(), below.clone()),
@@ -134,25 +186,27 @@ fn brackets(graph: &Graph, rows: &[Row<'_>]) -> Vec<String> {
     columns
 }
 
-fn mark(step: &StepSummary, staying: &Staying) -> char {
+fn mark(step: &StepSummary, remarks: &Remarks) -> char {
     match (step.role, step.reversibility) {
         (Role::Guard, _) => '◆',
         (Role::Approve, _) => '?',
         (Role::Pause, _) => '…',
         (_, Reversibility::ReadOnly) => '·',
-        (_, Reversibility::Reversible) if staying.contains_key(&step.id) => STAYS,
+        (_, Reversibility::Reversible) if remarks.staying.contains_key(&step.id) => STAYS,
         (_, Reversibility::Reversible) => '↩',
         (_, Reversibility::Compensable) => '↺',
         (_, Reversibility::Irreversible) => '✗',
     }
 }
 
-fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, stays: Option<&String>) -> String {
-    let mut notes: Vec<String> = stays.map(|why| words::plain(why)).into_iter().collect();
-    if pivot == Some(&row.step.id) {
+fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, remarks: &Remarks) -> String {
+    let id = &row.step.id;
+    let spreads = remarks.spreading.get(id).map(|input| format!("once for each item of the input `{input}`"));
+    let mut notes: Vec<String> = spreads.into_iter().chain(remarks.staying.get(id).map(|why| words::plain(why))).collect();
+    if pivot == Some(id) {
         notes.push("the pivot: nothing is taken back once it has run".to_owned());
     }
-    if let Some(guard) = graph.guards.iter().find(|guard| guard.id == row.step.id) {
+    if let Some(guard) = graph.guards.iter().find(|guard| guard.id == *id) {
         let verified = if guard.verified { ", then verified" } else { "" };
         notes.push(format!("takes back {} within {}{verified}", names(graph, &guard.guards), guard.budget));
     }
@@ -178,7 +232,7 @@ fn names(graph: &Graph, guarded: &BTreeSet<StepId>) -> String {
 }
 
 /// Explains the marks that were used.
-fn legend(graph: &Graph, staying: &Staying) -> Vec<String> {
+fn legend(graph: &Graph, remarks: &Remarks) -> Vec<String> {
     let marks = [
         ('·', "changes nothing"),
         ('↩', "can be taken back"),
@@ -189,108 +243,9 @@ fn legend(graph: &Graph, staying: &Staying) -> Vec<String> {
         ('…', "waits"),
         ('◆', "takes back what it guards when something in it fails"),
     ];
-    let used: BTreeSet<char> = graph.steps.iter().map(|step| mark(step, staying)).collect();
+    let used: BTreeSet<char> = graph.steps.iter().map(|step| mark(step, remarks)).collect();
     marks.into_iter().filter(|(mark, _)| used.contains(mark)).map(|(mark, meaning)| format!("{mark} {meaning}")).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Staying, draw};
-    use crate::record::Reversibility;
-    use crate::report::samples::{blue_green, graph, guard, id, step};
-
-    fn staying() -> Staying {
-        Staying::from([(id("database"), "what it makes is meant to be kept".to_owned())])
-    }
-
-    #[test]
-    fn a_runbook_is_a_straight_line() {
-        insta::assert_snapshot!(draw("blue-green", &blue_green(), &staying()), @"
-        blue-green: 7 steps
-
-          = database  backup            what it makes is meant to be kept
-        ╭ · colours   detect-colour
-        ├ ↩ deploy    apply
-        ├ · healthy   wait-healthy
-        ├ · smoke     smoke-test        up to 3 attempts
-        ├ ↩ switch    switch-ingress
-        ├ ↩ retire    scale
-        ╰ ◆ back      rollback-on-fail  takes back colours, deploy, healthy, smoke, switch, retire within 5m, then verified
-
-        · changes nothing
-        ↩ can be taken back
-        = stays when the rest is taken back
-        ◆ takes back what it guards when something in it fails
-        ");
-    }
-
-    #[test]
-    fn branches_joins_nested_guards_and_the_pivot() {
-        use Reversibility::{Compensable, Irreversible, ReadOnly, Reversible};
-        let mut plan = graph(
-            vec![
-                step("ask", "approve", ReadOnly, &[]),
-                step("config", "apply", Reversible, &["ask"]),
-                step("users", "apply", Reversible, &["config"]),
-                step("streams", "apply", Reversible, &["config"]),
-                step("streams-up", "wait-healthy", ReadOnly, &["streams"]),
-                step("inner", "rollback-on-fail", ReadOnly, &["streams-up"]),
-                step("warm", "shell", Compensable, &["users", "inner"]),
-                step("outer", "rollback-on-fail", ReadOnly, &["warm"]),
-                step("announce", "shell", Irreversible, &["outer"]),
-                step("settle", "pause", ReadOnly, &["announce"]),
-            ],
-            vec![
-                guard("inner", &["streams", "streams-up"], 60),
-                guard("outer", &["config", "users", "streams", "streams-up", "inner", "warm"], 300),
-            ],
-        );
-        plan.concurrency = 4;
-        plan.steps[6].continue_on_error = true;
-        plan.steps[4].retry.attempts = 3;
-        insta::assert_snapshot!(draw("release", &plan, &Staying::new()), @"
-        release: 8 steps, at most 4 side by side
-
-           ? ask            approve
-        ╭  ↩ config         apply
-        ├  ↩ ├─ users       apply
-        ├╭ ↩ └─ streams     apply
-        ├├ ·    streams-up  wait-healthy      up to 3 attempts
-        ├╰ ◆    inner       rollback-on-fail  takes back streams, streams-up within 1m, then verified
-        ├  ↺    warm        shell             also after users; may fail
-        ╰  ◆    outer       rollback-on-fail  takes back config, users, streams, streams-up, inner, warm within 5m, then verified
-           ✗    announce    shell             the pivot: nothing is taken back once it has run
-           …    settle      pause
-
-        · changes nothing
-        ↩ can be taken back
-        ↺ is taken back by steps that the plan gives
-        ✗ cannot be taken back
-        ? asks a person
-        … waits
-        ◆ takes back what it guards when something in it fails
-        ");
-    }
-
-    #[test]
-    fn a_long_chain_is_drawn_without_recursion() {
-        let steps = (0..5_000).map(|n| {
-            let before = format!("s{}", n - 1);
-            step(
-                &format!("s{n}"),
-                "shell",
-                Reversibility::ReadOnly,
-                if n == 0 { &[] } else { std::slice::from_ref(&before) }.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
-            )
-        });
-        let plan = graph(steps.collect(), Vec::new());
-        assert_eq!(draw("long", &plan, &Staying::new()).lines().count(), 5_000 + 4);
-    }
-
-    #[test]
-    fn a_need_that_is_not_there_does_no_harm() {
-        let mut plan = blue_green();
-        plan.steps[0].needs.push(id("gone"));
-        assert!(draw("odd", &plan, &Staying::new()).contains("also after gone"));
-    }
-}
+mod tests;

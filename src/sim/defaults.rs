@@ -11,6 +11,7 @@ pub(super) fn fill(object: &mut Value) {
             put(spec, "revisionHistoryLimit", json!(10));
             put(spec, "progressDeadlineSeconds", json!(600));
             put(spec, "strategy", json!({ "type": "RollingUpdate" }));
+            put(inner(spec, "strategy"), "type", json!("RollingUpdate"));
             if spec["strategy"]["type"] == "RollingUpdate" {
                 let strategy = inner(spec, "strategy");
                 put(strategy, "rollingUpdate", json!({}));
@@ -52,13 +53,15 @@ pub(super) fn fill(object: &mut Value) {
             put(spec, "completions", json!(1));
             put(spec, "parallelism", json!(1));
             put(spec, "suspend", json!(false));
-            template(spec, "Never");
+            // Which a Job may not have: it must say what it wants.
+            template(spec, "Always");
         }
         "Pod" => pod(spec(object), "Always"),
         "Service" => service(spec(object)),
         "PersistentVolumeClaim" => claim(object),
         "Secret" => put(fields(object), "type", json!("Opaque")),
         "HTTPRoute" => route(object),
+        "CustomResourceDefinition" => definition(spec(object)),
         _ => {}
     }
 }
@@ -131,6 +134,9 @@ fn service(spec: &mut Map<String, Value>) {
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let port = fields(port);
         put(port, "protocol", json!("TCP"));
+        if port.get("targetPort") == Some(&json!(0)) {
+            port.remove("targetPort");
+        }
         if let Some(number) = port.get("port").cloned() {
             put(port, "targetPort", number);
         }
@@ -139,6 +145,14 @@ fn service(spec: &mut Map<String, Value>) {
 
 fn claim(claim: &mut Value) {
     put(spec(claim), "volumeMode", json!("Filesystem"));
+}
+
+fn definition(spec: &mut Map<String, Value>) {
+    put(spec, "conversion", json!({ "strategy": "None" }));
+    let names = inner(spec, "names");
+    let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    put(names, "singular", json!(kind.to_lowercase()));
+    put(names, "listKind", json!(format!("{kind}List")));
 }
 
 fn route(object: &mut Value) {

@@ -1,7 +1,6 @@
 //! Puts a cluster into the state from which a run begins. It knows no run.
 
 use super::api;
-use super::kinds::Kind;
 use super::shared::Shared;
 use serde_json::Value;
 
@@ -29,12 +28,12 @@ impl Shared {
                 let told = format!("{} {name}", object["kind"].as_str().unwrap_or("an object without a kind"));
                 let failed = |why: String| FurnishError { object: told.clone(), why };
                 let kind =
-                    Kind::of_object(object).ok_or_else(|| failed("not modelled: the simulated cluster serves no such kind".to_owned()))?;
+                    world.kind_of(object).ok_or_else(|| failed("not modelled: the simulated cluster serves no such kind".to_owned()))?;
                 let home = object["metadata"]["namespace"].as_str().unwrap_or(namespace);
                 if kind.namespaced {
                     world.make_namespace(home);
                 }
-                api::apply_as(world, kind, home, object, MANAGER).map_err(failed)?;
+                api::apply_as(world, &kind, home, object, MANAGER).map_err(failed)?;
             }
             Ok(())
         })

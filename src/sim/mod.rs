@@ -15,6 +15,8 @@ mod outside;
 mod owners;
 mod refusal;
 mod rules;
+#[cfg(test)]
+mod same_words;
 mod shared;
 mod store;
 mod world;

@@ -2,6 +2,7 @@
 
 use super::kinds::Kind;
 use super::owners::Conflict;
+use super::rules::Fault;
 use serde_json::{Value, json};
 
 /// A request that is refused.
@@ -18,30 +19,31 @@ impl Refusal {
         Self { code, reason, message: message.into(), causes: Vec::new() }
     }
 
-    pub(super) fn not_found(kind: Kind, name: &str) -> Self {
+    pub(super) fn not_found(kind: &Kind, name: &str) -> Self {
         Self::new(404, "NotFound", format!("{} {name:?} not found", kind.resource()))
     }
 
-    pub(super) fn exists(kind: Kind, name: &str) -> Self {
+    pub(super) fn exists(kind: &Kind, name: &str) -> Self {
         Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", kind.resource()))
     }
 
-    pub(super) fn stale(kind: Kind, name: &str) -> Self {
+    pub(super) fn stale(kind: &Kind, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.resource()))
     }
 
-    pub(super) fn other_uid(kind: Kind, name: &str, wanted: &Value, live: &Value) -> Self {
+    pub(super) fn other_uid(kind: &Kind, name: &str, wanted: &Value, live: &Value) -> Self {
         let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: {}", text(wanted), text(live));
         Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.resource()))
     }
 
     /// Content that is not valid: each field with what is wrong with it.
-    pub(super) fn invalid(kind: Kind, name: &str, wrong: &[(String, String)]) -> Self {
-        let told: Vec<String> = wrong.iter().map(|(field, why)| format!("{field}: {why}")).collect();
-        let causes = wrong.iter().map(|(field, why)| json!({ "reason": "FieldValueInvalid", "message": why, "field": field }));
-        let message = format!("{} {name:?} is invalid: {}", kind.kind, told.join(", "));
-        Self { causes: causes.collect(), ..Self::new(422, "Invalid", message) }
+    pub(super) fn invalid(kind: &Kind, name: &str, faults: &[Fault]) -> Self {
+        let told: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect();
+        let cause = |fault: &Fault| json!({ "reason": fault.reason, "message": fault.message, "field": fault.field });
+        let told = if told.len() == 1 { told.concat() } else { format!("[{}]", told.join(", ")) };
+        let message = format!("{} {name:?} is invalid: {told}", kind.full_name());
+        Self { causes: faults.iter().map(cause).collect(), ..Self::new(422, "Invalid", message) }
     }
 
     pub(super) fn owned(conflicts: &[Conflict]) -> Self {

@@ -14,13 +14,13 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) fn new(kind: Kind, namespace: &str, name: &str) -> Self {
+    pub(super) fn new(kind: &Kind, namespace: &str, name: &str) -> Self {
         let namespace = if kind.namespaced { namespace.to_owned() } else { String::new() };
-        Self { group: kind.group.to_owned(), plural: kind.plural.to_owned(), namespace, name: name.to_owned() }
+        Self { group: kind.group.to_string(), plural: kind.plural.to_string(), namespace, name: name.to_owned() }
     }
 
-    pub(super) fn is_of(&self, kind: Kind) -> bool {
-        self.group == kind.group && self.plural == kind.plural
+    pub(super) fn is_of(&self, kind: &Kind) -> bool {
+        self.plural == kind.plural.as_str() && self.group == kind.group.as_str()
     }
 }
 
@@ -59,8 +59,9 @@ impl Store {
     }
 
     /// The objects of a kind, in a namespace or everywhere when it is empty.
-    pub(super) fn of_kind<'a>(&'a self, kind: Kind, namespace: &'a str) -> impl Iterator<Item = (&'a Key, &'a Value)> {
-        let meant = move |key: &Key| key.is_of(kind) && (namespace.is_empty() || key.namespace == namespace);
+    pub(super) fn of_kind<'a>(&'a self, kind: &Kind, namespace: &'a str) -> impl Iterator<Item = (&'a Key, &'a Value)> {
+        let kind = kind.clone();
+        let meant = move |key: &Key| key.is_of(&kind) && (namespace.is_empty() || key.namespace == namespace);
         self.objects.iter().filter(move |(key, _)| meant(key))
     }
 

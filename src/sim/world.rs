@@ -132,7 +132,7 @@ impl World {
         let metadata = &mut object["metadata"];
         metadata["uid"] = json!(uid);
         metadata["creationTimestamp"] = json!(owners::time(self.now));
-        if Kind::of_object(&object).is_some_and(|kind| kind.counts) {
+        if self.kind_of(&object).is_some_and(|kind| kind.counts) {
             object["metadata"]["generation"] = json!(1);
         }
         if object["metadata"]["managedFields"].is_null() {
@@ -149,7 +149,7 @@ impl World {
         if *live == object {
             return object;
         }
-        let counts = Kind::of_object(&object).is_some_and(|kind| kind.counts);
+        let counts = self.kind_of(&object).is_some_and(|kind| kind.counts);
         if counts && wanted(live) != wanted(&object) {
             object["metadata"]["generation"] = json!(live["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
@@ -193,8 +193,20 @@ impl World {
             self.store.put(key, going);
         } else {
             self.store.remove(key);
+            self.forget_kinds(&live);
         }
         self.look_soon();
+    }
+
+    /// Objects of a kind go with its definition.
+    fn forget_kinds(&mut self, definition: &Value) {
+        if definition["kind"] != "CustomResourceDefinition" {
+            return;
+        }
+        let (group, plural) = (&definition["spec"]["group"], &definition["spec"]["names"]["plural"]);
+        let gone: Vec<Key> =
+            self.store.all().keys().filter(|key| *group == key.group.as_str() && *plural == key.plural.as_str()).cloned().collect();
+        gone.iter().for_each(|key| drop(self.store.remove(key)));
     }
 
     /// Notes that something was asked for which is not modelled.

@@ -156,7 +156,7 @@ fn inputs_that_do_not_fit_are_told_in_words_and_as_objects() {
       the plan has no input `versoin`
         help: did you mean `version`? known inputs: version
       the input `version` has no value
-        help: give it with `--set version=…`
+        help: give it with `-i version=…`
     ");
     let json: serde_json::Value = serde_json::from_str(&bench.run(&["run", "plan.yaml", "--output", "json"]).out).expect("an object");
     assert_eq!((json["problems"][0]["file"].as_str(), json["problems"][0]["code"].as_str()), (Some("plan.yaml"), Some("plan::inputs")));
@@ -187,6 +187,65 @@ steps:
     assert_eq!(bench.read("undone.txt").lines().count(), 3);
     bench.run(&["run", "plan.yaml", "--yes", "--set", "zones=[eu, 'e u']"]).assert_code(2).assert_says("e u");
     bench.run(&["validate", "plan.yaml", "--set", "zones=eu"]).assert_code(2).assert_says("expected a list such as");
+}
+
+#[test]
+fn a_graph_has_the_steps_that_its_inputs_ask_for() {
+    let bench = Bench::with(
+        "plan: zones
+inputs:
+  version: { type: string }
+  zones: { type: list }
+environments:
+  near: { zones: [eu] }
+  far: { zones: [us, asia] }
+steps:
+  - { id: deploy, for-each: '{{ inputs.zones }}', shell: { run: 'echo {{ inputs.version }} {{ each.key }}', read-only: true } }
+  - { id: mirror, needs: ['deploy[us]'], shell: { run: 'echo', read-only: true } }
+",
+    );
+    let graph = |more: &[&str]| bench.run(&[&["graph", "plan.yaml"], more].concat());
+    graph(&[]).assert_code(0).assert_says("deploy  shell  once for each item of the input `zones`");
+    graph(&["-e", "far"]).assert_code(0).assert_says("deploy[asia]").assert_says("deploy[us]");
+    graph(&["-e", "far", "--format", "mermaid"]).assert_code(0).assert_says("\"deploy[us]<br>shell\"");
+    graph(&["-e", "near"]).assert_code(2).assert_says("`mirror` waits for `deploy[us]`, and `deploy` has no item `us`");
+    graph(&["-i", "zones=[us]"]).assert_code(0).assert_says("deploy[us]");
+    bench.write("values.yaml", "zones: [us, eu]\n");
+    graph(&["--inputs", "values.yaml"]).assert_code(0).assert_says("deploy[eu]");
+    graph(&["-i", "zones=us"]).assert_code(2).assert_says("expected a list");
+    let json: serde_json::Value = serde_json::from_str(&graph(&["--format", "json"]).out).expect("an object");
+    assert_eq!(json["for-each"]["deploy"], "zones");
+}
+
+#[test]
+fn graphviz_draws_what_is_written_for_it() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let bench = Bench::with(
+        "plan: zones
+steps:
+  - { id: deploy, for-each: [eu-1, us_2, 1.10], shell: { run: 'echo {{ each.key }}' }, undo: [{ shell: { run: 'echo' } }] }
+  - { id: back, rollback-on-fail: { guards: [deploy] } }
+  - { id: tell, shell: { run: 'echo' } }
+",
+    );
+    let written = bench.run(&["graph", "plan.yaml", "--format", "dot"]).out;
+    let mut dot = Command::new("dot");
+    let mut child = match dot.args(["-Tplain"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("SKIPPED: dot cannot be started, so Graphviz has not read what is written for it: {error}");
+            return;
+        }
+    };
+    child.stdin.take().expect("its stdin is a pipe").write_all(written.as_bytes()).expect("dot reads");
+    let output = child.wait_with_output().expect("dot is a child of this process");
+    let (drawn, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && said.is_empty(), "{said}\n{written}");
+    for id in ["\"deploy[eu-1]\"", "\"deploy[us_2]\"", "\"deploy[1.10]\"", "back", "tell"] {
+        assert!(drawn.lines().any(|line| line.starts_with(&format!("node {id} "))), "{id} is not drawn:\n{drawn}");
+    }
+    assert_eq!(drawn.lines().filter(|line| line.starts_with("edge ")).count(), 4, "{drawn}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
     let plan = |step: &str| Bench::with(&format!("plan: sketch\nsteps:\n  - id: it\n    {step}\n"));
     let program = plan("shell: { run: 'touch written.txt' }\n    undo: { none: a file }");
     let told = program.run(&["run", "plan.yaml", "--simulate"]);
-    told.assert_code(3).assert_says("not modelled: the program `sh -e -c touch written.txt`; add it to `simulate.processes`");
+    told.assert_code(3).assert_says("not modelled: the program `touch written.txt`; add it to `simulate.processes`");
     assert!(!program.has("written.txt"));
     let server = plan("smoke-test: { probes: [{ http: { url: 'http://127.0.0.1:1/x' } }] }");
     let told = server.run(&["run", "plan.yaml", "--simulate"]);
@@ -262,6 +262,99 @@ fn versions_that_do_not_work_are_found_out_and_come_undone() {
         let ended = simulate(&shipped(name), name, &["--set", &format!("version={version}")]);
         ended.assert_code(3).assert_says(told).assert_says("simulated: the cluster was as before the run");
     }
+}
+
+/// What whoever opens a plan reads above its `simulate:` is true.
+#[test]
+fn every_shipped_plan_tells_how_it_runs_and_how_it_comes_undone() {
+    for (name, ..) in SHIPPED {
+        let bench = shipped(name);
+        let text = bench.read(&format!("plans/{name}.yaml"));
+        let comment: String = text.lines().filter_map(|line| line.strip_prefix("# ")).collect::<Vec<_>>().join(" ");
+        let quoted: Vec<&str> = comment.split('`').skip(1).step_by(2).collect();
+        let whole = quoted.iter().find(|command| command.starts_with("bowline run ")).unwrap_or_else(|| panic!("{name}: {comment}"));
+        let words: Vec<&str> = whole.split_whitespace().skip(1).collect();
+        bench.run(&words).assert_code(0).assert_says("succeeded");
+        let inputs: Vec<&&str> = quoted.iter().filter(|input| input.starts_with("-i ")).collect();
+        assert!(!inputs.is_empty(), "{name} does not tell how it fails: {comment}");
+        for input in inputs {
+            let without = &words[..words.iter().position(|word| *word == "-i").expect("an input")];
+            let ended = bench.run(&[without, &input.split_whitespace().collect::<Vec<_>>()].concat());
+            ended.assert_code(3).assert_says("simulated: the cluster was as before the run");
+        }
+    }
+}
+
+#[test]
+fn a_preview_says_what_is_not_modelled_and_names_no_folder_of_its_own() {
+    let bench = Bench::with(
+        "
+plan: sketch
+simulate: { processes: [{ run: 'make *', input: yes }] }
+steps:
+  - id: make
+    shell: { run: [make, all] }
+    undo: { none: it is only built }
+  - id: send
+    shell: { run: [send, all] }
+    undo: { none: a message }
+",
+    );
+    let seen = bench.run(&["preview", "plan.yaml", "--simulate"]);
+    seen.assert_code(7).assert_says("send: not modelled: the program `send all`; add it to `simulate.processes`");
+    assert!(!seen.all().contains("make: not modelled"), "{}", seen.all());
+    let bench = shipped("blue-green");
+    let seen = bench.run(&["preview", "plans/blue-green.yaml", "--simulate", "-e", "test", "-i", "version=v2"]);
+    assert!(!seen.all().contains("nowhere"), "{}", seen.all());
+}
+
+#[test]
+fn a_kind_that_a_plan_defines_is_known_from_then_on() {
+    let plan = "
+plan: things
+steps:
+  - id: all
+    apply: { manifests: [things.yaml] }
+  - id: there
+    wait-for: { object: example.org/v1/Thing/one, until: object.spec.size == 3 }
+    timeout: 10s
+  - id: bigger
+    patch: { object: example.org/v1/Thing/one, merge: { spec: { size: LATER } } }
+  - id: grown
+    wait-for: { object: example.org/v1/Thing/one, until: object.spec.size == 5 && object.metadata.generation == 2 }
+    timeout: 10s
+";
+    let things = "
+apiVersion: example.org/v1
+kind: Thing
+metadata: { name: one }
+spec: { size: 3 }
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: things.example.org }
+spec:
+  group: example.org
+  scope: Namespaced
+  names: { kind: Thing, plural: things }
+  versions: [{ name: v1, served: true, storage: true, schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } } }]
+";
+    let bench = Bench::with(&plan.replace("LATER", "5"));
+    bench.write("things.yaml", things);
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(0);
+    bench.write("plan.yaml", &plan.replace("LATER", "4"));
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(3).assert_says("simulated: the cluster was as before the run");
+}
+
+/// Progress is what a person sees of a rollout: each number in it must be true.
+#[test]
+fn a_rollout_tells_of_new_pods_once_they_are_ready() {
+    let bench = shipped("rolling-update");
+    let told = simulate(&bench, "rolling-update", &["-i", "version=v2", "--output", "json"]).out;
+    let before = told.lines().filter_map(|line| line.split_once(" pods new and ready").map(|(before, _)| before));
+    let mut counts: Vec<&str> = before.filter_map(|before| before.rsplit_once(": ").map(|(_, count)| count)).collect();
+    counts.dedup();
+    assert_eq!(counts, ["0 of 3", "1 of 3", "2 of 3"], "{told}");
 }
 
 /// The system calls of a simulated run, one a line.

@@ -17,8 +17,10 @@ mod plans;
 mod preview;
 mod restore;
 mod routes;
+mod same_words;
 mod secrets;
 mod stage;
+mod table;
 mod world;
 
 /// Gives the cluster, or says why the test is skipped and ends it.

@@ -63,8 +63,9 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
 /// When the plan cannot run.
 pub(in crate::cli) fn preview(real: &Context, arguments: &Preview) -> Result<Exit, CommandFailure> {
     paused()?.block_on(async {
-        // Nothing is kept, so no folder is made.
-        let (context, draft, _) = prepare(real, &arguments.choice, None, seed(), Path::new("/nowhere")).await?;
+        // Nothing is kept, so no folder is made: it is named where a run would say it, as that of real runs.
+        let folder = real.backups().parent().map(Path::to_owned).unwrap_or_default();
+        let (context, draft, _) = prepare(real, &arguments.choice, None, seed(), &folder).await?;
         look_at(&context, &draft, arguments.exit_code).await
     })
 }

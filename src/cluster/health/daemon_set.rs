@@ -21,8 +21,9 @@ pub(super) fn judge(object: &Object, view: &View<'_>) -> Verdict {
             )))
         }
         false => worst(&pods).unwrap_or_else(|| {
-            let done = count("updatedNumberScheduled").min(count("numberAvailable"));
-            progress(done, wanted, "new and ready", &pods)
+            // Old pods are available, too, and new ones are counted before they are.
+            let done = count("updatedNumberScheduled") + count("numberAvailable") - count("currentNumberScheduled").max(wanted);
+            progress(done.max(0), wanted, "new and ready", &pods)
         }),
     }
 }

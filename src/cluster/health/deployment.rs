@@ -36,7 +36,10 @@ pub(super) fn judge(object: &Object, view: &View<'_>) -> Verdict {
     if count("updatedReplicas") >= wanted && count("availableReplicas") >= wanted && count("replicas") > wanted {
         return Verdict::Waiting(format!("{} old pods are still there", count("replicas") - wanted));
     }
-    progress(count("updatedReplicas").min(count("availableReplicas")), wanted, "new and ready", &pods)
+    // Old pods are available, too, and new ones are counted before they are: of the counts only this is sure. The pods may tell more.
+    let sure = count("updatedReplicas") + count("availableReplicas") - count("replicas");
+    let ready = pods.iter().filter(|pod| pod.is_condition_true("Ready") && !pod.is_terminating()).count();
+    progress(sure.max(i64::try_from(ready).unwrap_or(0)), wanted, "new and ready", &pods)
 }
 
 /// The pods of the newest ReplicaSet. Old pods may well be broken: that is what the rollout mends.

@@ -75,7 +75,9 @@ fn an_object_that_was_made_anew_is_not_ours() {
 #[test]
 fn one_new_pod_with_one_old_one_is_not_done() {
     let rolling = with(with(deployment(), "/status/replicas", json!(3)), "/status/updatedReplicas", json!(1));
-    assert_eq!(verdict(&rolling, &[]), "waiting: 1 of 2 pods new and ready");
+    assert_eq!(verdict(&rolling, &[]), "waiting: 0 of 2 pods new and ready", "the two that are available may be old ones");
+    let further = with(rolling, "/status/availableReplicas", json!(3));
+    assert_eq!(verdict(&further, &[]), "waiting: 1 of 2 pods new and ready");
     let leftover = with(deployment(), "/status/replicas", json!(3));
     assert_eq!(verdict(&leftover, &[]), "waiting: 1 old pods are still there");
     // With one replica and `maxUnavailable: 1` other tools are content with none.

@@ -11,6 +11,7 @@ use crate::plan::read::{Draft, Head};
 use crate::plan::written::Defaults;
 use crate::record::{RetryPolicy, Reversibility};
 use indexmap::IndexMap;
+use std::collections::BTreeSet;
 
 /// Kinds whose second try may do harm.
 const NOT_RETRIED: [&str; 4] = ["shell", "exec", "job", "restore"];
@@ -20,7 +21,7 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, names: Names, order: &Order, 
     // In the memory of the drafts, as long as a step is no larger than its draft.
     let mut steps: Vec<Step> = drafts.into_iter().map(|draft| step(draft, &head.defaults)).collect();
     for (index, step) in steps.iter_mut().enumerate() {
-        step.needs = order.needs[index].iter().map(|&need| ids[need].clone()).collect();
+        step.needs = order.needs[index].iter().flat_map(|&need| named(&ids[need], order.items_of(index, need))).collect();
     }
     for guard in guards {
         if let Does::Guard { guards, .. } = &mut steps[guard.step].does {
@@ -40,9 +41,17 @@ pub(super) fn plan(head: Head, drafts: Vec<Draft>, names: Names, order: &Order, 
         families: IndexMap::new(),
         files: Vec::new(),
         warnings,
-        index: names.0,
+        index: names.places,
         graph: graph_of(&order.needs, &ids),
         steps,
+    }
+}
+
+/// A step, or some of its items.
+fn named(id: &StepId, items: Option<&BTreeSet<String>>) -> Vec<StepId> {
+    match items {
+        None => vec![id.clone()],
+        Some(items) => items.iter().filter_map(|item| id.of_item(item).ok()).collect(),
     }
 }
 

@@ -19,7 +19,7 @@ impl Checker<'_, '_> {
                     clashes.push((step, step, target.clone()));
                 }
                 match last.insert(target, step) {
-                    Some(before) if before != step && !order.is_before(before, step) => {
+                    Some(before) if before != step && !order.may_be_before(before, None, step) => {
                         clashes.push((before.min(step), before.max(step), target.clone()))
                     }
                     _ => {}

@@ -15,7 +15,7 @@ impl Checker<'_, '_> {
             let Some(each) = &self.drafts[step].each else { continue };
             let (Items::Input(name), span) = (&each.items, each.span.clone()) else { continue };
             // An input that is not there is told with all names that stand for nothing.
-            let Some(input) = self.head.inputs.get(name) else { continue };
+            let Some(input) = self.head.inputs.get(name).filter(|_| !self.head.broken_inputs.contains(name)) else { continue };
             if !matches!(input.kind, InputType::List | InputType::Map) {
                 let message = format!("the input `{name}` has no items: its type is neither `list` nor `map`");
                 let help = format!("say `type: list` of the input `{name}`");

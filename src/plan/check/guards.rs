@@ -1,6 +1,6 @@
 //! What each `rollback-on-fail` guards: guards nest or are disjoint, and nobody outside works with what a guard may still take back.
 
-use super::names::Names;
+use super::names::{Meant, Names};
 use super::order::Order;
 use super::{Checker, has_effects};
 use crate::plan::read::{GUARD, Named};
@@ -10,6 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 pub(super) struct GuardSet {
     pub(super) step: usize,
     pub(super) steps: BTreeSet<usize>,
+    /// Something that it names means no step: nobody knows all that it holds.
+    pub(super) is_unclear: bool,
 }
 
 impl Checker<'_, '_> {
@@ -20,20 +22,22 @@ impl Checker<'_, '_> {
             if !self.is_guard(step) {
                 continue;
             }
+            let mut is_unclear = self.drafts[step].has_broken_guards;
             let mut steps: BTreeSet<usize> = match self.drafts[step].guards.clone() {
-                Some(named) => named.iter().filter_map(|named| self.guarded(names, named, step)).collect(),
+                Some(named) => named.iter().filter_map(|named| self.guarded(names, named, step, &mut is_unclear)).collect(),
                 None => (0..step).filter(|above| !held.contains(above) && !self.is_guard(*above)).collect(),
             };
             // Naming a guard names what it holds; holding all that it holds holds the guard.
             for inner in &sets {
                 if steps.contains(&inner.step) {
                     steps.extend(&inner.steps);
+                    is_unclear |= inner.is_unclear;
                 } else if !inner.steps.is_empty() && inner.steps.is_subset(&steps) {
                     steps.insert(inner.step);
                 }
             }
             held.extend(&steps);
-            sets.push(GuardSet { step, steps });
+            sets.push(GuardSet { step, steps, is_unclear });
         }
         sets
     }
@@ -42,8 +46,21 @@ impl Checker<'_, '_> {
         self.drafts[step].kind.as_ref().is_some_and(|kind| kind.as_str() == GUARD)
     }
 
-    fn guarded(&mut self, names: &Names, named: &Named, step: usize) -> Option<usize> {
-        let found = self.resolve(names, named)?;
+    fn guarded(&mut self, names: &Names, named: &Named, step: usize, is_unclear: &mut bool) -> Option<usize> {
+        let found = match self.meant(names, named) {
+            Meant::Step(found) => found,
+            Meant::Item(family, _) => {
+                let id = self.called(family);
+                let message = format!("a guard holds the steps of all items, and `{}` is one of them", named.id);
+                self.notes.error("plan::guards-item", &named.span, message).help(format!("write `{id}`"));
+                *is_unclear = true;
+                return None;
+            }
+            Meant::Unclear => {
+                *is_unclear = true;
+                return None;
+            }
+        };
         if found >= step {
             let message = format!("a guard stands below the steps that it guards, and `{}` does not stand above", named.id);
             self.notes.error("plan::guards-below", &named.span, message).help("move the guard down");
@@ -53,12 +70,15 @@ impl Checker<'_, '_> {
     }
 
     pub(super) fn check_guards(&mut self, guards: &[GuardSet], order: &Order) {
-        self.check_overlaps(guards);
-        self.check_closed(guards, order);
-        self.warn_unguarded(guards, order);
+        let clear: Vec<&GuardSet> = guards.iter().filter(|guard| !guard.is_unclear).collect();
+        self.check_overlaps(&clear);
+        self.check_closed(&clear, order);
+        if clear.len() == guards.len() {
+            self.warn_unguarded(guards, order);
+        }
     }
 
-    fn check_overlaps(&mut self, guards: &[GuardSet]) {
+    fn check_overlaps(&mut self, guards: &[&GuardSet]) {
         for (index, later) in guards.iter().enumerate() {
             for earlier in &guards[..index] {
                 let shared = earlier.steps.intersection(&later.steps).next().copied();
@@ -76,7 +96,7 @@ impl Checker<'_, '_> {
     }
 
     /// A step that needs a guarded one is inside the guard or comes after it.
-    fn check_closed(&mut self, guards: &[GuardSet], order: &Order) {
+    fn check_closed(&mut self, guards: &[&GuardSet], order: &Order) {
         let mut holders: HashMap<usize, Vec<&GuardSet>> = HashMap::new();
         for guard in guards {
             guard.steps.iter().for_each(|&step| holders.entry(step).or_default().push(guard));
@@ -85,7 +105,7 @@ impl Checker<'_, '_> {
             for &need in needs {
                 for guard in holders.get(&need).into_iter().flatten() {
                     let is_inside = guard.steps.contains(&step) || guard.step == step;
-                    if !is_inside && !order.is_before(guard.step, step) {
+                    if !is_inside && !order.may_be_before(guard.step, None, step) {
                         self.tell_open(guard.step, step, need);
                     }
                 }

@@ -73,7 +73,7 @@ impl Checker<'_, '_> {
         if let Some(order) = &order {
             self.check_guards(&guards, order);
             // With two steps of one name it is not known which of them is meant to come after what.
-            if names.0.len() == self.drafts.iter().filter(|draft| draft.id.is_some()).count() {
+            if names.are_clear() {
                 self.check_pivot(order);
                 self.check_clashes(order);
             }

@@ -2,11 +2,12 @@
 
 use super::Checker;
 use super::guards::GuardSet;
-use super::names::Names;
+use super::names::{Meant, Names};
+use crate::plan::read::Named;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 /// The steps' order.
 pub(super) struct Order {
@@ -16,26 +17,55 @@ pub(super) struct Order {
     pub(super) sorted: Vec<usize>,
     /// Steps that wait for everything above them.
     waits_for_all_above: Vec<bool>,
+    /// Where a step waits for some items of another one and not for all: their keys.
+    items: HashMap<(usize, usize), BTreeSet<String>>,
+    /// Steps of which it is not known what they wait for: something in their lists means nothing.
+    unclear: BTreeSet<usize>,
 }
 
 impl Order {
-    /// True when `earlier` is over before `later` begins.
+    /// True when `earlier`, with all its items, is over before `later` begins.
     pub(super) fn is_before(&self, earlier: usize, later: usize) -> bool {
-        let (mut seen, mut open) = (HashSet::from([later]), vec![later]);
+        self.way(earlier, None, later) == Some(true)
+    }
+
+    /// As [`Self::is_before`], of one item; also true when a mistake that is told already keeps it from being known.
+    pub(super) fn may_be_before(&self, earlier: usize, item: Option<&str>, later: usize) -> bool {
+        self.way(earlier, item, later) != Some(false)
+    }
+
+    /// The items of `need` that `step` waits for; none when it waits for the whole of it.
+    pub(super) fn items_of(&self, step: usize, need: usize) -> Option<&BTreeSet<String>> {
+        self.items.get(&(step, need))
+    }
+
+    /// Whether a way leads from a step down to an earlier one, or to that item of it; none when it cannot be known.
+    fn way(&self, earlier: usize, item: Option<&str>, later: usize) -> Option<bool> {
+        let (mut seen, mut open, mut is_clear) = (HashSet::from([later]), vec![later], true);
         while let Some(step) = open.pop() {
             if self.waits_for_all_above[step] && earlier < step {
-                return true;
+                return Some(true);
             }
+            is_clear &= !self.unclear.contains(&step);
             for &need in &self.needs[step] {
-                if need == earlier {
-                    return true;
+                let is_whole = || self.items_of(step, need).is_none_or(|items| item.is_some_and(|item| items.contains(item)));
+                if need == earlier && is_whole() {
+                    return Some(true);
                 }
                 if seen.insert(need) {
                     open.push(need);
                 }
             }
         }
-        false
+        is_clear.then_some(false)
+    }
+
+    /// True when whatever `step` waits for in `need` is over before `later` begins.
+    fn is_spare(&self, step: usize, need: usize, later: usize) -> bool {
+        match self.items_of(step, need) {
+            Some(items) => items.iter().all(|item| self.way(need, Some(item), later) == Some(true)),
+            None => self.is_before(need, later),
+        }
     }
 }
 
@@ -59,7 +89,13 @@ impl Checker<'_, '_> {
     fn edges(&mut self, names: &Names, guards: &[GuardSet]) -> (Order, bool) {
         let guarded: HashMap<usize, &GuardSet> = guards.iter().map(|guard| (guard.step, guard)).collect();
         let count = self.drafts.len();
-        let mut order = Order { needs: Vec::with_capacity(count), sorted: Vec::new(), waits_for_all_above: vec![false; count] };
+        let mut order = Order {
+            needs: Vec::with_capacity(count),
+            sorted: Vec::new(),
+            waits_for_all_above: vec![false; count],
+            items: HashMap::new(),
+            unclear: guards.iter().filter(|guard| guard.is_unclear).map(|guard| guard.step).collect(),
+        };
         // The steps above that nothing above waits for: to wait for them is to wait for all above.
         let mut ends: BTreeSet<usize> = BTreeSet::new();
         let mut points_down = false;
@@ -70,15 +106,16 @@ impl Checker<'_, '_> {
                     std::mem::take(&mut ends).into_iter().collect()
                 }
                 Some(named) => {
-                    let mut needs: Vec<usize> = named.iter().filter_map(|named| self.need(names, named, index)).collect();
-                    needs.extend(guarded.get(&index).into_iter().flat_map(|guard| guard.steps.iter().copied()));
-                    needs.sort_unstable();
-                    needs.dedup();
-                    for need in &needs {
+                    let (mut whole, mut parts) = self.needs(names, &named, index, &mut order);
+                    whole.extend(guarded.get(&index).into_iter().flat_map(|guard| guard.steps.iter().copied()));
+                    for need in &whole {
                         ends.remove(need);
                     }
+                    parts.retain(|need, _| !whole.contains(need));
+                    whole.extend(parts.keys());
+                    order.items.extend(parts.into_iter().map(|(need, items)| ((index, need), items)));
                     self.drafts[index].needs = Some(named);
-                    needs
+                    whole.into_iter().collect()
                 }
             };
             points_down |= needs.last().is_some_and(|&last| last > index);
@@ -88,13 +125,26 @@ impl Checker<'_, '_> {
         (order, points_down)
     }
 
-    fn need(&mut self, names: &Names, named: &crate::plan::read::Named, index: usize) -> Option<usize> {
-        let found = self.resolve(names, named)?;
-        if found == index {
-            self.notes.error("plan::circle", &named.span, "a step cannot wait for itself").help("remove it from `needs`");
-            return None;
+    /// The steps that a step names, and the items of others.
+    fn needs(
+        &mut self,
+        names: &Names,
+        named: &[Named],
+        index: usize,
+        order: &mut Order,
+    ) -> (BTreeSet<usize>, BTreeMap<usize, BTreeSet<String>>) {
+        let (mut whole, mut parts) = (BTreeSet::new(), BTreeMap::<usize, BTreeSet<String>>::new());
+        for named in named {
+            match self.meant(names, named) {
+                Meant::Step(step) | Meant::Item(step, _) if step == index => {
+                    self.notes.error("plan::circle", &named.span, "a step cannot wait for itself").help("remove it from `needs`");
+                }
+                Meant::Step(step) => drop(whole.insert(step)),
+                Meant::Item(step, item) => drop(parts.entry(step).or_default().insert(item)),
+                Meant::Unclear => drop(order.unclear.insert(index)),
+            }
         }
-        Some(found)
+        (whole, parts)
     }
 
     /// Leaves out what goes without saying. Steps that wait for all above have nothing to leave out, unless some step points down.
@@ -102,7 +152,7 @@ impl Checker<'_, '_> {
         for index in 0..order.needs.len() {
             let needs = order.needs[index].clone();
             if needs.len() > 1 && (points_down || !order.waits_for_all_above[index]) {
-                let spare = |&need: &usize| !needs.iter().any(|&other| other != need && order.is_before(need, other));
+                let spare = |&need: &usize| !needs.iter().any(|&other| other != need && order.is_spare(index, need, other));
                 order.needs[index] = needs.iter().copied().filter(spare).collect();
             }
         }
@@ -129,7 +179,8 @@ impl Checker<'_, '_> {
     fn edge_words(&self, names: &Names, from: usize, to: usize) -> (std::ops::Range<usize>, String) {
         let (draft, waits) = (&self.drafts[from], format!("`{}` waits for `{}`", self.called(from), self.called(to)));
         let lists = [&draft.needs, &draft.guards];
-        let named = lists.into_iter().flatten().flatten().find(|named| names.get(&named.id) == Some(to));
+        let means = |named: &&Named| names.get(named.id.split('[').next().unwrap_or_default()) == Some(to);
+        let named = lists.into_iter().flatten().flatten().find(means);
         match named {
             Some(named) => (named.span.clone(), waits),
             None => (draft.id_span.clone(), format!("{waits}, as for all above it")),

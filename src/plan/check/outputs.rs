@@ -17,12 +17,24 @@ pub(super) struct Unknown {
 impl Outputs {
     /// Checks that an output can have a field. What a schema leaves open passes.
     pub(super) fn check(&mut self, action: &dyn DynAction, fields: &[&str]) -> Result<(), Unknown> {
-        let (schema, definitions) = self.0.entry(action.kind()).or_insert_with(|| {
+        let (schema, definitions) = self.of(action);
+        has(schema, definitions, fields, 0)
+    }
+
+    /// True when the schema itself names the field: what it merely leaves open is not meant.
+    pub(super) fn declares(&mut self, action: &dyn DynAction, field: &str) -> bool {
+        let (schema, definitions) = self.of(action);
+        let name = schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+        let schema = name.and_then(|name| definitions.get(name)).unwrap_or(schema);
+        schema.get("properties").is_some_and(|properties| properties.get(field).is_some())
+    }
+
+    fn of(&mut self, action: &dyn DynAction) -> &(Value, Map<String, Value>) {
+        self.0.entry(action.kind()).or_insert_with(|| {
             let mut generator = schemars::SchemaGenerator::default();
             let schema = action.output_schema(&mut generator).to_value();
             (schema, generator.take_definitions(true))
-        });
-        has(schema, definitions, fields, 0)
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use super::names::Names;
 use super::order::Order;
 use super::outputs::Outputs;
 use crate::expr::Wanted;
+use crate::plan::items;
 use crate::plan::model::{Does, InputType, Items};
 use crate::plan::read::{Mention, Named};
 use crate::plan::suggest::instead;
@@ -47,10 +48,11 @@ impl Checker<'_, '_> {
                 let problem = self.notes.error("plan::unknown-name", &mention.span, "`steps` alone names no step");
                 problem.help("write `steps.ID.FIELD`");
             }
+            ["inputs", ..] if self.head.has_broken_inputs => {}
             ["inputs", name, ..] if !self.head.inputs.contains_key(*name) => self.tell_input(mention, name),
             ["inputs", name, parts @ ..] => {
                 self.used.insert((*name).to_owned());
-                if parts.is_empty() {
+                if parts.is_empty() && !self.head.broken_inputs.contains(*name) {
                     self.check_type(mention, name);
                 }
             }
@@ -68,6 +70,7 @@ impl Checker<'_, '_> {
                 self.notes.error("plan::unknown-name", &mention.span, format!("`each` has no field `{field}`")).help(help);
             }
             ["each", ..] => {}
+            ["steps", id, ..] if names.is_unclear(id) => {}
             ["steps", id, fields @ ..] => match names.get(id) {
                 Some(found) => self.check_output(step, found, fields, mention, order, outputs),
                 None => self.tell_step(mention, id),
@@ -138,20 +141,23 @@ impl Checker<'_, '_> {
             problem.help("the output is there when the step is over");
             return;
         }
-        if order.is_some_and(|order| !order.is_before(of, step)) {
-            let message = format!("`{id}` may not be over when this is needed");
+        let item = fields.first().copied().filter(|_| self.drafts[of].each.is_some());
+        if order.is_some_and(|order| !order.may_be_before(of, item, step)) {
+            // Of a step that is waited for in part the part is named.
+            let whole = order.is_some_and(|order| !order.needs[step].contains(&of));
+            let named = item.filter(|_| !whole).map_or_else(|| id.clone(), |item| format!("{id}[{item}]"));
+            let message = format!("`{named}` may not be over when this is needed");
             let help = match of > step && self.drafts[step].needs.is_none() {
-                true => format!("move `{id}` above this step"),
-                false => format!("add `{id}` to `needs`"),
+                true => format!("move `{named}` above this step"),
+                false => format!("add `{named}` to `needs`"),
             };
             self.notes.error("plan::too-early", span, message).help(help);
             return;
         }
-        let fields = match self.drafts[of].each {
-            Some(_) => self.check_key(of, fields, mention),
-            None => fields,
-        };
-        self.check_fields(of, fields, mention, outputs);
+        match self.drafts[of].each {
+            Some(_) => self.check_item_output(of, fields, mention, outputs),
+            None => self.check_fields(of, fields, mention, outputs),
+        }
         let skipped_alike = self.drafts[of].when == self.drafts[step].when;
         if self.drafts[of].when.is_some() && !mention.reference.optional && !skipped_alike {
             let name = mention.reference.to_string();
@@ -164,19 +170,49 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// The output of a step that is there once for each item holds theirs by their keys. What is left of the path is one item's.
-    fn check_key<'f>(&mut self, of: usize, fields: &'f [&'f str], mention: &Mention) -> &'f [&'f str] {
-        let [key, rest @ ..] = fields else { return &[] };
-        if let Some(Items::Known(items)) = self.drafts[of].each.as_ref().map(|each| &each.items)
-            && !items.iter().any(|item| item.key == *key)
-        {
-            let id = self.called(of);
-            let help = instead(key, "items", items.iter().map(|item| item.key.as_str()));
-            let message = format!("`{id}` has no item `{key}`");
-            self.notes.error("plan::unknown-output", &mention.span, message).help(format!("write `steps.{id}.ITEM.FIELD`; {help}"));
-            return &[];
+    /// The output of a step that is there once for each item holds theirs by their keys; the rest of the path is one item's.
+    fn check_item_output(&mut self, of: usize, fields: &[&str], mention: &Mention, outputs: &mut Outputs) {
+        let (id, keys) = (self.called(of), self.known_items(of));
+        if mention.is_step {
+            let item = keys.first().map_or("ITEM", String::as_str);
+            let message = format!("`{id}` is there once for each item, and the output of one step is needed here");
+            let help =
+                format!("write `'{{{{ steps.{id}.{item} }}}}'`, or, beside the same `for-each`, `'{{{{ lookup steps.{id} each.key }}}}'`");
+            self.notes.error("plan::unknown-output", &mention.span, message).help(help);
+            return;
         }
-        rest
+        let ([key, rest @ ..], Some(each)) = (fields, &self.drafts[of].each) else { return };
+        if !each.can_have(key) {
+            let help = instead(key, "items", keys.iter().map(String::as_str));
+            let problem = self.notes.error("plan::unknown-output", &mention.span, format!("`{id}` has no item `{key}`"));
+            problem.help(format!("write `steps.{id}.ITEM.FIELD`; {help}"));
+            return;
+        }
+        let action = self.drafts[of].kind.as_ref().and_then(|kind| self.registry.get(kind.as_str())).cloned();
+        // The items of an input may have any name, but hardly that of a field where none comes behind it.
+        let mut is_field = |field: &&str| action.as_ref().is_some_and(|action| outputs.declares(&**action, field));
+        if !keys.contains(&(*key).to_owned()) && is_field(key) && !rest.first().is_some_and(&mut is_field) {
+            let item = keys.first().map_or("ITEM", String::as_str);
+            let message = format!("`{id}` is there once for each item, so `{key}` is not known without saying of which");
+            self.notes
+                .error("plan::unknown-output", &mention.span, message)
+                .help(format!("write `steps.{id}.{item}.{}`", fields.join(".")));
+            return;
+        }
+        self.check_fields(of, rest, mention, outputs);
+    }
+
+    /// The keys of a step's items, as far as they are known now: those of a literal list, or of an input's default.
+    fn known_items(&self, of: usize) -> Vec<String> {
+        let items = match self.drafts[of].each.as_ref().map(|each| &each.items) {
+            Some(Items::Known(items)) => items.clone(),
+            Some(Items::Input(name)) => {
+                let default = self.head.inputs.get(name).and_then(|input| input.default.as_ref());
+                default.and_then(|default| items::of(default).ok()).unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
+        items.into_iter().map(|item| item.key).collect()
     }
 
     /// Inputs that nothing uses. Where something is wrong, it is not known what was meant to use them.

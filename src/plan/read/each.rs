@@ -16,21 +16,28 @@ const SHAPE: &str = "write a list, a mapping, or one input: `for-each: '{{ input
 pub(in crate::plan) struct EachDraft {
     pub(in crate::plan) items: Items,
     pub(in crate::plan) span: Range<usize>,
+    /// Not all of its items could be read.
+    is_broken: bool,
 }
 
 impl Reader<'_, '_> {
-    pub(super) fn for_each(&mut self, node: &Node, mentions: &mut Vec<Mention>) -> Option<EachDraft> {
+    pub(super) fn for_each(&mut self, node: &Node, mentions: &mut Vec<Mention>) -> EachDraft {
+        let before = self.notes.count();
         let items = match &node.kind {
-            Kind::Text(text) if Text::is_template(text) => self.items_of_input(node, text, mentions)?,
-            Kind::List(nodes) => self.items_of_list(node, nodes)?,
-            Kind::Map(_) => self.items_of_map(node)?,
+            Kind::Text(text) if Text::is_template(text) => self.items_of_input(node, text, mentions),
+            Kind::List(nodes) => self.items_of_list(node, nodes),
+            Kind::Map(_) => self.items_of_map(node),
             _ => {
                 let message = format!("expected the items that this step is there for, found {}", node.describe());
                 self.notes.error("plan::for-each", &node.label, message).help(SHAPE);
-                return None;
+                None
             }
         };
-        Some(EachDraft { items, span: node.label.clone() })
+        let is_broken = self.notes.count() > before;
+        match items {
+            Some(items) => EachDraft { items, span: node.label.clone(), is_broken },
+            None => EachDraft::unknown(&node.label),
+        }
     }
 
     /// One input as it is: anything else in the template would have to be worked out before the graph is known.
@@ -42,7 +49,13 @@ impl Reader<'_, '_> {
             && root == "inputs"
             && parsed.as_ref().is_some_and(Text::is_plain)
         {
-            mentions.push(Mention { span: node.label.clone(), reference: reference.clone(), in_condition: false, wanted: Wanted::Any });
+            mentions.push(Mention {
+                span: node.label.clone(),
+                reference: reference.clone(),
+                in_condition: false,
+                wanted: Wanted::Any,
+                is_step: false,
+            });
             return Some(Items::Input(name.clone()));
         }
         let message = "the items must be known when the run opens";
@@ -110,6 +123,28 @@ impl Reader<'_, '_> {
 }
 
 impl EachDraft {
+    /// Items of which nothing is known.
+    pub(super) fn unknown(span: &Range<usize>) -> Self {
+        Self { items: Items::Known(Vec::new()), span: span.clone(), is_broken: true }
+    }
+
+    /// False when it is known that there is no such item.
+    pub(in crate::plan) fn can_have(&self, key: &str) -> bool {
+        match &self.items {
+            Items::Known(items) => self.is_broken || items.iter().any(|item| item.key == key),
+            Items::Input(_) => true,
+        }
+    }
+
+    /// The keys of the items that the plan lists.
+    pub(in crate::plan) fn keys(&self) -> impl Iterator<Item = &str> + Clone {
+        let items = match &self.items {
+            Items::Known(items) => items.as_slice(),
+            Items::Input(_) => &[],
+        };
+        items.iter().map(|item| item.key.as_str())
+    }
+
     /// True unless there is one item at most.
     pub(in crate::plan) fn can_be_many(&self) -> bool {
         match &self.items {

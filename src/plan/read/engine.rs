@@ -5,7 +5,7 @@ use super::{APPROVE, Draft, GUARD, Named, PAUSE, Reader};
 use crate::expr::yaml::{Kind, Node};
 use crate::expr::{Template, Text};
 use crate::ids::Period;
-use crate::plan::decode::{decode, decode_as};
+use crate::plan::decode::{Failure, Mistake, decode, decode_as};
 use crate::plan::model::Does;
 use crate::plan::written::{ApproveWritten, GuardWritten, PauseWritten};
 use std::time::Duration;
@@ -28,6 +28,8 @@ impl Reader<'_, '_> {
         self.tell(&decoded.failures, "`rollback-on-fail`");
         ["guards", "budget"].into_iter().filter_map(|key| node.get(key)).for_each(|inner| self.refuse_templates(inner));
         draft.guards = node.get("guards").and_then(named);
+        let misread = |failure: &Failure| matches!(failure.mistake, Mistake::UnknownKey { .. });
+        draft.has_broken_guards = node.get("guards").is_some() && draft.guards.is_none() || decoded.failures.iter().any(misread);
         let verify = match node.get("verify").map(|node| &node.kind) {
             Some(Kind::List(probes)) => probes.iter().filter_map(|probe| self.probe(probe, draft)).collect(),
             _ => Vec::new(),

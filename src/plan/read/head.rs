@@ -9,6 +9,7 @@ use crate::plan::suggest::instead;
 use crate::plan::written::{Defaults, EnvironmentWritten, RetryWritten, SecretSource};
 use crate::scenario::Scenario;
 use indexmap::IndexMap;
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
@@ -24,6 +25,10 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) name: Option<PlanName>,
     pub(in crate::plan) about: Option<String>,
     pub(in crate::plan) inputs: IndexMap<String, Input>,
+    /// Inputs of which not all could be read: what they are like is not known.
+    pub(in crate::plan) broken_inputs: HashSet<String>,
+    /// `inputs` is no mapping: nobody can say that a name stands for none.
+    pub(in crate::plan) has_broken_inputs: bool,
     /// Where each input begins.
     pub(in crate::plan) input_spans: Vec<(String, Range<usize>)>,
     pub(in crate::plan) environments: IndexMap<String, Environment>,
@@ -35,6 +40,12 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) lock: Option<LockName>,
     pub(in crate::plan) lock_namespace: Option<LockNamespace>,
     pub(in crate::plan) simulate: Scenario,
+}
+
+/// The inputs that environments can give values to.
+struct Known<'h> {
+    inputs: &'h IndexMap<String, Input>,
+    broken: &'h HashSet<String>,
 }
 
 impl Reader<'_, '_> {
@@ -64,8 +75,10 @@ impl Reader<'_, '_> {
     }
 
     fn head(&mut self, root: &Node) -> Head {
-        let inputs = root.get("inputs").map(|node| self.inputs(node)).unwrap_or_default();
-        let environments = root.get("environments").map(|node| self.environments(node, &inputs)).unwrap_or_default();
+        let mut broken_inputs = HashSet::new();
+        let inputs = root.get("inputs").map(|node| self.inputs(node, &mut broken_inputs)).unwrap_or_default();
+        let known = Known { inputs: &inputs, broken: &broken_inputs };
+        let environments = root.get("environments").map(|node| self.environments(node, &known)).unwrap_or_default();
         let defaults = root.get("defaults").and_then(|node| self.piece::<Defaults>(node, "`defaults`")).unwrap_or_default();
         if let Some(node) = root.get("defaults").and_then(|node| node.get("retry")) {
             self.check_factor(node, defaults.retry.as_ref());
@@ -86,7 +99,9 @@ impl Reader<'_, '_> {
                 .flat_map(Node::entries)
                 .map(|entry| (entry.key.clone(), entry.key_span.clone()))
                 .collect(),
+            has_broken_inputs: root.get("inputs").is_some_and(|node| !matches!(node.kind, Kind::Map(_) | Kind::Null)),
             inputs,
+            broken_inputs,
             environments,
             defaults,
         }
@@ -111,12 +126,12 @@ impl Reader<'_, '_> {
         decoded.value
     }
 
-    fn environments(&mut self, node: &Node, inputs: &IndexMap<String, Input>) -> IndexMap<String, Environment> {
+    fn environments(&mut self, node: &Node, known: &Known<'_>) -> IndexMap<String, Environment> {
         let entries = self.entries_of(node, "a mapping of environments");
-        entries.iter().map(|entry| (entry.key.clone(), self.environment(entry, inputs))).collect()
+        entries.iter().map(|entry| (entry.key.clone(), self.environment(entry, known))).collect()
     }
 
-    fn environment(&mut self, entry: &Entry, inputs: &IndexMap<String, Input>) -> Environment {
+    fn environment(&mut self, entry: &Entry, known: &Known<'_>) -> Environment {
         self.check_name(entry, "an environment");
         let entries = self.entries_of(&entry.value, "a mapping with `namespace`, `context` or inputs");
         let (reserved, given): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|inner| RESERVED.contains(&inner.key.as_str()));
@@ -124,12 +139,13 @@ impl Reader<'_, '_> {
         let written: EnvironmentWritten = self.piece(&own, "an environment").unwrap_or_default();
         let mut values = IndexMap::new();
         for inner in given {
-            match inputs.get(&inner.key) {
+            match known.inputs.get(&inner.key) {
+                Some(_) if known.broken.contains(&inner.key) => {}
                 Some(input) => values.extend(self.value_of(&inner.value, input).map(|value| (inner.key.clone(), value))),
                 None => {
-                    let known: Vec<&str> = RESERVED.into_iter().chain(inputs.keys().map(String::as_str)).collect();
+                    let names: Vec<&str> = RESERVED.into_iter().chain(known.inputs.keys().map(String::as_str)).collect();
                     let message = format!("`{}` is neither a key of environments nor an input", inner.key);
-                    let help = instead(&inner.key, "keys and inputs", known);
+                    let help = instead(&inner.key, "keys and inputs", names);
                     self.notes.error("plan::unknown-key", &inner.key_span, message).help(help);
                 }
             }

@@ -9,21 +9,30 @@ use crate::plan::written::{InputType, InputWritten};
 use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::Value;
+use std::collections::HashSet;
 
 impl Reader<'_, '_> {
-    pub(super) fn inputs(&mut self, node: &Node) -> IndexMap<String, Input> {
+    /// The inputs; those of which something could not be read are `broken`.
+    pub(super) fn inputs(&mut self, node: &Node, broken: &mut HashSet<String>) -> IndexMap<String, Input> {
         let entries = self.entries_of(node, "a mapping of inputs");
-        entries.iter().filter_map(|entry| Some((entry.key.clone(), self.input(entry)?))).collect()
+        entries.iter().map(|entry| (entry.key.clone(), self.input(entry, broken))).collect()
     }
 
-    fn input(&mut self, entry: &Entry) -> Option<Input> {
+    fn input(&mut self, entry: &Entry, broken: &mut HashSet<String>) -> Input {
         self.check_name(entry, "an input");
         let written = match &entry.value.kind {
             Kind::Null => InputWritten::default(),
             _ => {
                 let decoded = decode_as::<InputWritten>(&entry.value);
                 self.tell(&decoded.failures, "an input");
-                decoded.value.unwrap_or_default()
+                match decoded.value {
+                    Some(written) => written,
+                    // Whether its values fit would be said of a type that nobody wrote.
+                    None => {
+                        broken.insert(entry.key.clone());
+                        return Input::unknown();
+                    }
+                }
             }
         };
         ["default", "enum", "min", "max"].into_iter().filter_map(|key| entry.value.get(key)).for_each(|node| self.refuse_templates(node));
@@ -31,12 +40,9 @@ impl Reader<'_, '_> {
         let mut input = Input {
             kind: written.kind,
             pattern,
-            one_of: Vec::new(),
-            min: None,
-            max: None,
-            default: None,
             required: written.required.unwrap_or(written.default.is_none()),
             about: written.about,
+            ..Input::unknown()
         };
         (input.min, input.max) = (self.bound(entry, "min", &input), self.bound(entry, "max", &input));
         if let (Some(min), Some(max)) = (&input.min, &input.max)
@@ -51,7 +57,7 @@ impl Reader<'_, '_> {
             input.one_of = items.iter().filter_map(|item| self.value_of(item, &word)).collect();
         }
         input.default = entry.value.get("default").filter(|node| node.kind != Kind::Null).and_then(|node| self.value_of(node, &input));
-        Some(input)
+        input
     }
 
     /// The least or the greatest value.
@@ -92,6 +98,22 @@ impl Reader<'_, '_> {
     pub(super) fn check_name(&mut self, entry: &Entry, what: &str) {
         if let Err(error) = check_label(&entry.key) {
             self.notes.error("plan::bad-name", &entry.key_span, format!("`{}` cannot name {what}", entry.key)).help(error.to_string());
+        }
+    }
+}
+
+impl Input {
+    /// An input of which nothing is said.
+    fn unknown() -> Self {
+        Self {
+            kind: InputType::String,
+            pattern: None,
+            one_of: Vec::new(),
+            min: None,
+            max: None,
+            default: None,
+            required: true,
+            about: None,
         }
     }
 }

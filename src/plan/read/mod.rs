@@ -44,6 +44,8 @@ pub(super) const ENGINE_KINDS: [&str; 3] = [GUARD, APPROVE, PAUSE];
 /// A step as far as it can be understood by itself.
 pub(super) struct Draft {
     pub(super) id: Option<StepId>,
+    /// What was written as its id and cannot be one.
+    pub(super) bad_id: Option<String>,
     pub(super) id_span: Range<usize>,
     pub(super) kind: Option<ActionKind>,
     pub(super) kind_span: Range<usize>,
@@ -61,6 +63,8 @@ pub(super) struct Draft {
     pub(super) does: Option<Does>,
     /// Of a guard: the steps that it names.
     pub(super) guards: Option<Vec<Named>>,
+    /// Of a guard: what it names could not be read.
+    pub(super) has_broken_guards: bool,
     /// What its action says of it, templates replaced by samples.
     pub(super) prepared: Option<Nature>,
     /// The files that it names without a template.
@@ -95,6 +99,8 @@ pub(super) struct Mention {
     pub(super) in_condition: bool,
     /// What is wanted where it stands, if it stands there alone.
     pub(super) wanted: Wanted,
+    /// It names a step whose output is taken as it is: `applied-by: deploy`.
+    pub(super) is_step: bool,
 }
 
 /// Reads a plan's tree.

@@ -58,6 +58,7 @@ impl Reader<'_, '_> {
                     reference: reference.clone(),
                     in_condition: false,
                     wanted: if parsed.is_plain() { wanted } else { Wanted::Any },
+                    is_step: false,
                 }));
                 let sample = decoded.samples.get(&node.id).cloned().unwrap_or_else(|| Value::String(text.to_owned()));
                 Some(Template::text(parsed, wanted, sample))
@@ -82,7 +83,7 @@ impl Reader<'_, '_> {
         }
         let Ok(output) = Text::parse(&format!("{{{{ steps.[{id}] }}}}")) else { return template };
         let reference = Reference { path: vec!["steps".to_owned(), id.clone()], optional: false, at: 0..id.len() };
-        mentions.push(Mention { span: named.label.clone(), reference, in_condition: false, wanted: Wanted::Any });
+        mentions.push(Mention { span: named.label.clone(), reference, in_condition: false, wanted: Wanted::Any, is_step: true });
         template.with_entry(STEP_OUTPUT, Template::text(output, Wanted::Any, Value::String(id.clone())))
     }
 }

@@ -52,7 +52,7 @@ impl Reader<'_, '_> {
 }
 
 fn otherwise(action: &dyn DynAction) -> String {
-    format!("the keys of `{}`, and what each takes, are in schemas/plan.schema.json", action.kind())
+    format!("`bowline actions {}` tells its keys and what each takes", action.kind())
 }
 
 /// Where a text stands among parameters.

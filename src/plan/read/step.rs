@@ -2,7 +2,7 @@
 
 use super::engine::named;
 use super::place::within;
-use super::{Draft, ENGINE_KINDS, GUARD, Mention, Reader};
+use super::{Draft, ENGINE_KINDS, EachDraft, GUARD, Mention, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Condition, Wanted};
 use crate::ids::{ActionKind, StepId};
@@ -38,6 +38,9 @@ impl Reader<'_, '_> {
     fn step(&mut self, node: &Node) -> Draft {
         let mut draft = self.common(node);
         let others: Vec<&Entry> = node.entries().iter().filter(|entry| !STEP_KEYS.contains(&entry.key.as_str())).collect();
+        if let Some(slip) = others.iter().find(|entry| closest(&entry.key, STEP_KEYS) == Some("for-each")) {
+            draft.each.get_or_insert_with(|| Box::new(EachDraft::unknown(&slip.key_span)));
+        }
         if let Some(entry) = self.action_of(&others, &draft.id_span, node) {
             draft.kind = ActionKind::new(&entry.key).ok();
             draft.kind_span = entry.key_span.clone();
@@ -62,13 +65,14 @@ impl Reader<'_, '_> {
         let written = self.written(node);
         let mut mentions = Vec::new();
         let when = node.get("when").and_then(|node| self.when(node, &mut mentions));
-        let each = node.get("for-each").and_then(|node| self.for_each(node, &mut mentions));
+        let each = node.get("for-each").map(|node| self.for_each(node, &mut mentions));
         self.check_max_parallel(node);
         let mut secrets = Vec::new();
         let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions, &mut secrets));
         let label = node.get("id").map_or(&node.label, |node| &node.label).clone();
         Draft {
             id: id_of(node),
+            bad_id: bad_id_of(node),
             kind_span: label.clone(),
             id_span: label,
             kind: None,
@@ -85,6 +89,7 @@ impl Reader<'_, '_> {
             undo,
             does: None,
             guards: None,
+            has_broken_guards: false,
             prepared: None,
             files: Vec::new(),
             mentions,
@@ -127,6 +132,7 @@ impl Reader<'_, '_> {
                     reference: reference.clone(),
                     in_condition: true,
                     wanted: Wanted::Any,
+                    is_step: false,
                 }));
                 Some(condition)
             }
@@ -197,9 +203,18 @@ impl Reader<'_, '_> {
 
 /// The step's id, whatever else is wrong with it: others refer to it.
 fn id_of(node: &Node) -> Option<StepId> {
+    StepId::new(written_id(node)?).ok()
+}
+
+/// What is written as its id and is none: others may name it all the same.
+fn bad_id_of(node: &Node) -> Option<String> {
+    written_id(node).filter(|id| StepId::new(id).is_err()).map(str::to_owned)
+}
+
+fn written_id(node: &Node) -> Option<&str> {
     let id = node.get("id")?;
     match (&id.kind, &id.written) {
-        (Kind::Text(id), _) | (_, Some(id)) => StepId::new(id).ok(),
+        (Kind::Text(id), _) | (_, Some(id)) => Some(id),
         _ => None,
     }
 }

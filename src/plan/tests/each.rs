@@ -85,3 +85,109 @@ fn two_that_write_the_same_and_do_not_wait_for_each_other_are_told() {
         help: let what it writes depend on `each.key` or `each.value`
     ");
 }
+
+const ONE_ITEM: &str = "plan: p
+inputs:
+  zones: { type: list, default: [eu, us] }
+steps:
+- id: deploy
+  for-each: LIST
+  needs: []
+  detect-colour: { ingress: 'web-{{ each.key }}' }
+- { id: mirror, needs: ['deploy[eu]'], shell: { run: '{{ steps.deploy.eu.idle }}', read-only: true } }
+- { id: last, backup: }
+";
+
+#[test]
+fn a_step_can_wait_for_one_item() {
+    let literal = plan(&ONE_ITEM.replace("LIST", "[eu, us]"));
+    assert_eq!(drawn(&literal), "deploy[eu]<- deploy[us]<- mirror<-deploy[eu] last<-deploy[eu],deploy[us],mirror");
+    assert_eq!(literal.graph().edge_count(), 4);
+    let checked = plan(&ONE_ITEM.replace("LIST", "'{{ inputs.zones }}'"));
+    let needs = |plan: &Plan| plan.summary().steps.iter().map(|step| format!("{:?}", step.needs)).collect::<Vec<_>>().join(" ");
+    assert_eq!(needs(&checked), "[] [deploy] [deploy, mirror]", "while the items are not known it is drawn behind the whole of it");
+    let spread = checked.clone().spread(&json!({ "zones": ["eu", "asia"] })).unwrap();
+    assert_eq!(drawn(&spread), "deploy[eu]<- deploy[asia]<- mirror<-deploy[eu] last<-deploy[eu],deploy[asia],mirror");
+    assert_eq!(spread.outputs_used(spread.step("mirror").unwrap()).len(), 1);
+    let told: Vec<String> =
+        checked.spread(&json!({ "zones": ["us"] })).unwrap_err().problems.into_iter().map(|problem| problem.message).collect();
+    insta::assert_snapshot!(told.join("\n"), @"
+    `mirror` waits for `deploy[eu]`, and `deploy` has no item `eu` with these inputs
+    `mirror` uses `steps.deploy.eu.idle`, and `deploy` has no item `eu` with these inputs
+    ");
+}
+
+#[test]
+fn who_waits_for_one_item_knows_nothing_of_the_others() {
+    let text = "plan: p
+steps:
+- { id: deploy, for-each: [eu, us], needs: [], detect-colour: { ingress: 'web-{{ each.key }}' } }
+- { id: eu, needs: ['deploy[eu]'], shell: { run: '{{ steps.deploy.us.idle }}', read-only: true } }
+- { id: both, needs: ['deploy[eu]', 'deploy[us]'], shell: { run: '{{ steps.deploy.us.idle }}', read-only: true } }
+- { id: behind, needs: [eu], shell: { run: '{{ json steps.deploy }}', read-only: true } }
+- { id: all, needs: [deploy, 'deploy[us]'], shell: { run: '{{ json steps.deploy }}', read-only: true } }
+- { id: none, needs: ['deploy[asia]', 'eu[x]'], backup: }
+- { id: self, for-each: [a, b], needs: ['self[a]'], backup: }
+- { id: back, rollback-on-fail: { guards: ['deploy[eu]'] } }
+";
+    insta::assert_snapshot!(lines(text), @"
+    4:54 [steps.deploy.us.idle] plan::too-early: `deploy[us]` may not be over when this is needed
+        help: add `deploy[us]` to `needs`
+    6:53 [steps.deploy] plan::too-early: `deploy` may not be over when this is needed
+        help: add `deploy` to `needs`
+    8:23 ['deploy[asia]'] plan::unknown-step: `deploy` has no item `asia`
+        help: known items: eu, us
+    8:39 ['eu[x]'] plan::unknown-step: `eu` has no items: it has no `for-each`
+        help: write `eu`
+    9:41 ['self[a]'] plan::circle: a step cannot wait for itself
+        help: remove it from `needs`
+    10:44 ['deploy[eu]'] plan::guards-item: a guard holds the steps of all items, and `deploy[eu]` is one of them
+        help: write `deploy`
+    ");
+}
+
+#[test]
+fn the_output_of_a_step_for_each_item_is_not_one_output() {
+    let text = |reference: &str| {
+        format!(
+            "{}- {{ id: use, shell: {{ run: '{{{{ {reference} }}}}', read-only: true }} }}\n",
+            ZONES.split("- { id: after").next().unwrap_or_default()
+        )
+    };
+    insta::assert_snapshot!(lines(&text("steps.deploy.idle")), @"
+    10:32 [steps.deploy.idle] plan::unknown-output: `deploy` is there once for each item, so `idle` is not known without saying of which
+        help: write `steps.deploy.eu.idle`
+    ");
+    for right in [
+        "steps.deploy.eu.idle",
+        "json steps.deploy.asia",
+        "json steps.deploy",
+        "steps.deploy.idle.live",
+        "default steps.deploy.asia.live \"x\"",
+    ] {
+        assert_eq!(lines(&text(right)), "", "{right}");
+    }
+    let whole = ZONES.replace("- { id: after, backup: }", "- { id: after, wait-healthy: { applied-by: deploy } }");
+    insta::assert_snapshot!(lines(&whole), @"
+    10:44 [deploy] plan::unknown-output: `deploy` is there once for each item, and the output of one step is needed here
+        help: write `'{{ steps.deploy.eu }}'`, or, beside the same `for-each`, `'{{ lookup steps.deploy each.key }}'`
+    ");
+    assert_eq!(lines(&whole.replace("applied-by: deploy", "applied-by: '{{ steps.deploy.eu }}'")), "");
+    let spread = |reference: &str| plan(&text(reference)).spread(&json!({ "zones": ["eu"] }));
+    assert!(spread("steps.deploy.asia.idle").is_err() && spread("default steps.deploy.asia.idle \"x\"").is_ok());
+}
+
+#[test]
+fn what_is_known_of_inputs_is_given_or_a_default_that_no_environment_replaces() {
+    let plan = plan(
+        "plan: p\ninputs:\n  zones: { type: list, default: [eu] }\n  size: { type: integer, default: 1 }\n  version:\nenvironments:\n  live: { zones: [eu, us] }\nsteps:\n- { id: a, for-each: '{{ inputs.zones }}', shell: { run: '{{ inputs.size }} {{ inputs.version }}', read-only: true } }\n",
+    );
+    let known = |environment, given: &[(&str, &str)]| {
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        plan.known(environment, &given)
+    };
+    assert_eq!(known(None, &[]).unwrap(), json!({ "size": 1 }));
+    assert_eq!(known(Some("live"), &[]).unwrap(), json!({ "size": 1, "zones": ["eu", "us"] }));
+    assert_eq!(known(None, &[("zones", "[asia]")]).unwrap(), json!({ "size": 1, "zones": ["asia"] }));
+    assert!(known(None, &[("size", "many")]).is_err() && known(Some("lvie"), &[]).is_err() && known(None, &[("zoens", "[]")]).is_err());
+}

@@ -1,7 +1,9 @@
 //! What validating says, kind of mistake by kind of mistake, and what a checked plan holds.
 
+mod causes;
 mod each;
 mod graph;
+mod page;
 mod pieces;
 mod steps;
 mod together;

@@ -37,12 +37,12 @@ fn circles_and_doubles() {
     let text = with(
         "- id: lint\n  needs: [ship]\n  backup:\n- id: build\n  needs: [lint, lnit, build]\n  backup:\n- id: ship\n  backup:\n- id: lint\n  backup:\n",
     );
-    insta::assert_snapshot!(shown(&checked(&text).unwrap_err()), @r#"
+    insta::assert_snapshot!(shown(&checked(&text).unwrap_err()), @"
       × plan.yaml has 4 mistakes
 
     Error: plan::circle
 
-      × these steps wait for each other: `lint`, `ship`, `build`
+      × these steps wait for each other: `lint`, `ship`
         ╭─[plan.yaml:7:11]
       6 │ - id: lint
       7 │   needs: [ship]
@@ -51,12 +51,10 @@ fn circles_and_doubles() {
       8 │   backup:
       9 │ - id: build
      10 │   needs: [lint, lnit, build]
-        ·           ──┬─
-        ·             ╰── `build` waits for `lint`
      11 │   backup:
      12 │ - id: ship
         ·       ──┬─
-        ·         ╰── `ship` waits for `build`, as for all above it
+        ·         ╰── `ship` waits for `lint`, as for all above it
      13 │   backup:
         ╰────
       help: remove one of these from `needs`
@@ -100,7 +98,7 @@ fn circles_and_doubles() {
      15 │   backup:
         ╰────
       help: give one of them another id
-    "#);
+    ");
 }
 
 #[test]
@@ -108,7 +106,7 @@ fn guards() {
     let text = with(
         "- id: a\n  apply: { manifests: [a] }\n- id: b\n  apply: { manifests: [b] }\n- id: c\n  apply: { manifests: [c] }\n- id: beside\n  needs: [b]\n  apply: { manifests: [d] }\n- id: one\n  needs: [c]\n  rollback-on-fail: { guards: [a, b, below], budget: soon }\n- id: two\n  retry: { attempts: 2 }\n  rollback-on-fail: { guards: [b, c, oen] }\n- id: below\n  apply: { manifests: [e] }\n",
     );
-    insta::assert_snapshot!(lines(&text), @"
+    insta::assert_snapshot!(lines(&text.replace(", oen", "")), @"
     10:7 [c] plan::guard-open: `c` needs `b`, which `one` may still take back
         help: add `c` to the guards of `one`, or let it need `one`
     12:7 [beside] plan::guard-open: `beside` needs `b`, which `one` may still take back
@@ -125,6 +123,19 @@ fn guards() {
         help: write it as `30s`, `5m` or `1h 30m`
     18:7 [two] plan::guards-overlap: `b` is held by `one` and by `two`, and neither holds all of the other
         help: guards nest or have no step in common
+    19:3 [retry] plan::key-not-here: `retry` means nothing for `rollback-on-fail`
+        help: remove it
+    ");
+    // With the slip nobody knows what `two` guards: had it named `one`, there would be less to say.
+    insta::assert_snapshot!(lines(&text), @"
+    10:7 [c] plan::guard-open: `c` needs `b`, which `one` may still take back
+        help: add `c` to the guards of `one`, or let it need `one`
+    12:7 [beside] plan::guard-open: `beside` needs `b`, which `one` may still take back
+        help: add `beside` to the guards of `one`, or let it need `one`
+    17:38 [below] plan::guards-below: a guard stands below the steps that it guards, and `below` does not stand above
+        help: move the guard down
+    17:54 [soon] plan::wrong-value: `soon` is not a length of time
+        help: write it as `30s`, `5m` or `1h 30m`
     19:3 [retry] plan::key-not-here: `retry` means nothing for `rollback-on-fail`
         help: remove it
     20:38 [oen] plan::unknown-step: there is no step `oen`

@@ -157,7 +157,7 @@ fn inputs_are_typed_and_all_that_is_wrong_is_told() {
 
     Error:
       × the input `version` (Image tag) has no value
-      help: give it with `--set version=…`
+      help: give it with `-i version=…`
     "#);
 }
 

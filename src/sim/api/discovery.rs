@@ -1,10 +1,10 @@
 //! What the server tells about itself: its version and the kinds that it serves.
 
-use super::super::kinds::resources;
+use super::super::world::World;
 use serde_json::{Value, json};
 
 /// The answer to a path that is about no object; none when it is about one, or about nothing.
-pub(super) fn answer(path: &str) -> Option<Value> {
+pub(super) fn answer(world: &World, path: &str) -> Option<Value> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
         ["version"] => Some(json!({
@@ -12,8 +12,9 @@ pub(super) fn answer(path: &str) -> Option<Value> {
             "goVersion": "", "compiler": "", "platform": "simulated",
         })),
         ["api"] => Some(json!({ "kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"], "serverAddressByClientCIDRs": [] })),
-        ["api", version] => resources("", version),
-        ["apis", group, version] => resources(group, version),
+        ["apis"] => Some(world.groups()),
+        ["api", version] => world.resources("", version),
+        ["apis", group, version] => world.resources(group, version),
         _ => None,
     }
 }

@@ -36,11 +36,11 @@ struct Target {
 
 impl Target {
     fn key(&self) -> Key {
-        Key::new(self.kind, &self.namespace, &self.name)
+        Key::new(&self.kind, &self.namespace, &self.name)
     }
 
     /// Reads a path such as `/apis/apps/v1/namespaces/shop/deployments/web/status`.
-    fn read(path: &str) -> Option<Self> {
+    fn read(world: &World, path: &str) -> Option<Self> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let (group, version, rest) = match parts.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
@@ -49,12 +49,12 @@ impl Target {
         };
         let (namespace, rest) = match rest {
             // A namespace's own subresources are those with one part more than its name.
-            ["namespaces", namespace, plural, rest @ ..] if Kind::of_path(group, version, plural).is_some() => {
+            ["namespaces", namespace, plural, rest @ ..] if world.kind_of_path(group, version, plural).is_some() => {
                 (*namespace, [&[*plural], rest].concat())
             }
             rest => ("", rest.to_vec()),
         };
-        let kind = Kind::of_path(group, version, rest.first()?)?;
+        let kind = world.kind_of_path(group, version, rest.first()?)?;
         let part = |index: usize| rest.get(index).copied().unwrap_or_default().to_owned();
         Some(Self { kind, namespace: namespace.to_owned(), name: part(1), subresource: part(2) })
     }
@@ -81,10 +81,10 @@ pub(super) fn serve(shared: &Arc<Shared>, request: Request<Body>) -> BoxFuture<'
     async move {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
-        if let Some(found) = discovery::answer(&path) {
+        if let Some(found) = shared.with(|world| discovery::answer(world, &path)) {
             return respond(Answer::Json(200, found));
         }
-        let Some(target) = Target::read(&path) else {
+        let Some(target) = shared.with(|world| Target::read(world, &path)) else {
             let none = Full::new(Bytes::from_static(b"404 page not found\n")).map_err(BoxError::from);
             return Ok(Response::builder().status(404).header("content-type", "text/plain").body(Box::new(none) as Box<DynBody>)?);
         };
@@ -119,12 +119,12 @@ fn dispatch(shared: &Arc<Shared>, asked: Asked) -> Result<Answer, Refusal> {
 ///
 /// # Errors
 /// The server's words.
-pub(super) fn apply_as(world: &mut World, kind: Kind, namespace: &str, object: &Value, manager: &str) -> Result<(), String> {
+pub(super) fn apply_as(world: &mut World, kind: &Kind, namespace: &str, object: &Value, manager: &str) -> Result<(), String> {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let home = if kind.namespaced { namespace.to_owned() } else { String::new() };
     let asked = Asked {
         method: Method::PATCH,
-        target: Target { kind, namespace: home, name: text("name"), subresource: String::new() },
+        target: Target { kind: kind.clone(), namespace: home, name: text("name"), subresource: String::new() },
         query: Query::read(&format!("fieldManager={manager}&force=true")),
         content: "application/apply-patch+yaml".to_owned(),
         body: object.clone(),
@@ -143,14 +143,18 @@ fn respond(answer: Answer) -> Result<Response<Box<DynBody>>, BoxError> {
 #[cfg(test)]
 mod tests {
     use super::Target;
+    use crate::ids::Moment;
+    use crate::scenario::Scenario;
+    use crate::sim::world::World;
 
-    fn read(path: &str) -> Option<(&'static str, String, String, String)> {
-        Target::read(path).map(|target| (target.kind.kind, target.namespace, target.name, target.subresource))
+    fn read(path: &str) -> Option<(String, String, String, String)> {
+        let world = World::new(Scenario::default(), 1, Moment::from_millis(0));
+        Target::read(&world, path).map(|target| (target.kind.kind.to_string(), target.namespace, target.name, target.subresource))
     }
 
     #[test]
     fn a_path_says_what_is_meant() {
-        let owned = |kind, parts: [&str; 3]| Some((kind, parts[0].to_owned(), parts[1].to_owned(), parts[2].to_owned()));
+        let owned = |kind: &str, parts: [&str; 3]| Some((kind.to_owned(), parts[0].to_owned(), parts[1].to_owned(), parts[2].to_owned()));
         assert_eq!(read("/api/v1/namespaces/shop/pods/web-1/log"), owned("Pod", ["shop", "web-1", "log"]));
         assert_eq!(read("/api/v1/namespaces/shop"), owned("Namespace", ["", "shop", ""]));
         assert_eq!(read("/apis/apps/v1/deployments"), owned("Deployment", ["", "", ""]));

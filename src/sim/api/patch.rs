@@ -2,8 +2,9 @@
 
 use super::super::owners;
 use super::super::refusal::Refusal;
+use super::super::rules::typed;
 use super::super::world::World;
-use super::write::{store_changed, store_new, writer};
+use super::write::{in_place, store_changed, store_new, writer};
 use super::{Answer, Asked};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Answer, Refusal
     if asked.content.starts_with("application/apply-patch") {
         return apply(world, asked, live);
     }
-    let live = live.ok_or_else(|| Refusal::not_found(target.kind, &target.name))?;
+    let live = live.ok_or_else(|| Refusal::not_found(&target.kind, &target.name))?;
     let mut new = live.clone();
     match asked.content.as_str() {
         "application/json-patch+json" => {
@@ -27,6 +28,7 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Answer, Refusal
         "application/merge-patch+json" => json_patch::merge(&mut new, &asked.body),
         other => return Err(Refusal::not_modelled(&format!("a patch of the type {other}"))),
     }
+    in_place(target, &new)?;
     let by = writer(world, asked);
     store_changed(world, target, &live, new, Some(by)).map(|new| Answer::Json(200, new))
 }
@@ -41,8 +43,12 @@ fn apply(world: &mut World, asked: &Asked, live: Option<Value>) -> Result<Answer
             "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
         ));
     }
+    in_place(target, &config)?;
     if !config["metadata"]["managedFields"].is_null() {
         return Err(Refusal::new(400, "BadRequest", "metadata.managedFields must be nil"));
+    }
+    if target.kind.is_known() {
+        typed::check(&config)?;
     }
     let force = asked.query.is("force");
     let Some(live) = live else {

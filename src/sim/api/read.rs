@@ -24,14 +24,14 @@ pub(super) fn answer(world: &World, asked: &Asked) -> Result<Value, Refusal> {
     if !matches!(target.subresource.as_str(), "" | "status") {
         return Err(Refusal::not_modelled(&format!("the subresource `{}` of {}", target.subresource, target.kind.resource())));
     }
-    world.store.get(&target.key()).cloned().ok_or_else(|| Refusal::not_found(target.kind, &target.name))
+    world.store.get(&target.key()).cloned().ok_or_else(|| Refusal::not_found(&target.kind, &target.name))
 }
 
 fn list(world: &World, asked: &Asked) -> Value {
-    let Kind { kind, .. } = asked.target.kind;
+    let Kind { kind, .. } = &asked.target.kind;
     let meant: Vec<&Value> = world
         .store
-        .of_kind(asked.target.kind, &asked.target.namespace)
+        .of_kind(&asked.target.kind, &asked.target.namespace)
         .map(|(_, object)| object)
         .filter(|object| asked.query.means(object))
         .collect();
@@ -59,7 +59,7 @@ fn without_kind(object: &Value) -> Value {
 pub(super) fn log(shared: &Arc<Shared>, asked: &Asked) -> Result<Answer, Refusal> {
     let (key, target) = (asked.target.key(), &asked.target);
     let text = shared.with(|world| {
-        let pod = world.store.get(&key).ok_or_else(|| Refusal::not_found(target.kind, &target.name))?;
+        let pod = world.store.get(&key).ok_or_else(|| Refusal::not_found(&target.kind, &target.name))?;
         let image = images(pod).next().unwrap_or_default();
         Ok(world.scenario.image(image).map(|rule| rule.prints.clone()).unwrap_or_default())
     })?;

@@ -36,7 +36,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Box<DynBody>>, BoxError> {
     let found = shared.with(|world| world.store.get(&target.key()).cloned());
     let refusal = match (&found, target.subresource.as_str()) {
-        (None, _) => Some(Refusal::not_found(target.kind, &target.name)),
+        (None, _) => Some(Refusal::not_found(&target.kind, &target.name)),
         (Some(_), "exec" | "portforward") => None,
         (Some(_), other) => Some(Refusal::not_modelled(&format!("the connection `{other}` into a pod"))),
     };

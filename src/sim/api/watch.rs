@@ -45,7 +45,7 @@ fn news(world: &mut World, asked: &Asked, known: u64) -> Option<(String, u64)> {
 
 fn line(news: &News, asked: &Asked) -> Option<String> {
     let (target, query) = (&asked.target, &asked.query);
-    let there = news.key.is_of(target.kind)
+    let there = news.key.is_of(&target.kind)
         && (target.namespace.is_empty() || news.key.namespace == target.namespace)
         && (target.name.is_empty() || news.key.name == target.name);
     if !there {
@@ -60,12 +60,12 @@ fn line(news: &News, asked: &Asked) -> Option<String> {
         // What no longer fits the selector is gone, as far as this watch knows.
         (false, true, false) => "DELETED",
     };
-    Some(json!({ "type": kind, "object": with_kind(&news.object, target.kind) }).to_string() + "\n")
+    Some(json!({ "type": kind, "object": with_kind(&news.object, &target.kind) }).to_string() + "\n")
 }
 
-fn with_kind(object: &Value, kind: Kind) -> Value {
+fn with_kind(object: &Value, kind: &Kind) -> Value {
     let mut object = object.clone();
     object["apiVersion"] = json!(kind.api_version());
-    object["kind"] = json!(kind.kind);
+    object["kind"] = json!(kind.kind.as_str());
     object
 }

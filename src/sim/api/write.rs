@@ -57,26 +57,38 @@ fn create(world: &mut World, asked: &Asked) -> Result<Value, Refusal> {
     let mut object = asked.body.clone();
     if object["metadata"]["name"].as_str().is_none_or(str::is_empty) {
         let Some(beginning) = object["metadata"]["generateName"].as_str() else {
-            return Err(Refusal::invalid(
-                asked.target.kind,
-                "",
-                &[("metadata.name".to_owned(), "Required value: name or generateName is required".to_owned())],
-            ));
+            return Err(rules::nameless(&asked.target.kind));
         };
         object["metadata"]["name"] = json!(format!("{beginning}{}", world.suffix()));
     }
-    if object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
-        return Err(Refusal::new(400, "BadRequest", "resourceVersion should not be set on objects to be created"));
-    }
+    in_place(&asked.target, &object)?;
     let target = Target { name: object["metadata"]["name"].as_str().unwrap_or_default().to_owned(), ..asked.target.clone() };
     if world.store.get(&target.key()).is_some() {
-        return Err(Refusal::exists(target.kind, &target.name));
+        return Err(Refusal::exists(&target.kind, &target.name));
+    }
+    if object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty()) {
+        return Err(Refusal::new(400, "BadRequest", "resourceVersion should not be set on objects to be created"));
     }
     let manager = writer(world, asked).manager.to_owned();
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }
     store_new(world, &target, object, &manager)
+}
+
+/// An object that names itself names what the path names.
+pub(super) fn in_place(target: &Target, object: &Value) -> Result<(), Refusal> {
+    let named = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    let (name, namespace) = (named("name"), named("namespace"));
+    if target.kind.namespaced && !namespace.is_empty() && namespace != target.namespace {
+        let why = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Refusal::new(400, "BadRequest", why));
+    }
+    if !target.name.is_empty() && !name.is_empty() && name != target.name {
+        let why = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
+        return Err(Refusal::new(400, "BadRequest", why));
+    }
+    Ok(())
 }
 
 /// Stores an object that is not there yet; owners that it carries stay as they are.
@@ -91,28 +103,50 @@ pub(super) fn store_new(world: &mut World, target: &Target, mut object: Value, m
         }
         object["metadata"]["namespace"] = json!(namespace);
     }
-    complete(target.kind, &mut object);
+    complete(&target.kind, &mut object);
     let status = object.as_object_mut().and_then(|fields| fields.remove("status"));
     if target.kind.kind == "Namespace" {
         object["status"] = json!({ "phase": "Active" });
     } else if let Some(status) = status.filter(|_| !target.kind.counts && target.kind.kind != "Service") {
         object["status"] = status;
     }
-    if target.kind.kind == "Pod" {
-        object["status"] = json!({ "phase": "Pending" });
+    match target.kind.kind.as_str() {
+        "Pod" => object["status"] = json!({ "phase": "Pending" }),
+        "CustomResourceDefinition" => object["status"] = established(world, &object),
+        _ => {}
     }
-    rules::check(target.kind, None, &object, &world.scenario)?;
+    rules::check(&target.kind, None, &object, &world.scenario)?;
     let made = world.create(&target.key(), object, manager);
-    if target.kind.kind == "Pod" {
-        controllers::begin(world, &target.key(), &made);
+    match target.kind.kind.as_str() {
+        "Pod" => controllers::begin(world, &target.key(), &made),
+        // It has one as soon as it is there.
+        "Service" => controllers::network::give_address(world, &target.key(), &made),
+        _ => {}
     }
-    Ok(made)
+    Ok(world.store.get(&target.key()).cloned().unwrap_or(made))
+}
+
+/// The status of a definition whose kind is served. A real server takes a moment for that.
+fn established(world: &World, definition: &Value) -> Value {
+    let condition = |kind: &str, reason: &str, message: &str| json!({ "type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": owners::time(world.now) });
+    let stored = definition["spec"]["versions"].as_array().into_iter().flatten().filter(|version| version["storage"] == true);
+    json!({
+        "acceptedNames": definition["spec"]["names"],
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        "storedVersions": stored.map(|version| version["name"].clone()).collect::<Vec<_>>(),
+    })
 }
 
 /// Fills in what the server fills in.
-fn complete(kind: Kind, object: &mut Value) {
+fn complete(kind: &Kind, object: &mut Value) {
     object["apiVersion"] = json!(kind.api_version());
-    object["kind"] = json!(kind.kind);
+    object["kind"] = json!(kind.kind.as_str());
+    if !kind.is_known() {
+        return;
+    }
     if kind.kind == "Secret" {
         let texts = object.as_object_mut().and_then(|fields| fields.remove("stringData"));
         for (name, text) in texts.iter().filter_map(Value::as_object).flatten() {
@@ -124,8 +158,9 @@ fn complete(kind: Kind, object: &mut Value) {
 
 fn replace(world: &mut World, asked: &Asked) -> Result<Value, Refusal> {
     let target = &asked.target;
-    let live = world.store.get(&target.key()).cloned().ok_or_else(|| Refusal::not_found(target.kind, &target.name))?;
+    let live = world.store.get(&target.key()).cloned().ok_or_else(|| Refusal::not_found(&target.kind, &target.name))?;
     let mut new = asked.body.clone();
+    in_place(target, &new)?;
     if new["metadata"]["managedFields"].is_null() {
         new["metadata"]["managedFields"] = live["metadata"]["managedFields"].clone();
     }
@@ -169,14 +204,14 @@ pub(super) fn store_changed(
             None => drop(new.as_object_mut().and_then(|fields| fields.remove("status"))),
         }
     }
-    complete(target.kind, &mut new);
+    complete(&target.kind, &mut new);
     // What the server gave once it keeps giving.
     for name in ["clusterIP", "clusterIPs"] {
         if target.kind.kind == "Service" && new["spec"][name].is_null() && !live["spec"][name].is_null() {
             new["spec"][name] = live["spec"][name].clone();
         }
     }
-    rules::check(target.kind, Some(live), &new, &world.scenario)?;
+    rules::check(&target.kind, Some(live), &new, &world.scenario)?;
     if let Some(writer) = writer {
         owners::note_update(Some(live), &mut new, writer);
     }
@@ -187,11 +222,11 @@ pub(super) fn store_changed(
 fn guard(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
     let (wanted, there) = (&new["metadata"], &live["metadata"]);
     if wanted["uid"].is_string() && wanted["uid"] != there["uid"] {
-        return Err(Refusal::other_uid(target.kind, &target.name, &wanted["uid"], &there["uid"]));
+        return Err(Refusal::other_uid(&target.kind, &target.name, &wanted["uid"], &there["uid"]));
     }
     match wanted["resourceVersion"].as_str() {
         Some(version) if !version.is_empty() && wanted["resourceVersion"] != there["resourceVersion"] => {
-            Err(Refusal::stale(target.kind, &target.name))
+            Err(Refusal::stale(&target.kind, &target.name))
         }
         _ => Ok(()),
     }
@@ -199,13 +234,13 @@ fn guard(target: &Target, live: &Value, new: &Value) -> Result<(), Refusal> {
 
 fn delete(world: &mut World, target: &Target, options: &Value) -> Result<Value, Refusal> {
     let key = target.key();
-    let live = world.store.get(&key).cloned().ok_or_else(|| Refusal::not_found(target.kind, &target.name))?;
+    let live = world.store.get(&key).cloned().ok_or_else(|| Refusal::not_found(&target.kind, &target.name))?;
     let wanted = &options["preconditions"];
     if wanted["uid"].is_string() && wanted["uid"] != live["metadata"]["uid"] {
-        return Err(Refusal::other_uid(target.kind, &target.name, &wanted["uid"], &live["metadata"]["uid"]));
+        return Err(Refusal::other_uid(&target.kind, &target.name, &wanted["uid"], &live["metadata"]["uid"]));
     }
     if wanted["resourceVersion"].is_string() && wanted["resourceVersion"] != live["metadata"]["resourceVersion"] {
-        return Err(Refusal::stale(target.kind, &target.name));
+        return Err(Refusal::stale(&target.kind, &target.name));
     }
     if options["propagationPolicy"] == "Orphan" {
         leave_alone(world, &live["metadata"]["uid"]);

@@ -31,7 +31,8 @@ pub(super) fn look(world: &mut World) {
 /// Where ingress controllers and gateways are reached: an address that is nobody's (RFC 5737).
 pub(in crate::sim) const ADDRESS: &str = "192.0.2.1";
 
-fn give_address(world: &mut World, key: &Key, service: &Value) {
+/// Addresses that a Service has not been given yet.
+pub(in crate::sim) fn give_address(world: &mut World, key: &Key, service: &Value) {
     if service["spec"]["clusterIP"].is_null() && service["spec"]["type"] != "ExternalName" {
         let address = world.new_address("10.96");
         world.change(key, MANAGER, "", |service| {

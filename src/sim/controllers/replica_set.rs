@@ -2,19 +2,22 @@
 
 use super::pods::{self, count, is_over, is_ready};
 use super::{is_going, living, number, owned, set_status, text};
+use crate::ids::Moment;
 use crate::sim::store::Key;
 use crate::sim::world::World;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 pub(super) fn look(world: &mut World) {
     for (key, set) in living(world, "ReplicaSet") {
         let pods =
             keep(world, &set, number(&set, "/spec/replicas"), &[("pod-template-hash", text(&set, "/metadata/labels/pod-template-hash"))]);
         let (all, ready) = counts(&pods);
+        let available = available(world, &pods, number(&set, "/spec/minReadySeconds"));
         set_status(
             world,
             &key,
-            json!({ "replicas": all, "fullyLabeledReplicas": all, "readyReplicas": ready, "availableReplicas": ready }),
+            json!({ "replicas": all, "fullyLabeledReplicas": all, "readyReplicas": ready, "availableReplicas": available }),
         );
     }
     for (key, set) in living(world, "DaemonSet") {
@@ -39,6 +42,22 @@ pub(super) fn look(world: &mut World) {
 
 fn counts(pods: &[(Key, Value)]) -> (i64, i64) {
     (count(pods.len()), count(pods.iter().filter(|(_, pod)| is_ready(pod)).count()))
+}
+
+/// How many pods have been ready for so many seconds; the controllers look again when the next one has.
+fn available(world: &mut World, pods: &[(Key, Value)], seconds: i64) -> i64 {
+    let wait = Duration::from_secs(seconds.unsigned_abs());
+    let since = |pod: &Value| -> Option<Moment> {
+        let conditions = pod["status"]["conditions"].as_array()?;
+        let ready = conditions.iter().find(|known| known["type"] == "Ready")?;
+        ready["lastTransitionTime"].as_str()?.parse().ok().map(Moment)
+    };
+    let due: Vec<Moment> =
+        pods.iter().filter(|(_, pod)| is_ready(pod)).map(|(_, pod)| since(pod).unwrap_or(world.now).after(wait)).collect();
+    if let Some(next) = due.iter().filter(|due| **due > world.now).min() {
+        world.look_after(next.since(world.now));
+    }
+    count(due.iter().filter(|due| **due <= world.now).count())
 }
 
 /// Makes pods that are missing and deletes those that are too many, such that are not ready first. Gives back those that stay.

@@ -69,7 +69,10 @@ pub(super) fn of_pod(world: &World, pod: &Value, question: &Question) -> Result<
     for container in &containers {
         let image = container["image"].as_str().unwrap_or_default();
         let served = world.scenario.image(image).map_or(&[][..], |rule| rule.http.as_slice());
-        if let Some(served) = served.iter().find(|served| is_meant(served, question)) {
+        let is_given = |served: &Served| {
+            served.env.iter().all(|(name, wanted)| environment(world, pod, container, name).is_some_and(|value| fits(wanted, &value)))
+        };
+        if let Some(served) = served.iter().find(|served| is_meant(served, question) && is_given(served)) {
             return Ok(parts(served).reply(|text| fill(world, pod, container, text)));
         }
     }
@@ -161,6 +164,19 @@ mod tests {
     use crate::scenario::Scenario;
     use crate::sim::world::World;
     use serde_json::json;
+
+    #[test]
+    fn an_answer_may_depend_on_what_the_container_was_given() {
+        let broken = json!({ "env": { "COLOUR": "be*" }, "status": 500 });
+        let scenario: Scenario = serde_json::from_value(json!({ "images": { "web:*": { "http": [broken, { "status": 204 }] } } })).unwrap();
+        let world = World::new(scenario, 1, Moment::from_millis(0));
+        let ask = |env: serde_json::Value| {
+            let pod = json!({ "metadata": { "name": "web-1", "namespace": "shop" }, "spec": { "containers": [{ "name": "web", "image": "web:v1", "env": env }] } });
+            of_pod(&world, &pod, &Question { method: "GET".into(), path: "/".into() }).unwrap().status
+        };
+        let colour = |value: &str| json!([{ "name": "COLOUR", "value": value }]);
+        assert_eq!([ask(colour("beige")), ask(colour("green")), ask(json!([]))], [500, 204, 204]);
+    }
 
     #[test]
     fn an_answer_tells_what_the_container_is() {

@@ -29,7 +29,7 @@ impl Processes for SimulatedProcesses {
             let input = String::from_utf8_lossy(&spec.input.unwrap_or_default()).into_owned();
             let rule = shared.with(|world| find(&world.scenario.processes, &words, &input).cloned());
             let Some(rule) = rule else {
-                let what = format!("not modelled: the program `{}`; add it to `simulate.processes`", title(&words));
+                let what = not_modelled(&words);
                 shared.with(|world| world.note(&what));
                 return Err(ProcessError::NotStarted { program: spec.program, source: io::Error::other(what) });
             };
@@ -51,9 +51,35 @@ impl Processes for SimulatedProcesses {
         .boxed()
     }
 
+    /// A rule that wants some input may still mean it: that is known when it runs.
+    fn refuses(&self, program: &str, args: &[String]) -> Option<String> {
+        let words = [&[program.to_owned()], args].concat();
+        let is_meant = |rule: &Program| find(std::slice::from_ref(&Program { input: None, ..rule.clone() }), &words, "").is_some();
+        let is_modelled = self.0.with(|world| world.scenario.processes.iter().any(is_meant));
+        (!is_modelled).then(|| not_modelled(&words))
+    }
+
     fn end_orphans(&self, _run: &RunId) -> BoxFuture<'static, Vec<Orphan>> {
         std::future::ready(Vec::new()).boxed()
     }
+}
+
+/// Names a script by its text, which is what a rule for it says.
+fn not_modelled(words: &[String]) -> String {
+    let named = match script(words) {
+        Some(text) => title(std::slice::from_ref(text)),
+        None => title(words),
+    };
+    format!("not modelled: the program `{named}`; add it to `simulate.processes`")
+}
+
+/// The text that a shell is given to run.
+fn script(words: &[String]) -> Option<&String> {
+    words.get(1 + shell_text(words)?)
+}
+
+fn shell_text(words: &[String]) -> Option<usize> {
+    words.iter().position(|word| word == "-c").filter(|_| words.first().is_some_and(|first| first.ends_with("sh")))
 }
 
 pub(super) fn takes(rule: &Program) -> Duration {
@@ -63,7 +89,7 @@ pub(super) fn takes(rule: &Program) -> Duration {
 /// The first rule that means a command line. A shell's text is looked at by itself, too, and so is what a shell is given to run.
 pub(super) fn find<'a>(rules: &'a [Program], words: &[String], input: &str) -> Option<&'a Program> {
     let mut texts = vec![words.join(" ")];
-    if let Some(place) = words.iter().position(|word| word == "-c").filter(|_| words.first().is_some_and(|first| first.ends_with("sh"))) {
+    if let Some(place) = shell_text(words) {
         texts.extend(words.get(place + 1).map(|text| text.trim().to_owned()));
         texts.extend(words.get(place + 3..).filter(|rest| !rest.is_empty()).map(|rest| rest.join(" ")));
     }
