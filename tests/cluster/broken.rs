@@ -103,7 +103,7 @@ fn a_step_that_takes_too_long_after_the_switch() {
     let broken = Broken {
         name: "slow",
         version: "v3",
-        reason: &["slow", "longer than it may"],
+        reason: &["slow", "longer than its 2s"],
         breaks: &|stage| {
             stage.edit("blue-green.yaml", |plan| plan.replace("  - id: back\n", slow).replace("live, retire]", "live, retire, slow]"))
         },
