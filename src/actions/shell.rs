@@ -15,7 +15,7 @@ const OUTPUT_LIMIT: usize = 64 * 1024;
 /// Lines of standard error that explain a failure.
 const ERROR_LINES: usize = 5;
 
-/// Runs a program on this machine, from the folder in which bowline runs.
+/// Runs a program on this machine, from the folder in which the run began.
 ///
 /// # Idempotence
 /// A program that ended with code 0 is never run again by the same step. One whose end nobody knows is run again only when `check` says
@@ -43,7 +43,7 @@ pub struct ShellParams {
     /// Variables whose values are secrets of the plan, by the secret's name. They are taken out of everything that the program prints.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
-    /// Where it runs; the folder in which bowline runs when it is not given.
+    /// Where it runs; the folder in which the run began when it is not given. What takes it back runs there, too.
     #[serde(default)]
     pub directory: Option<String>,
     /// It only looks: there is nothing to take back.

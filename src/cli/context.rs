@@ -103,6 +103,9 @@ fn is_coloured(wish: Colour, shows: bool, variable: impl Fn(&str) -> String) -> 
 impl Context {
     /// Looks around.
     pub fn new(common: Common, outside: impl FnOnce(Ports) -> Ports) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        // A run that is taken up works in the folder in which it began.
+        let common = Common { kubeconfig: common.kubeconfig.map(absolute), ..common };
         let logs = Logs::start(common.verbose);
         let gate = Gate::default();
         let ports = outside(ports(&common, &gate));
@@ -110,7 +113,7 @@ impl Context {
         let common = Common { state: common.state.filter(|path| !path.as_os_str().is_empty()), ..common };
         let state = state_path(common.state.clone(), |name| env::var_os(name).map(PathBuf::from));
         // A backup must be found again by a resume that somebody types elsewhere.
-        let state = state.map(|path| std::path::absolute(&path).unwrap_or(path));
+        let state = state.map(absolute);
         // Where nobody says where runs are kept no run begins, and no backup is made.
         let backups = state.clone().unwrap_or_default().join("backups");
         let registry = registry(&ports, &Places { backups });

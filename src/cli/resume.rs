@@ -12,8 +12,10 @@ use super::settings::Settlement;
 use super::{open, standing};
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, JournalError, RunState, StateFolder};
+use crate::ports::SystemHost;
 use crate::record::{Mode, Record, What};
 use crate::report::story::Story;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -61,6 +63,7 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> R
             failure.hint(format!("`bowline show {run}` tells what happened in it, `bowline abandon {run}` closes it if it is open"))
         );
     }
+    return_to_folder(&frozen, &run)?;
     let (step, spared) = match back {
         Some(back) => (back.step.clone(), back.settle(context, &folder, &run, &records, &frozen)?),
         None => (None, Vec::new()),
@@ -87,6 +90,21 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> R
     let first = What::EpochOpened { holder: held.holder().clone(), mode, spared, step };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
     drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit, stage: None })
+}
+
+/// What a run's programs name, they name from the folder in which the run began. Elsewhere they would do harm, or nothing.
+fn return_to_folder(frozen: &Frozen, run: &RunId) -> Result<(), CommandFailure> {
+    let Some(folder) = &frozen.folder else { return Ok(()) };
+    match SystemHost.work_in(Path::new(folder)) {
+        Ok(()) => Ok(()),
+        // Where nothing but a cluster is worked on it matters to nobody.
+        Err(_) if !frozen.plan_text.contains("shell") && !frozen.plan_text.contains("command") => Ok(()),
+        Err(error) => {
+            let told = format!("the programs of run {run} run in {folder}, where the run began, and it cannot be entered");
+            let hint = format!("bring that folder back, as on the machine on which the run began; `bowline show {run}` tells what it did");
+            Err(CommandFailure::new(Exit::Refused, told).because(&error).hint(hint))
+        }
+    }
 }
 
 fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), CommandFailure> {

@@ -120,6 +120,7 @@ pub(super) fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
         namespace: draft.bound.namespace.clone(),
         context: draft.bound.context.clone(),
         files: draft.files.iter().map(|(path, content)| (path.clone(), FrozenFile::from(content.clone()))).collect(),
+        folder: std::path::absolute(".").ok().map(|folder| folder.display().to_string()),
         lock,
         simulated: false,
     }

@@ -27,6 +27,9 @@ pub struct Frozen {
     pub context: Option<String>,
     /// Every file that the plan refers to, by its path from the plan's folder.
     pub files: BTreeMap<String, FrozenFile>,
+    /// The folder in which the run began: its programs run there, also those that take it back days later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
     /// The Lease that keeps other machines out; none when the state folder alone keeps the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<FrozenLock>,
@@ -118,6 +121,7 @@ mod tests {
             inputs: Map::from_iter([("version".to_owned(), json!("1.10"))]),
             environment: Some("production".to_owned()),
             namespace: None,
+            folder: Some("/work".to_owned()),
             context: None,
             files: files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.clone().into())).collect(),
             simulated: false,

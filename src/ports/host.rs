@@ -1,6 +1,7 @@
 //! This machine as others see it: its name, its boot, its processes and people. It knows no run.
 
 use std::io;
+use std::path::Path;
 
 /// A process, told apart from every other one that there ever was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,14 @@ pub trait Host: Send + Sync {
 pub struct SystemHost;
 
 impl SystemHost {
+    /// Works in this folder from now on: programs that are given no other one are started there.
+    ///
+    /// # Errors
+    /// When there is no such folder, or it may not be entered.
+    pub fn work_in(self, folder: &Path) -> io::Result<()> {
+        std::env::set_current_dir(folder)
+    }
+
     /// True when this process was started deaf to SIGHUP, as `nohup` does. It must be asked before anybody listens to that signal.
     pub fn is_deaf_to_hang_up(self) -> bool {
         std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, nix::sys::signal::Signal::SIGHUP as u32))

@@ -119,3 +119,30 @@ fn past_the_pivot_only_what_works_is_offered_and_nothing_else_is_begun() {
     std::fs::remove_file(bench.path("broken")).expect("it is there");
     bench.run(&["resume"]).assert_code(0);
 }
+
+/// What programs name, they name from where the run began: a rollback from elsewhere would take nothing back and say that it had.
+#[test]
+fn a_run_is_taken_back_in_the_folder_in_which_it_began() {
+    let plan = "plan: note
+steps:
+  - id: write
+    shell: { run: 'echo hello > note.txt' }
+    undo: [{ shell: { run: 'rm -f note.txt' } }]
+";
+    let bench = Bench::with(plan);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let from = |folder: &std::path::Path, arguments: &[&str]| {
+        Ended::from(bench.command(arguments).current_dir(folder).output().expect("bowline can be started"))
+    };
+    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
+    assert!(bench.has("note.txt"));
+    from(elsewhere.path(), &["rollback", "r1", "--yes"]).assert_code(0);
+    assert!(!bench.has("note.txt"), "it was taken back somewhere else");
+
+    let gone = bench.path("gone");
+    std::fs::create_dir(&gone).expect("the test's folder can be written");
+    let plan = bench.path("plan.yaml").display().to_string();
+    from(&gone, &["run", &plan, "--run-id", "r2"]).assert_code(0);
+    std::fs::remove_dir_all(&gone).expect("the test's own folder");
+    assert_told(&from(elsewhere.path(), &["rollback", "r2", "--yes"]), 7, &["gone", "where the run began", "bring that folder back"]);
+}
