@@ -212,13 +212,19 @@ impl<'a> Keyed<'a> {
     /// With the keys that elements had whose keys alone somebody changed, where that leaves no doubt.
     fn with_earlier_keys(self, path: &Path, before: &Self, after: &Self) -> Self {
         let is_lost = |key: &str| self.get(key).is_none() && before.get(key).is_some();
-        let lost: Vec<(&String, Option<Value>)> =
-            after.0.iter().filter(|(key, _)| is_lost(key)).map(|(key, element)| (key, besides_key(path, element))).collect();
+        // As we left it, or as an earlier attempt to take it back did.
+        let lost: Vec<(&String, [Option<Value>; 2])> = after
+            .0
+            .iter()
+            .filter(|(key, _)| is_lost(key))
+            .map(|(key, element)| (key, [besides_key(path, element), before.get(key).and_then(|element| besides_key(path, element))]))
+            .collect();
         let is_new = |key: &str| before.get(key).is_none() && after.get(key).is_none();
         let rests: Vec<Option<Value>> =
             self.0.iter().map(|(key, element)| is_new(key).then(|| besides_key(path, element)).flatten()).collect();
         let key_of = |rest: &Option<Value>| {
-            let (mut same, alike) = (lost.iter().filter(|(_, lost)| lost == rest), rests.iter().filter(|other| *other == rest).count());
+            let (mut same, alike) =
+                (lost.iter().filter(|(_, lost)| lost.contains(rest)), rests.iter().filter(|other| *other == rest).count());
             match (rest, same.next(), same.next(), alike) {
                 (Some(_), Some((key, _)), None, 1) => Some((*key).clone()),
                 _ => None,

@@ -166,6 +166,8 @@ fn traffic_goes_back_also_where_somebody_changed_what_a_rule_matches() {
     let result = run(route(json!([rule("/", "blue"), others])), route(json!([rule("/", "green"), others])), live);
     assert_eq!(result.object.0, route(json!([rule("/v2", "blue"), others])));
     assert!(result.kept.is_empty());
+    let again = run(route(json!([rule("/", "blue"), others])), route(json!([rule("/", "green"), others])), result.object.0.clone());
+    assert!(!again.changed && again.kept.is_empty(), "a second attempt knows what the first one did");
     // Two that are alike: nobody can tell which of them was ours.
     let twins = json!([rule("/a", "green"), rule("/b", "green")]);
     let result = run(route(json!([rule("/", "blue")])), route(json!([rule("/", "green")])), route(twins.clone()));

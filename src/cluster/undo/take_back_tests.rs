@@ -150,9 +150,7 @@ async fn what_the_undo_of_a_later_step_made_again_is_still_ours() {
     let now = server.object(PATH).unwrap();
     assert_eq!((&now["data"], &now["metadata"]["uid"]), (&json!({ "a": "1", "b": "1", "c": "theirs" }), &json!("again")));
     assert_eq!(managers(&server), ["kubectl"]);
-    let writes = server.writes().len();
     server.put(PATH, again);
     let made = Change { before: None, created: true, ..change };
-    assert_eq!(take(&server, &made).await.unwrap(), TakenBack::Restored(None));
-    assert_eq!((server.object(PATH), server.writes().len()), (None, writes + 1));
+    assert!(matches!(take(&server, &made).await.unwrap(), TakenBack::Kept(..)), "what nobody knows to be ours is not deleted");
 }
