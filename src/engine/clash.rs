@@ -28,7 +28,7 @@ impl Writers {
         }
     }
 
-    /// True when another step than this one writes it, or may.
+    /// True when another step than this one writes it by name.
     pub(super) fn has_other(&self, step: &StepId, target: &Target) -> bool {
         self.0.get(target).is_some_and(|known| known.iter().any(|other| other != step))
     }

@@ -239,6 +239,10 @@ steps:
     std::thread::sleep(Duration::from_secs(3));
     stage.run(&["reject", "look"]).assert_code(0);
     let ended = ended(child);
-    ended.assert_code(3).assert_says("ConfigMap/").assert_says("superseded by hotfix").assert_says("was deleted by somebody else");
+    ended
+        .assert_code(3)
+        .assert_says("ConfigMap/")
+        .assert_says("superseded by hotfix")
+        .assert_says("was deleted, and not by a step of this run");
     assert_eq!(stage.namespace.get(&["configmap/cfg"])["data"]["level"], "hotfix");
 }
