@@ -79,7 +79,13 @@ pub fn secrets_needed(previewing: &Previewing) -> Vec<NeededSecret> {
 
 /// The steps before which another one changes something.
 fn changed_before(plan: &Plan) -> HashSet<&StepId> {
-    let changes = |step: &Step| matches!(step.does, Does::Action(_)) && step.reversibility != Reversibility::ReadOnly;
+    // Whoever waits, for an object, a person or the clock, may wait for just that.
+    let waits = |kind: &str| matches!(kind, "wait-for" | "wait-healthy");
+    let changes = |step: &Step| match &step.does {
+        Does::Action(_) => step.reversibility != Reversibility::ReadOnly || waits(step.kind.as_str()),
+        Does::Approve { .. } | Does::Pause { .. } => true,
+        Does::Guard { .. } => false,
+    };
     let mut changed = HashSet::new();
     for node in toposort(plan.graph(), None).unwrap_or_default() {
         let needs = plan.graph().neighbors_directed(node, Incoming).map(|need| &plan.steps[need.index()]);

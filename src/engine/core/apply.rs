@@ -113,6 +113,9 @@ impl Core {
         let step = self.find(id)?;
         let state = &self.steps[step];
         let may = matches!(state.status, Status::Ready | Status::Backoff(_)) && attempt == state.attempt + 1 && state.undo == Undo::No;
+        // Whoever only waits for a place that it had before a halt lets go: an earlier bowline gave such places away.
+        let steps = &self.steps;
+        self.limits.let_go(step, |holder| steps[holder].status == Status::Ready);
         if !may || !self.limits.has_room(step) {
             return Err(Illegal::Step { step: id.clone(), status: state.status.name(), what: "attempt-started" });
         }

@@ -72,6 +72,14 @@ impl Limits {
         self.each_of(step, |limit| limit.holders.remove(&step));
     }
 
+    /// Those holders of a step's limits that are idle let go.
+    pub(super) fn let_go(&mut self, step: Index, is_idle: impl Fn(Index) -> bool) {
+        self.each_of(step, |limit| {
+            limit.holders.retain(|holder| *holder == step || !is_idle(*holder));
+            true
+        });
+    }
+
     /// The run turns back: who is not at work lets go.
     pub(super) fn release_idle(&mut self, is_at_work: impl Fn(Index) -> bool) {
         self.limits.iter_mut().for_each(|limit| limit.holders.retain(|step| is_at_work(*step)));
