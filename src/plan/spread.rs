@@ -119,7 +119,6 @@ impl Plan {
     }
 }
 
-/// Keys that cannot stand in an id were refused before.
 /// The items that a step names and that are not there.
 fn missing(step: &Step, items: &HashMap<StepId, Vec<Item>>) -> Vec<BindProblem> {
     let needed = step.needs.iter().filter_map(|need| {

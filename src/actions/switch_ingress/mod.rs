@@ -268,7 +268,8 @@ impl Action for SwitchIngress {
         match accepted::look(&live) {
             None => {}
             Some(Ok(waiting)) => preview.notes.push(format!("{at}: {waiting}")),
-            Some(Err(why)) => preview.refusals.push(format!("{at} leads no traffic that could be switched: {why}")),
+            // An error, since an earlier step may mend it: then it is known after that one.
+            Some(Err(why)) => return Err(ActionError::permanent(format!("{at} leads no traffic that could be switched: {why}"))),
         }
         if let Some(old) = switch.old.filter(|_| !switch.operations.is_empty()) {
             let lines = vec![format!("- traffic goes to {old}"), format!("+ traffic goes to {}", switch.new)];

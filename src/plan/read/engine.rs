@@ -29,7 +29,8 @@ impl Reader<'_, '_> {
         ["guards", "budget"].into_iter().filter_map(|key| node.get(key)).for_each(|inner| self.refuse_templates(inner));
         draft.guards = node.get("guards").and_then(named);
         let misread = |failure: &Failure| matches!(failure.mistake, Mistake::UnknownKey { .. });
-        draft.has_broken_guards = node.get("guards").is_some() && draft.guards.is_none() || decoded.failures.iter().any(misread);
+        let is_said = node.get("guards").is_some_and(|node| !matches!(node.kind, Kind::Null));
+        draft.has_broken_guards = is_said && draft.guards.is_none() || decoded.failures.iter().any(misread);
         let verify = match node.get("verify").map(|node| &node.kind) {
             Some(Kind::List(probes)) => probes.iter().filter_map(|probe| self.probe(probe, draft)).collect(),
             _ => Vec::new(),
