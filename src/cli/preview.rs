@@ -46,9 +46,10 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
     let changing = seen.iter().filter(|seen| seen.changes()).count();
     let refusals: Vec<(&Seen, Vec<String>)> =
         seen.iter().map(|seen| (seen, seen.refusals())).filter(|(_, told)| !told.is_empty()).collect();
+    let is_refused = !refusals.is_empty() || missing.iter().any(|secret| !secret.may_be_made);
     if context.is_json() {
         print::line(
-            &json!({ "preview": title, "steps": seen, "changes": changing, "refused": !refusals.is_empty(), "missing-secrets": missing.iter().map(|secret| &secret.told).collect::<Vec<_>>() })
+            &json!({ "preview": title, "steps": seen, "changes": changing, "refused": is_refused, "missing-secrets": missing.iter().map(|secret| &secret.told).collect::<Vec<_>>() })
                 .to_string(),
         );
     } else {
@@ -57,7 +58,7 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
         print::notices(&refused.collect::<Vec<_>>(), context.streams.width);
         print::notices(&missing.iter().map(told_missing).collect::<Vec<_>>(), context.streams.width);
     }
-    Ok(match (refusals.is_empty(), changing > 0 && exit_code) {
+    Ok(match (!is_refused, changing > 0 && exit_code) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,
         (true, false) => Exit::Succeeded,

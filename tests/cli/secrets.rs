@@ -36,7 +36,7 @@ fn all_that_are_missing_are_told_before_anything_is_done() {
     assert!(!told.all().contains("OTHER_TOKEN"), "what will not run needs nothing:\n{}", told.all());
     assert!(!bench.has("first.txt") && !bench.has("asked") && !bench.has("state/journal.db"));
     let preview = bench.run(&["preview", "plan.yaml", "-e", "test"]);
-    preview.assert_code(0).assert_says("a run would be refused: login: the secret `token`");
+    preview.assert_code(7).assert_says("a run would be refused: login: the secret `token`");
     bench.write("password.txt", "open sesame\n");
     let run = bench.command(&["run", "plan.yaml", "-e", "test"]).env("BOWLINE_TEST_TOKEN_OF_NOBODY", "t0ken").output();
     let run = crate::bench::Ended::from(run.expect("bowline can be started"));
