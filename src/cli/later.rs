@@ -23,12 +23,18 @@ pub fn written_since(
     if core.closed().is_none() {
         return Ok(Vec::new());
     }
-    let ours: BTreeSet<Target> =
-        core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.effects.keys()).filter_map(target).collect();
-    let opened = folder.run(run)?.opened;
+    let keys = || core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.effects.keys());
+    let ours: BTreeSet<Target> = keys().filter_map(target).collect();
+    // Of what a program did nobody knows which objects it wrote.
+    let has_programs = keys().any(|key| target(key).is_none());
+    let this = folder.run(run)?;
     let (mut spared, mut told) = (BTreeSet::new(), Vec::new());
-    for row in folder.runs(&RunFilter::default())?.into_iter().filter(|row| row.opened >= opened && row.run != *run) {
-        let theirs: BTreeSet<Target> = still_written(&folder.records(&row.run)?).intersection(&ours).cloned().collect();
+    for row in folder.runs(&RunFilter::default())?.into_iter().filter(|row| row.opened >= this.opened && row.run != *run) {
+        let standing = still_written(&folder.records(&row.run)?);
+        if has_programs && row.identity == this.identity && standing.iter().any(|key| target(key).is_none()) {
+            told.push(format!("run {} of {} came later, and its programs may have built on what this one's did", row.run, row.identity));
+        }
+        let theirs: BTreeSet<Target> = standing.iter().filter_map(target).filter(|theirs| ours.contains(theirs)).collect();
         if let Some(Target(first)) = theirs.first() {
             let more = if theirs.len() > 1 { format!(" and {} more", theirs.len() - 1) } else { String::new() };
             let first = words::plain(first.strip_prefix("kube:").unwrap_or(first));
@@ -45,10 +51,10 @@ pub fn written_since(
 }
 
 /// What a run has written and not taken back. Of one that makes no sense here everything that it meant to write.
-fn still_written(records: &[Record]) -> BTreeSet<Target> {
+fn still_written(records: &[Record]) -> BTreeSet<EffectKey> {
     match Core::replay(records) {
-        Ok(core) => core.still_written().filter_map(target).collect(),
-        Err(_) => records.iter().flat_map(intended).filter_map(target).collect(),
+        Ok(core) => core.still_written().cloned().collect(),
+        Err(_) => records.iter().flat_map(intended).cloned().collect(),
     }
 }
 
@@ -114,7 +120,9 @@ mod tests {
     #[test]
     fn what_was_taken_back_is_no_longer_written_and_the_rest_still_is() {
         let records = half_taken_back();
-        let written = |records: &[Record]| still_written(records).into_iter().map(|target| target.0).collect::<Vec<_>>().join(" ");
+        let written = |records: &[Record]| {
+            still_written(records).iter().filter_map(super::target).map(|target| target.0).collect::<Vec<_>>().join(" ")
+        };
         assert_eq!(written(&records), "kube:ConfigMap/shop/one");
         assert_eq!(written(&records[..10]), "kube:ConfigMap/shop/one kube:ConfigMap/shop/two", "before it was");
         assert_eq!(written(&records[1..]), "kube:ConfigMap/shop/one kube:ConfigMap/shop/two", "what makes no sense is taken for the worst");

@@ -146,3 +146,23 @@ steps:
     std::fs::remove_dir_all(&gone).expect("the test's own folder");
     assert_told(&from(elsewhere.path(), &["rollback", "r2", "--yes"]), 7, &["gone", "where the run began", "bring that folder back"]);
 }
+
+#[test]
+fn an_older_run_is_not_taken_back_below_a_later_one_of_its_plan() {
+    let plan = "plan: release
+inputs: { version: { type: string } }
+steps:
+  - id: write
+    shell: { run: 'echo {{ inputs.version }} >> log' }
+    undo: [{ shell: { run: 'rm -f log' } }]
+";
+    let bench = Bench::with(plan);
+    for run in ["r1", "r2"] {
+        bench.run(&["run", "plan.yaml", "--run-id", run, "-i", &format!("version={run}")]).assert_code(0);
+    }
+    let refused = bench.run(&["rollback", "r1", "--yes"]);
+    assert_told(&refused, 7, &["run r2 of `release` came later", "--partial"]);
+    assert!(bench.has("log"));
+    bench.run(&["rollback", "r2", "--yes"]).assert_code(0);
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(0);
+}
