@@ -4,7 +4,7 @@ use crate::cluster::api::Cluster;
 use crate::cluster::object::Object;
 use crate::cluster::request::Address;
 use crate::cluster::undo::Managers;
-use crate::cluster::undo::managed::entries;
+use crate::cluster::undo::managed::{applied_by, entries, entry_of};
 use crate::cluster::watch::{Watch, Watched};
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
@@ -43,9 +43,10 @@ impl Owned {
     }
 
     fn entry<'a>(&self, object: &'a Object) -> Option<&'a Value> {
-        let manager = self.manager.clone().unwrap_or_else(|| Managers::of(&self.plan).apply());
-        let operation = if self.manager.is_some() { "Update" } else { "Apply" };
-        object.list("/metadata/managedFields").iter().find(|entry| entry["manager"] == manager.as_str() && entry["operation"] == operation)
+        match &self.manager {
+            Some(manager) => entry_of(object, manager, "Update"),
+            None => applied_by(object, &Managers::of(&self.plan).apply()),
+        }
     }
 }
 

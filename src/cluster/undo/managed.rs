@@ -96,8 +96,12 @@ pub fn entries(object: &Object) -> Vec<Value> {
 
 /// The entry of a manager that applies on the server, if it has one.
 pub fn applied_by<'a>(object: &'a Object, manager: &str) -> Option<&'a Value> {
-    let list = object.list("/metadata/managedFields");
-    list.iter().find(|entry| entry["manager"] == manager && entry["operation"] == "Apply")
+    entry_of(object, manager, "Apply")
+}
+
+/// The entry of a manager for one operation, if it has one.
+pub fn entry_of<'a>(object: &'a Object, manager: &str, operation: &str) -> Option<&'a Value> {
+    object.list("/metadata/managedFields").iter().find(|entry| entry["manager"] == manager && entry["operation"] == operation)
 }
 
 /// The manager that owns a field, others than this plan's first.
