@@ -23,7 +23,7 @@ pub fn written_since(
     if core.closed().is_none() {
         return Ok(Vec::new());
     }
-    let keys = || core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.effects.keys());
+    let keys = || core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.may_have_touched());
     let ours: BTreeSet<Target> = keys().filter_map(target).collect();
     // Of what a program did nobody knows which objects it wrote.
     let has_programs = keys().any(|key| target(key).is_none());

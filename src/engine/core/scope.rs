@@ -1,9 +1,9 @@
 //! How far a failure reaches: which guard owns it, and whether the pivot lies in between.
 
 use super::Core;
-use super::state::{Effect, Index, Status, Step, Undo};
+use super::state::{Index, Status, Step, Undo};
 use crate::ids::StepId;
-use crate::record::{Cause, EffectKey, Outcome, Reversibility, Scope, Settled};
+use crate::record::{Cause, EffectKey, Outcome, Reversibility, Scope};
 
 impl Core {
     /// Why the run must go back, and how far, if it must.
@@ -121,8 +121,7 @@ impl Core {
     /// What the effects that may still be there have touched.
     pub fn still_written(&self) -> impl Iterator<Item = &EffectKey> {
         let standing = self.steps.iter().filter(|step| step.undo != Undo::Done);
-        let may_stand = |effect: &Effect| effect.in_flight || effect.known != Some(Settled::NotDone);
-        standing.flat_map(move |step| step.effects.iter().filter(move |(_, effect)| may_stand(effect)).map(|(key, _)| key))
+        standing.flat_map(Step::may_have_touched)
     }
 
     /// True when what this step did cannot be taken back, and it may have done it.

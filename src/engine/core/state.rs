@@ -177,6 +177,12 @@ impl Default for Step {
 }
 
 impl Step {
+    /// What its effects have touched, those aside of which it is known that they never happened.
+    pub fn may_have_touched(&self) -> impl Iterator<Item = &EffectKey> {
+        let may_stand = |effect: &Effect| effect.in_flight || effect.known != Some(Settled::NotDone);
+        self.effects.iter().filter(move |(_, effect)| may_stand(effect)).map(|(key, _)| key)
+    }
+
     /// When something of it is over.
     pub fn times(&self) -> Times {
         self.times.as_deref().copied().unwrap_or_default()
