@@ -2,10 +2,13 @@
 
 /// The closest of `known`, if it is close enough to be a slip.
 pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    let limit = (length / 3).clamp(1, 3);
     let (mut near, mut longer) = (None, Vec::new());
     for candidate in known {
-        let distance = strsim::damerau_levenshtein(word, candidate);
+        // A word that is so much longer or shorter is further away: most are, and this is asked of every step.
+        let can_be_near = length.abs_diff(candidate.chars().count()) <= limit;
+        let distance = if can_be_near { strsim::damerau_levenshtein(word, candidate) } else { usize::MAX };
         if distance <= limit && near.is_none_or(|(least, _)| distance < least) {
             near = Some((distance, candidate));
         }
