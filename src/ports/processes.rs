@@ -16,7 +16,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
@@ -220,10 +220,17 @@ fn check_directory(spec: &ProcessSpec) -> io::Result<()> {
     }
 }
 
+/// This process, for [`RUNNER_VARIABLE`]. It stays the same from start to end, and asking for it takes longer than starting a small program should.
+fn runner() -> Option<&'static str> {
+    static RUNNER: OnceLock<Option<String>> = OnceLock::new();
+    let ask = || SystemHost.this_process().ok().map(|facts| format!("{}:{}", facts.pid, facts.started));
+    RUNNER.get_or_init(ask).as_deref()
+}
+
 fn command(spec: &ProcessSpec) -> Command {
     let mut command = Command::new(&spec.program);
-    if let Ok(facts) = SystemHost.this_process() {
-        command.env(RUNNER_VARIABLE, format!("{}:{}", facts.pid, facts.started));
+    if let Some(runner) = runner() {
+        command.env(RUNNER_VARIABLE, runner);
     }
     command
         .args(&spec.args)
