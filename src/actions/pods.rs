@@ -1,7 +1,7 @@
 //! What actions want of pods: a door to one of their ports, and programs that run in them. It knows no probe and no database.
 
-use crate::action::{ActionError, RunScope};
-use futures::future::BoxFuture;
+use crate::action::{ActionError, Evidence, ReadCx, RunScope};
+use futures::future::{BoxFuture, FutureExt, ready};
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -67,6 +67,11 @@ pub trait Pods: Send + Sync {
 
     /// Starts a program.
     fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>>;
+
+    /// What explains why these pods gave no good answer: their states, events, last lines. Nothing where nobody can tell.
+    fn evidence(&self, _cx: &ReadCx, _scope: &RunScope, _through: &str) -> BoxFuture<'static, Vec<Evidence>> {
+        ready(Vec::new()).boxed()
+    }
 }
 
 #[cfg(feature = "kubernetes")]
@@ -87,9 +92,10 @@ pub(super) fn check_through(_through: &str) -> Result<(), String> {
 #[cfg(feature = "kubernetes")]
 mod real {
     use super::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
-    use crate::action::{ActionError, RunScope};
-    use crate::actions::kubernetes::Place;
+    use crate::action::{ActionError, Evidence, ReadCx, RunScope};
+    use crate::actions::kubernetes::{Place, evidence, open_for_evidence};
     use crate::cluster::Clusters;
+    use crate::cluster::evidence::gather_answers;
     use crate::cluster::exec::{self, ExecError};
     use crate::cluster::forward::{Forward, ForwardError};
     use crate::cluster::rights::Right;
@@ -175,6 +181,17 @@ mod real {
                     Ok(PodEnd { code: exit.code, errors: exit.errors })
                 };
                 Ok(PodProgram { stdin, stdout, end: end.boxed() })
+            }
+            .boxed()
+        }
+
+        fn evidence(&self, cx: &ReadCx, scope: &RunScope, through: &str) -> BoxFuture<'static, Vec<Evidence>> {
+            let (pods, cx, scope, through) = (self.clone(), cx.clone(), scope.clone(), through.to_owned());
+            async move {
+                let Some(place) = open_for_evidence(&pods.0, &cx, scope.namespace.as_deref()).await else { return Vec::new() };
+                let Ok(through) = parse(&through) else { return Vec::new() };
+                let names = through.names(&place.cluster.connection, &place.namespace).await.unwrap_or_default();
+                evidence(&cx, &place, gather_answers(&place.cluster, &place.namespace, &names).await).await
             }
             .boxed()
         }

@@ -2,7 +2,7 @@
 
 use super::pods::{Door, Pods, Reach, check_through};
 use super::port_name::PortName;
-use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ids::Period;
 use crate::probe::{Outside, Patience, Probe, Setting, Verdict};
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
@@ -142,6 +142,13 @@ impl Action for SmokeTest {
 
     async fn compensate(&self, _cx: &UndoCx, _params: &SmokeTestParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
         Ok(effects.into_iter().map(|effect| Mark { key: effect.key, kind: MarkKind::Nothing, notes: Vec::new() }).collect())
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &SmokeTestParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        match (&params.through, &self.pods) {
+            (Some(through), Some(pods)) => pods.evidence(cx, &cx.scope, through).await,
+            _ => Vec::new(),
+        }
     }
 }
 

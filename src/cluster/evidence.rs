@@ -34,6 +34,21 @@ pub async fn gather(cluster: &Cluster, subjects: &[Address]) -> Vec<Exhibit> {
     exhibits
 }
 
+/// Looks at pods that were reached and gave no good answer: what is healthy tells its last lines, too.
+pub async fn gather_answers(cluster: &Cluster, namespace: &str, names: &[String]) -> Vec<Exhibit> {
+    let at: Vec<Address> = names.iter().map(|name| Address::known("Pod", namespace, name)).collect();
+    let mut exhibits = gather(cluster, &at).await;
+    let read = at.iter().take(LOGS).map(|at| cluster.get(at));
+    let pods = futures::future::join_all(read).await.into_iter().flatten().flatten();
+    for pod in pods.filter(|pod| matches!(judge(pod, &View::default(), &Pin::default()), Verdict::Healthy)) {
+        let containers = pod.list("/spec/containers");
+        let default = Some(pod.text("/metadata/annotations/kubectl.kubernetes.io~1default-container")).filter(|name| !name.is_empty());
+        let Some(container) = default.or_else(|| containers.first()?["name"].as_str()) else { continue };
+        exhibits.extend(last_lines(cluster, namespace, pod.name(), container, false).await);
+    }
+    exhibits
+}
+
 async fn gather_in(cluster: &Cluster, namespace: &str, subjects: &[&Address]) -> Vec<Exhibit> {
     let list = async |kind: &str| cluster.list(&Kind::known(kind), Some(namespace), "").await.unwrap_or_default();
     let (pods, sets, events) = tokio::join!(list("Pod"), list("ReplicaSet"), list("Event"));
@@ -96,16 +111,16 @@ async fn logs(cluster: &Cluster, namespace: &str, pods: &[&Object]) -> Vec<Exhib
     for (pod, trouble) in broken.take(LOGS) {
         let Some(container) = trouble.container else { continue };
         for previous in [true, false] {
-            let log = cluster.logs(namespace, &pod, &container, previous, LINES).await;
-            if let Ok(text) = log
-                && !text.trim().is_empty()
-            {
-                let which = if previous { " before it was started again" } else { "" };
-                exhibits.push(Exhibit { title: format!("last lines of {container} in pod/{pod}{which}"), text });
-            }
+            exhibits.extend(last_lines(cluster, namespace, &pod, &container, previous).await);
         }
     }
     exhibits
+}
+
+async fn last_lines(cluster: &Cluster, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Exhibit> {
+    let text = cluster.logs(namespace, pod, container, previous, LINES).await.ok().filter(|text| !text.trim().is_empty())?;
+    let which = if previous { " before it was started again" } else { "" };
+    Some(Exhibit { title: format!("last lines of {container} in pod/{pod}{which}"), text })
 }
 
 fn not_ready(pod: &Object) -> Option<String> {

@@ -133,26 +133,28 @@ impl Through {
     /// See [`ThroughError`].
     pub async fn choose(&self, connection: &Connection, namespace: &str) -> Result<ChosenPod, ThroughError> {
         let look_up = LookUp { through: self, connection, namespace };
-        match self {
-            Self::Pod(name) => {
-                let pod = look_up.get::<Pod>(name).await?;
-                Ok(ChosenPod { name: name.clone(), pod, service: None })
-            }
-            Self::Service(name) => {
-                let service = look_up.get::<Service>(name).await?;
-                let labels = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
-                look_up.ready_pod(labels.into_iter().collect(), Some(service)).await
-            }
-            Self::Selector(labels) => look_up.ready_among(labels, None).await,
-            Self::Deployment(name) => {
-                let spec = look_up.get::<Deployment>(name).await?.spec;
-                look_up.ready_pod(look_up.selector(spec.map(|spec| spec.selector))?, None).await
-            }
-            Self::StatefulSet(name) => {
-                let spec = look_up.get::<StatefulSet>(name).await?.spec;
-                look_up.ready_pod(look_up.selector(spec.map(|spec| spec.selector))?, None).await
-            }
+        if let Self::Pod(name) = self {
+            return Ok(ChosenPod { name: name.clone(), pod: look_up.get(name).await?, service: None });
         }
+        let (labels, service) = look_up.labels().await?;
+        let pods = look_up.pods(&labels).await?;
+        match pods.iter().find(|pod| is_ready(pod)) {
+            Some(pod) => Ok(ChosenPod { name: pod.metadata.name.clone().unwrap_or_default(), pod: pod.clone(), service }),
+            None => Err(ThroughError::NoneReady { through: self.clone(), pods: describe(&pods) }),
+        }
+    }
+
+    /// The names of all pods that it may lead to, ready or not.
+    ///
+    /// # Errors
+    /// See [`ThroughError`].
+    pub async fn names(&self, connection: &Connection, namespace: &str) -> Result<Vec<String>, ThroughError> {
+        if let Self::Pod(name) = self {
+            return Ok(vec![name.clone()]);
+        }
+        let look_up = LookUp { through: self, connection, namespace };
+        let (labels, _) = look_up.labels().await?;
+        Ok(look_up.pods(&labels).await?.into_iter().filter_map(|pod| pod.metadata.name).collect())
     }
 
     /// The number of the pod's port that `port` stands for: a number, a name, or the only sensible one when none is given.
@@ -201,26 +203,36 @@ impl LookUp<'_> {
         ThroughError::Api { through: self.through.clone(), source }
     }
 
-    fn selector(&self, selector: Option<LabelSelector>) -> Result<Selector, ThroughError> {
-        Selector::try_from(selector.unwrap_or_default()).map_err(|_| ThroughError::NoSelector(self.through.clone()))
-    }
-
-    async fn ready_pod(&self, selector: Selector, service: Option<Service>) -> Result<ChosenPod, ThroughError> {
+    /// The labels of its pods; and the Service, when it is one.
+    async fn labels(&self) -> Result<(String, Option<Service>), ThroughError> {
+        let (selector, service) = match self.through {
+            Through::Selector(labels) => return Ok((labels.clone(), None)),
+            Through::Pod(_) => (Selector::default(), None),
+            Through::Service(name) => {
+                let service = self.get::<Service>(name).await?;
+                let labels = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
+                (labels.into_iter().collect(), Some(service))
+            }
+            Through::Deployment(name) => (self.selector(self.get::<Deployment>(name).await?.spec.map(|spec| spec.selector))?, None),
+            Through::StatefulSet(name) => (self.selector(self.get::<StatefulSet>(name).await?.spec.map(|spec| spec.selector))?, None),
+        };
         // An empty selector would choose among all pods of the namespace.
         if selector.selects_all() {
             return Err(ThroughError::NoSelector(self.through.clone()));
         }
-        self.ready_among(&selector.to_string(), service).await
+        Ok((selector.to_string(), service))
     }
 
-    async fn ready_among(&self, labels: &str, service: Option<Service>) -> Result<ChosenPod, ThroughError> {
+    fn selector(&self, selector: Option<LabelSelector>) -> Result<Selector, ThroughError> {
+        Selector::try_from(selector.unwrap_or_default()).map_err(|_| ThroughError::NoSelector(self.through.clone()))
+    }
+
+    /// The pods with these labels, by name.
+    async fn pods(&self, labels: &str) -> Result<Vec<Pod>, ThroughError> {
         let listed = self.api::<Pod>().list(&ListParams::default().labels(labels)).await;
         let mut pods = listed.map_err(|source| self.failed(source))?.items;
         pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        match pods.iter().find(|pod| is_ready(pod)) {
-            Some(pod) => Ok(ChosenPod { name: pod.metadata.name.clone().unwrap_or_default(), pod: pod.clone(), service }),
-            None => Err(ThroughError::NoneReady { through: self.through.clone(), pods: describe(&pods) }),
-        }
+        Ok(pods)
     }
 }
 

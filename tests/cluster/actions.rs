@@ -120,3 +120,19 @@ fn a_job_is_found_again_by_the_run_that_takes_up_a_killed_one() {
     scene.0.run(&["resume"]).assert_code(0);
     assert_eq!((scene.jobs(), scene.migrated().as_deref()), (1, Some("one\ntwo")));
 }
+
+#[test]
+fn a_command_that_fails_in_a_pod_leaves_the_pod_s_last_lines_as_evidence() {
+    let scene = Scene::new(cluster!(), "acts-seen", 0, 0);
+    let talk = "plan: talk
+environments: { test: { namespace: NAMESPACE } }
+steps:
+  - id: talk
+    exec: { pod: deployment/box, run: 'echo the disk is full > /proc/1/fd/1; exit 3' }
+    undo: { none: it only talks }
+    retry: { attempts: 1 }
+";
+    scene.0.write("plan.yaml", &talk.replace("NAMESPACE", scene.0.namespace.name()));
+    scene.run().assert_code(3).assert_says("exited with code 3 in pod/box-");
+    scene.0.run(&["show", "--evidence", "talk"]).assert_code(0).assert_says("in pod/box-").assert_says("the disk is full");
+}

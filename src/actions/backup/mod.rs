@@ -5,7 +5,7 @@ pub(super) mod verify;
 
 use super::pods::{Pods, Reach};
 use super::postgres::PostgresSource;
-use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx};
 use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
@@ -242,6 +242,10 @@ impl Action for Backup {
         }
         marks.reverse();
         Ok(marks)
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &BackupParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        self.pods.evidence(cx, &cx.scope, &params.postgres.pod).await
     }
 }
 

@@ -6,7 +6,7 @@ mod tests;
 
 use super::pods::{Pods, Reach, check_through};
 use super::shell::OutputForm;
-use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use command::Job;
@@ -206,5 +206,11 @@ impl Action for Exec {
             },
         };
         Ok(effects.into_iter().map(mark).collect())
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &ExecParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        // The pod in which it ran; all that it could have run in, when none was chosen.
+        let through = effects.last().map_or_else(|| params.pod.clone(), |effect| format!("pod/{}", effect.undo.pod));
+        self.pods.evidence(cx, &scope(cx, params), &through).await
     }
 }

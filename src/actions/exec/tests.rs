@@ -2,7 +2,7 @@
 
 use super::Exec;
 use crate::action::conformance::{Stage, World, faults};
-use crate::action::{ActionError, DynAction, DynEffect, Known, Progress, RunScope};
+use crate::action::{ActionError, DynAction, DynEffect, Evidence, Known, Progress, ReadCx, RunScope};
 use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
 use crate::actions::test_world::{Listener, Tried, problems, read_cx, tried, tried_with};
 use crate::record::{EffectKey, Settled};
@@ -65,6 +65,11 @@ impl Pods for Played {
         };
         let stdin = command.stdin.then(|| Box::new(stdin) as _);
         async move { Ok(PodProgram { stdin, stdout: Box::new(stdout), end: end.boxed() }) }.boxed()
+    }
+
+    fn evidence(&self, _cx: &ReadCx, scope: &RunScope, through: &str) -> BoxFuture<'static, Vec<Evidence>> {
+        let title = format!("{through} in {}", scope.namespace.as_deref().unwrap_or_default());
+        async move { vec![Evidence { title, text: String::new() }] }.boxed()
     }
 }
 
@@ -151,6 +156,16 @@ async fn what_never_started_did_nothing_and_what_was_lost_is_in_doubt() {
     let (tried, ()) = tokio::join!(tried_with(&hangs, &listener), stop);
     insta::assert_snapshot!(tried.output.unwrap_err(), @"it was stopped before its end, and may go on in pod/db-0");
     assert_eq!(tried.effects[0].known, Known::Open);
+}
+
+#[tokio::test]
+async fn the_evidence_is_of_the_pod_in_which_it_ran_or_of_those_it_was_for() {
+    let world = place(json!({ "run": ["fails"] }));
+    let ran = DynEffect { key: EffectKey("run".into()), undo: json!({ "pod": "db-0" }), known: Known::Open };
+    for (effects, of) in [(vec![ran], "pod/db-0 in shop"), (Vec::new(), "statefulset/db in shop")] {
+        let evidence = world.action().evidence(read_cx(&world, &Listener::default()), world.params(), effects).await;
+        assert_eq!(evidence, [Evidence { title: of.to_owned(), text: String::new() }]);
+    }
 }
 
 #[tokio::test]

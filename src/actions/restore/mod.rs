@@ -17,7 +17,7 @@ mod work;
 use super::backup::{BackupParams, Verification, database_name, series, settle_artefact, unusable};
 use super::pods::{Pods, Reach};
 use super::postgres::{Mark as Moment, PostgresSource};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::actions::backup::dump::Dump;
 use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
@@ -279,6 +279,10 @@ impl Action for Restore {
 
     async fn compensate(&self, cx: &UndoCx, params: &RestoreParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
         self.take_back(&cx.read, params, effects).await
+    }
+
+    async fn evidence(&self, cx: &ReadCx, params: &RestoreParams, _effects: Vec<Begun<Self>>) -> Vec<Evidence> {
+        self.pods.evidence(cx, &cx.scope, &params.postgres.pod).await
     }
 }
 
