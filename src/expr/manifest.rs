@@ -161,6 +161,8 @@ mod tests {
         assert_eq!(manifests(text, "app.yaml").unwrap(), expected);
         assert_eq!(manifests("{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"Pod\"\n}", "pod.json").unwrap().len(), 1);
         assert_eq!(manifests("", "empty.yaml").unwrap().len(), 0);
+        let chart = "---\napiVersion: v1\nkind: ConfigMap\ndata: { a: '1', b: '2', c: '3' }\n".repeat(20_000);
+        assert_eq!(manifests(&chart, "chart.yaml").map(|read| read.len()), Ok(20_000));
     }
 
     #[test]

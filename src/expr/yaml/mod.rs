@@ -176,7 +176,13 @@ fn read<'t>(text: &'t str, duplicate_keys: DuplicateKeyPolicy, listing: Option<L
 /// # Errors
 /// When the text is not YAML.
 pub fn documents(text: &str) -> Result<Vec<Value>, SyntaxError> {
-    let options = serde_saphyr::options! { legacy_octal_numbers: true, strict_booleans: false, with_snippet: false };
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true, strict_booleans: false, with_snippet: false,
+        // What a chart renders may hold thousands of objects.
+        budget: serde_saphyr::budget! {
+            max_documents: 1_000_000, max_nodes: 8_000_000, max_events: 16_000_000, max_total_scalar_bytes: 64 << 20,
+        },
+    };
     let all: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| syntax_error(text, &error))?;
     Ok(all.into_iter().filter(|document| !document.is_null()).collect())
 }
