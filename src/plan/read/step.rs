@@ -38,7 +38,8 @@ impl Reader<'_, '_> {
     fn step(&mut self, node: &Node) -> Draft {
         let mut draft = self.common(node);
         let others: Vec<&Entry> = node.entries().iter().filter(|entry| !STEP_KEYS.contains(&entry.key.as_str())).collect();
-        if let Some(slip) = others.iter().find(|entry| closest(&entry.key, STEP_KEYS) == Some("for-each")) {
+        let is_known = |key: &str| self.registry.get(key).is_some();
+        if let Some(slip) = others.iter().find(|entry| !is_known(&entry.key) && closest(&entry.key, STEP_KEYS) == Some("for-each")) {
             draft.each.get_or_insert_with(|| Box::new(EachDraft::unknown(&slip.key_span)));
         }
         if let Some(entry) = self.action_of(&others, &draft.id_span, node) {
