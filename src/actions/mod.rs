@@ -29,6 +29,8 @@ pub mod restore;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
 pub mod shell;
+#[cfg(feature = "kubernetes")]
+mod side_by_side;
 pub mod smoke_test;
 #[cfg(feature = "kubernetes")]
 pub mod switch_ingress;

@@ -6,18 +6,16 @@ use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
 use crate::action::{ActionError, Cx, Intent, Ticket, key};
 use crate::actions::applied_by::{Applied, AppliedObject};
 use crate::actions::kubernetes::{Place, effect_failed, failed, instead, target};
+use crate::actions::side_by_side::side_by_side;
 use crate::cluster::hidden::values;
 use crate::cluster::images::images;
 use crate::cluster::tracked::{Keeper, tracked};
 use crate::cluster::unchanged::is_unchanged;
 use crate::cluster::write::{DryRun, Wanted, apply, dry_run};
 use crate::cluster::{Address, Class, Object};
-use futures::stream::{StreamExt, TryStreamExt, iter};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-/// Requests that are sent side by side.
-const SIDE_BY_SIDE: usize = 16;
 /// Time for a new kind to be served.
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -105,7 +103,7 @@ pub(super) async fn check(place: &Place, allowed: &[Keeper], wave: Vec<Wanted>) 
         let checked = check_one(place, allowed, &wanted, live).await?;
         Ok((wanted, checked))
     });
-    iter(checks).buffered(SIDE_BY_SIDE).try_collect().await
+    side_by_side(checks).await
 }
 
 async fn check_one(place: &Place, allowed: &[Keeper], wanted: &Wanted, mut live: Option<Object>) -> Result<Checked, ActionError> {
@@ -216,10 +214,7 @@ async fn write(cx: &Cx<Apply>, place: &Place, planned: Vec<Planned>) -> Result<V
     for (_, group) in ranks {
         cx.read.doing(format!("applying {} of {total} objects", done.len() + group.len()));
         let writes = group.into_iter().map(|one| write_one(cx, place, one));
-        let results: Vec<Result<(Address, AfterApply), ActionError>> = iter(writes).buffered(SIDE_BY_SIDE).collect().await;
-        for result in results {
-            done.push(result?);
-        }
+        done.extend(side_by_side(writes).await?);
     }
     Ok(done)
 }

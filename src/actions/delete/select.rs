@@ -4,13 +4,10 @@ use super::{DeleteParams, KindName, ObjectName};
 use crate::action::{ActionError, Frozen, ReadCx};
 use crate::actions::apply::{ApplyParams, draft};
 use crate::actions::kubernetes::{Place, failed};
+use crate::actions::side_by_side::side_by_side;
 use crate::cluster::object::{Reference, group_of};
 use crate::cluster::request::by_labels;
 use crate::cluster::{Address, Kind, Object};
-use futures::stream::{StreamExt, TryStreamExt, iter};
-
-/// Requests that are sent side by side.
-const SIDE_BY_SIDE: usize = 16;
 
 fn drafts(params: &DeleteParams, frozen: &Frozen, namespace: &str, plan: &str) -> Result<Vec<draft::Draft>, ActionError> {
     let manifests = ApplyParams { manifests: params.manifests.clone(), values: params.values.clone(), ..ApplyParams::default() };
@@ -79,8 +76,7 @@ pub(super) async fn find(place: &Place, cx: &ReadCx, params: &DeleteParams) -> R
         let live = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
         Ok::<_, ActionError>((at, live))
     });
-    let read: Vec<_> = iter(read).buffered(SIDE_BY_SIDE).try_collect().await?;
-    for one in read {
+    for one in side_by_side(read).await? {
         if !found.iter().any(|(at, _)| *at == one.0) {
             found.push(one);
         }
