@@ -13,8 +13,9 @@ fn start(bench: &Bench) -> Child {
          code=$?; echo; echo code=$code; stty -a",
         env!("CARGO_BIN_EXE_bowline")
     );
-    let mut command = Command::new("script");
-    command.args(["-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
+    // Under `nohup` even the terminal's own shell would outlive it, and only that is told that it was closed.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", "script", "-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
     command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh").env_remove("BOWLINE_STATE").env_remove("NO_COLOR");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("script is part of every Linux")
