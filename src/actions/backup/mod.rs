@@ -219,7 +219,10 @@ impl Action for Backup {
             }
             BackupUndo::Scratch { database } => {
                 let server = self.dump(cx, params, String::new()).server().await?;
-                Ok(if server.has_database(database).await? { Settled::Done(BackupAfter::Scratch) } else { Settled::NotDone })
+                Ok(match server.has_been_made(database, &*self.clock).await? {
+                    true => Settled::Done(BackupAfter::Scratch),
+                    false => Settled::NotDone,
+                })
             }
         }
     }

@@ -7,16 +7,20 @@ pub(super) use writes::{Mark, Write};
 
 use super::pods::{PodCommand, PodEnd, PodProgram, Pods};
 use crate::action::{ActionError, ReadCx, RunScope};
+use crate::ports::Clock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 /// Most bytes that are taken of an answer.
 const ANSWER_LIMIT: u64 = 4 * 1024 * 1024;
 /// Lines of standard error that explain a failure.
 const ERROR_LINES: usize = 5;
+/// Time for a command to get from the API server into its pod.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
 /// Asks for the number of rows of each table, one query a table.
 const COUNT_ROWS: &str = r"
@@ -139,16 +143,31 @@ impl Server {
         Ok(!answer.is_empty())
     }
 
+    /// Whether a database is there that a command of ours makes whose end nobody has seen. One that is at work is waited for; so is, for a
+    /// moment, one that is still on its way: whoever sent it may be dead, and the pod does not know.
+    pub(super) async fn has_been_made(&self, name: &str, clock: &dyn Clock) -> Result<bool, ActionError> {
+        let sql = format!("{}\nSELECT 1 FROM pg_database WHERE datname = {};", wait_for_turn(name), literal(name));
+        for pause in [Some(ON_ITS_WAY), None] {
+            let is_there = !self.ask(&self.home, &sql).await?.is_empty();
+            match pause {
+                Some(pause) if !is_there => clock.sleep(pause).await,
+                _ => return Ok(is_there),
+            }
+        }
+        Ok(false)
+    }
+
     /// Makes an empty database like this one: its encoding, its locale and its place.
     pub(super) async fn make_database(&self, name: &str) -> Result<(), ActionError> {
         // A server without a column answers null through JSON: the locale's provider came with version 15, its name has moved since.
         let sql = format!(
-            "SELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L TABLESPACE %I', {}, \
+            "{}\nSELECT format('CREATE DATABASE %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L TABLESPACE %I', {}, \
              pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, t.spcname) || CASE to_jsonb(d)->>'datlocprovider' \
              WHEN 'c' THEN ' LOCALE_PROVIDER libc' \
              WHEN 'i' THEN format(' LOCALE_PROVIDER icu ICU_LOCALE %L', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale')) \
              WHEN 'b' THEN format(' LOCALE_PROVIDER builtin BUILTIN_LOCALE %L', to_jsonb(d)->>'datlocale') ELSE '' END \
              FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = {} \\gexec\n",
+            wait_for_turn(name),
             literal(name),
             literal(&self.database)
         );
@@ -205,6 +224,11 @@ impl Server {
         let command = PodCommand { pod: self.pod.clone(), container: self.container.clone(), command, stdin };
         self.pods.start(&self.scope, command).await
     }
+}
+
+/// Waits until no other session works under this token. The session holds it to its end.
+fn wait_for_turn(token: &str) -> String {
+    format!("DO $$ BEGIN PERFORM pg_advisory_lock(hashtext({})); END $$;", literal(token))
 }
 
 /// A name as SQL takes it.

@@ -1,6 +1,6 @@
 //! Databases change their names: one goes aside, another takes its place. It knows no backup.
 
-use super::{Server, identifier, literal};
+use super::{Server, identifier, literal, wait_for_turn};
 use crate::action::ActionError;
 use futures::future::join;
 use std::collections::BTreeMap;
@@ -80,9 +80,4 @@ impl Server {
 
 fn open(database: &str) -> String {
     format!("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", identifier(database))
-}
-
-/// Waits until no other session works under this token. The session holds it to its end.
-fn wait_for_turn(token: &str) -> String {
-    format!("DO $$ BEGIN PERFORM pg_advisory_lock(hashtext({})); END $$;", literal(token))
 }

@@ -263,7 +263,7 @@ impl Action for Restore {
             }
             RestoreUndo::Scratch { database, .. } => {
                 let work = self.work(cx, params).await?;
-                Ok(match work.server.has_database(database).await? {
+                Ok(match work.server.has_been_made(database, &*self.clock).await? {
                     // Nobody knows how far it came: it is made anew, or dropped.
                     true => Settled::Other(format!("the database {database} was left behind, perhaps half restored")),
                     false => Settled::NotDone,
