@@ -202,6 +202,11 @@ impl StepId {
         self.0.strip_suffix(']')?.split_once('[')
     }
 
+    /// True for this step itself, and for each of its items: `deploy` stands for `deploy[eu]`, too.
+    pub fn stands_for(&self, step: &Self) -> bool {
+        self == step || step.parts().is_some_and(|(name, _)| name == self.as_str())
+    }
+
     /// The id without brackets, for places that take none, such as file names: `deploy.eu`. No other step has it.
     pub fn unbracketed(&self) -> String {
         self.0.trim_end_matches(']').replace('[', ".")

@@ -38,7 +38,8 @@ pub enum What {
         /// What later runs have written: it stays as it is when this run is taken back although it was over.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spared: Vec<Target>,
-        /// Of a rollback that was asked for: the step that is to go back, with all that needed it; everything when none.
+        /// Of a rollback that was asked for: the step that is to go back, or that is there once for each item, with all that needed it;
+        /// everything when none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<StepId>,
     },
@@ -306,7 +307,7 @@ pub enum Scope {
     Everything,
     /// Back to where this guard's steps began.
     Guard(StepId),
-    /// This step and all that needed it, because somebody asked for just that.
+    /// This step, or those of all its items, and all that needed them, because somebody asked for just that.
     Step(StepId),
 }
 

@@ -90,8 +90,8 @@ pub struct Core {
     cancel: Option<String>,
     /// Somebody asked for a rollback: a wish that outlives the process that heard it.
     back_asked: bool,
-    /// The step that they want back, with all that needed it; everything when none.
-    back_step: Option<Index>,
+    /// The step that they want back, or that is there once for each item, with all that needed it; everything when none.
+    back_step: Option<StepId>,
     /// Who wants it stopped where it is.
     halt: Option<String>,
     rollback: Option<Rollback>,

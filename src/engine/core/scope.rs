@@ -23,7 +23,7 @@ impl Core {
 
     /// What somebody wants back who asked for it.
     pub(super) fn scope_asked(&self) -> Scope {
-        self.back_step.map_or(Scope::Everything, |step| Scope::Step(self.graph.steps[step].id.clone()))
+        self.back_step.clone().map_or(Scope::Everything, Scope::Step)
     }
 
     /// True when a failure halts the run where it is: whoever opened it wanted that, and nobody has asked for more since.
@@ -74,10 +74,15 @@ impl Core {
         named.iter().enumerate().map(|(step, named)| *named || unfinished(step)).collect()
     }
 
-    /// True for this step and all that needed it, however far away.
+    /// The step of this id, or those that are there for its items.
+    pub fn named<'a>(&'a self, id: &'a StepId) -> impl Iterator<Item = &'a StepId> {
+        self.graph.steps.iter().map(|step| &step.id).filter(|step| id.stands_for(step))
+    }
+
+    /// True for this step, or those of its items, and all that needed them, however far away.
     fn standing_on(&self, id: &StepId) -> Vec<bool> {
         let mut found = vec![false; self.steps.len()];
-        let mut open: Vec<Index> = self.places.find(&self.graph, id).into_iter().collect();
+        let mut open: Vec<Index> = (0..self.steps.len()).filter(|step| id.stands_for(&self.graph.steps[*step].id)).collect();
         while let Some(step) = open.pop() {
             if !std::mem::replace(&mut found[step], true) {
                 open.extend(self.dependents(step));
@@ -110,7 +115,7 @@ impl Core {
 
     /// True when somebody may ask for this part alone: nothing else is being taken back.
     pub fn may_go_back_to(&self, step: &StepId) -> bool {
-        !self.goes_back() || self.back_step == self.places.find(&self.graph, step)
+        !self.goes_back() || self.back_step.as_ref() == Some(step)
     }
 
     /// True while a rollback is wanted or open; one that came to its end is neither.

@@ -7,6 +7,19 @@ use crate::ids::StepId;
 use crate::record::{Mode, Outcome, Scope};
 
 impl Core {
+    /// How far back a process goes that takes the run up now and is asked for this; none when it goes on, or stays where it is.
+    pub fn way_back(&self, mode: Mode, step: Option<&StepId>) -> Option<Scope> {
+        let mut core = self.clone();
+        core.epoch_opened(self.epoch + 1, mode, step).ok()?;
+        let scope = match &core.rollback {
+            Some(open) if !core.back_asked => open.scope.clone(),
+            Some(_) => core.scope_asked(),
+            None if core.stays_where_it_failed() => return None,
+            None => core.why_back()?.0,
+        };
+        core.pivot_within(&scope).is_none().then_some(scope)
+    }
+
     pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode, step: Option<&StepId>) -> Result<(), Illegal> {
         if self.closed.is_some() {
             self.reopen(step)?;
@@ -48,11 +61,15 @@ impl Core {
     /// Somebody wants the run back, or a part of it. A rollback may be widened to everything and is never narrowed: what lies outside the
     /// part may be taken back already.
     fn asked_back(&mut self, step: Option<&StepId>) -> Result<(), Illegal> {
-        let part = step.map(|step| self.find(step)).transpose()?;
-        if part.is_some() && self.goes_back() && part != self.back_step {
-            return Err(Illegal::Run { what: "epoch-opened", why: "the run goes back already" });
+        if let Some(step) = step {
+            if self.named(step).next().is_none() {
+                return Err(Illegal::UnknownStep(step.clone()));
+            }
+            if !self.may_go_back_to(step) {
+                return Err(Illegal::Run { what: "epoch-opened", why: "the run goes back already" });
+            }
         }
-        (self.back_asked, self.back_step) = (true, part);
+        (self.back_asked, self.back_step) = (true, step.cloned());
         Ok(())
     }
 

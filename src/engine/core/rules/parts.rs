@@ -1,10 +1,10 @@
 //! Rules of rollbacks that somebody asks for: of a part, and of what a part has left.
 
-use super::Run;
+use super::{Run, blob};
 use crate::engine::core::Command;
 use crate::engine::core::testing::{id, step};
 use crate::ids::Moment;
-use crate::record::{Holder, Mode, Outcome, Record, Scope, UndoResult, What};
+use crate::record::{Holder, Mode, Outcome, Record, Scope, Settled, UndoResult, What};
 
 fn three_and_one_beside() -> Run {
     let mut run = Run::of(vec![step("base", &[]), step("middle", &["base"]), step("top", &["middle"]), step("beside", &["base"])]);
@@ -76,4 +76,30 @@ fn what_a_part_has_left_is_taken_back_later_and_what_is_back_stays_so() {
     assert_eq!(run.0.still_written().count(), 0);
     let record = asks_back(&run, None);
     assert!(run.0.apply(&record).is_err());
+}
+
+#[test]
+fn the_name_of_a_step_that_is_there_for_each_item_means_all_of_them() {
+    let steps = vec![step("base", &[]), step("deploy[eu]", &["base"]), step("deploy[us]", &["base"]), step("after", &["deploy[us]"])];
+    let mut run = Run::of(steps);
+    ["base", "deploy[eu]", "deploy[us]", "after"].iter().for_each(|step| run.done(step));
+    run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
+    let record = asks_back(&run, Some("deploys"));
+    assert!(run.0.clone().apply(&record).is_err(), "there is no such step");
+    assert_eq!(run.0.way_back(Mode::Rollback, Some(&id("deploy"))), Some(Scope::Step(id("deploy"))));
+    let record = asks_back(&run, Some("deploy"));
+    run.0.apply(&record).unwrap();
+    assert_eq!(run.goes_back(), ["deploy[eu]", "deploy[us]", "after"].map(id));
+}
+
+#[test]
+fn whoever_takes_a_run_up_goes_on_unless_something_failed_or_somebody_wants_it_back() {
+    let mut run = Run::of(vec![step("one", &[]), step("two", &["one"])]);
+    run.done("one");
+    assert_eq!(run.0.way_back(Mode::Resume, None), None);
+    assert_eq!(run.0.way_back(Mode::Rollback, None), Some(Scope::Everything));
+    run.start("two", 1);
+    run.settle("two", Settled::Done(blob()));
+    run.fail("two", 1, None);
+    assert_eq!(run.0.way_back(Mode::Resume, None), Some(Scope::Everything), "its process went before it could begin that");
 }
