@@ -134,10 +134,26 @@ fn read_file(path: Option<&std::path::Path>) -> Result<Option<KubeconfigFile>, K
         Ok(file) => Ok(Some(file)),
         // Only a kubeconfig that nobody asked for may be absent.
         Err(error) if path.is_none() && is_absent(&error) && std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => Ok(None),
-        Err(error) if is_absent(&error) => {
-            Err(KubernetesError::because("there is no kubeconfig: name one with `--kubeconfig` or the variable KUBECONFIG", error))
+        Err(error) => Err(unusable(path, error)),
+    }
+}
+
+/// Says it in words of our own: those of the client hold the path twice in quotes, and a drawing of the file.
+fn unusable(path: Option<&std::path::Path>, error: KubeconfigError) -> KubernetesError {
+    let named = "name one with `--kubeconfig` or the variable KUBECONFIG";
+    let file = path.map(|path| format!(" {}", path.display())).unwrap_or_default();
+    match error {
+        KubeconfigError::FindPath => KubernetesError::new(format!("there is no kubeconfig: {named}")),
+        error if path.is_none() && is_absent(&error) => KubernetesError::new(format!("there is no kubeconfig: {named}")),
+        KubeconfigError::ReadConfig(source, file) => {
+            KubernetesError::because(format!("the kubeconfig {} cannot be read", file.display()), source)
         }
-        Err(error) => Err(KubernetesError::because("the kubeconfig cannot be used", error)),
+        KubeconfigError::Parse(error) => {
+            let told = error.to_string();
+            let line = told.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            KubernetesError::because(format!("the kubeconfig{file} is not YAML of a kubeconfig"), line)
+        }
+        error => KubernetesError::because(format!("the kubeconfig{file} cannot be used"), error),
     }
 }
 
@@ -309,7 +325,7 @@ contexts:
     async fn a_named_kubeconfig_must_exist() {
         let clusters = Kubeconfig { path: Some("/nonexistent/config".into()), ..Kubeconfig::default() };
         let error = clusters.connect(None).await.err().unwrap();
-        insta::assert_snapshot!(error, @"cannot connect to a cluster: there is no kubeconfig: name one with `--kubeconfig` or the variable KUBECONFIG");
+        insta::assert_snapshot!(error, @"cannot connect to a cluster: the kubeconfig /nonexistent/config cannot be read");
     }
 
     #[test]

@@ -59,6 +59,19 @@ fn without_its_cluster_nothing_of_a_plan_begins() {
 }
 
 #[test]
+fn a_kubeconfig_that_cannot_be_used_is_named_once_and_in_one_line() {
+    let bench = Bench::with("plan: kube\nsteps:\n  - id: down\n    scale: { deployment: web, replicas: 1 }\n");
+    bench.write("broken", "apiVersion: v1\nkind: [Config\n");
+    for (file, says) in [("absent", "/absent cannot be read"), ("broken", "/broken is not YAML of a kubeconfig")] {
+        let ended = bench.run(&["run", "plan.yaml", "--kubeconfig", file]);
+        ended.assert_code(7).assert_says(says);
+        let path = bench.path(file).display().to_string();
+        assert_eq!(ended.err.matches(&path).count(), 1, "{}", ended.err);
+        assert!(!ended.err.contains('"') && !ended.err.contains(" | "), "{}", ended.err);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let bench = Bench::with("plan: p\nsteps:\n  - id: one\n    shell: { run: 'true' }\n    undo: { none: nothing }\n");
     bench.run(&["validate", "state"]).assert_code(2).assert_says("the folder in which you are");
