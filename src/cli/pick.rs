@@ -123,16 +123,30 @@ fn choose<'a>(given: Option<&str>, all: &'a [Listed]) -> Result<&'a Listed, Comm
     match (fitting.as_slice(), given) {
         ([one], _) => Ok(one),
         ([], Some(text)) => {
-            Err(CommandFailure::usage(format!("there is no run `{text}` in this state folder")).hint("`bowline runs` lists them"))
+            let failure = CommandFailure::usage(format!("there is no run `{text}` in this state folder"));
+            Err(failure.hint(format!("{}`bowline runs` lists them", newest(all))))
         }
         ([], None) => Err(CommandFailure::usage("no run is open").hint("name one: `bowline runs` lists them")),
         (several, given) => {
-            let name = |listed: &&Listed| format!("{} of {} ({})", listed.row.run, listed.row.identity, listed.state());
-            let names: Vec<String> = several.iter().take(5).map(name).collect();
+            let names: Vec<String> = several.iter().take(5).map(|listed| named(listed)).collect();
             let more = if several.len() > names.len() { ", …" } else { "" };
             let what = given.map_or_else(|| "are open".to_owned(), |text| format!("begin with `{text}`"));
             Err(CommandFailure::usage(format!("{} runs {what}: {}{more}", several.len(), names.join(", "))).hint("name one of them"))
         }
+    }
+}
+
+fn named(listed: &Listed) -> String {
+    format!("{} of {} ({})", listed.row.run, listed.row.identity, listed.state())
+}
+
+/// The newest runs, for whoever has mistyped one.
+fn newest(all: &[Listed]) -> String {
+    let names: Vec<String> = all.iter().take(3).map(named).collect();
+    match names.len() {
+        0 => String::new(),
+        1 => format!("the only one is {}; ", names[0]),
+        _ => format!("the newest are {}; ", names.join(", ")),
     }
 }
 
@@ -167,7 +181,7 @@ mod tests {
         ");
         insta::assert_snapshot!(found(Some("2025"), &rows).unwrap_err(), @"
         error: there is no run `2025` in this state folder
-          next: `bowline runs` lists them
+          next: the newest are 20261121-1203-aaaa of `web` in `test` (dead), 20261121-1203-aaaab of `web` in `test` (dead), 20261122-0900-bbbb of `web` in `test` (dead); `bowline runs` lists them
         ");
         insta::assert_snapshot!(found(None, &[]).unwrap_err(), @"
         error: no run is open

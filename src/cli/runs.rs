@@ -1,17 +1,26 @@
 //! `runs`: lists the runs of a state folder. It changes nothing.
 
 use super::arguments::Runs;
-use super::context::Context;
+use super::context::{Context, Shelves};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::pick::{self, Listed};
-use super::print;
+use super::{print, standing};
 use crate::ids::PlanName;
 use crate::journal::{RunFilter, RunRow, RunState};
+use crate::record::Outcome;
 use crate::report::paint::{Paint, columns};
 use crate::report::{table, words};
 use jiff::tz::TimeZone;
 use serde_json::json;
+
+/// A run as it is shown: how it stands takes a look at its records where it was rolled back.
+struct Shown {
+    row: RunRow,
+    /// In one to three words.
+    state: String,
+    is_simulated: bool,
+}
 
 /// Lists runs, newest first.
 ///
@@ -19,9 +28,11 @@ use serde_json::json;
 /// When the state folder cannot be read.
 pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure> {
     let plan = arguments.plan.as_deref().map(PlanName::new).transpose().map_err(|error| CommandFailure::usage(error.to_string()))?;
-    let filter = RunFilter { plan, environment: arguments.environment.clone(), unclosed: arguments.open, limit: Some(arguments.limit) };
+    let filter = RunFilter { plan, environment: arguments.environment.clone(), unclosed: arguments.open, limit: None };
     let shelves = if context.common.state.is_some() { context.shelves()? } else { context.shelves_if_any()? };
-    let rows = pick::all(&shelves, &filter)?;
+    let all = pick::all(&shelves, &filter)?;
+    let more = all.len().saturating_sub(arguments.limit as usize);
+    let rows = all.into_iter().take(arguments.limit as usize).map(|listed| shown(&shelves, listed)).collect::<Result<Vec<_>, _>>()?;
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),
@@ -29,11 +40,34 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
             print::lines(&list(&rows, &context.zone(), context.streams.width, context.streams.paint()), context.streams.width)
         }
     }
+    if more > 0 && !context.is_json() {
+        let command = context.called.command(&all_of(arguments, rows.len() + more));
+        print::notices(&[format!("{more} more, which are older: `{command}`")], context.streams.width);
+    }
     Ok(Exit::Succeeded)
 }
 
+/// The same command for so many runs.
+fn all_of(arguments: &Runs, count: usize) -> String {
+    let plan = arguments.plan.iter().map(|plan| format!(" --plan {plan}"));
+    let environment = arguments.environment.iter().map(|environment| format!(" --environment {environment}"));
+    let open = arguments.open.then(|| " --open".to_owned());
+    std::iter::once("runs".to_owned()).chain(plan).chain(environment).chain(open).chain([format!(" -n {count}")]).collect()
+}
+
+fn shown(shelves: &Shelves, listed: Listed) -> Result<Shown, CommandFailure> {
+    let Listed { row, is_simulated } = listed;
+    let shelf = if is_simulated { &shelves.simulated } else { &shelves.real };
+    let records = match (row.state, shelf) {
+        (RunState::Closed(Outcome::RolledBack), Some(shelf)) => shelf.records(&row.run)?,
+        _ => Vec::new(),
+    };
+    let simulated = if is_simulated { " (simulated)" } else { "" };
+    Ok(Shown { state: format!("{}{simulated}", standing::word(row.state, &records)), row, is_simulated })
+}
+
 /// A table where there is room for one, else two lines a run.
-fn list(rows: &[Listed], zone: &TimeZone, width: Option<usize>, paint: Paint) -> Vec<String> {
+fn list(rows: &[Shown], zone: &TimeZone, width: Option<usize>, paint: Paint) -> Vec<String> {
     let table = table(rows, zone, paint);
     let widest = table.iter().map(|line| columns(line)).max().unwrap_or(0);
     match width {
@@ -42,13 +76,13 @@ fn list(rows: &[Listed], zone: &TimeZone, width: Option<usize>, paint: Paint) ->
     }
 }
 
-fn table(rows: &[Listed], zone: &TimeZone, paint: Paint) -> Vec<String> {
+fn table(rows: &[Shown], zone: &TimeZone, paint: Paint) -> Vec<String> {
     let head = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"].map(|title| paint.strong(title)).to_vec();
-    let line = |listed: &Listed| {
+    let line = |listed: &Shown| {
         let row = &listed.row;
         let environment = row.identity.environment.clone().unwrap_or_else(|| "-".to_owned());
         let opened = words::date_and_minute(row.opened, zone);
-        vec![row.run.to_string(), row.identity.plan.to_string(), environment, paint.state(&listed.state()), opened, holder(row)]
+        vec![row.run.to_string(), row.identity.plan.to_string(), environment, paint.state(&listed.state), opened, holder(row)]
     };
     let mut lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
     if rows.iter().all(|listed| holder(&listed.row).is_empty()) {
@@ -57,12 +91,12 @@ fn table(rows: &[Listed], zone: &TimeZone, paint: Paint) -> Vec<String> {
     table::aligned(&lines)
 }
 
-fn pair(listed: &Listed, zone: &TimeZone, paint: Paint) -> [String; 2] {
+fn pair(listed: &Shown, zone: &TimeZone, paint: Paint) -> [String; 2] {
     let row = &listed.row;
     let place = row.identity.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
     let held = Some(holder(row)).filter(|holder| !holder.is_empty()).map(|holder| format!(", held by {holder}")).unwrap_or_default();
     let opened = words::date_and_minute(row.opened, zone);
-    [format!("{} {}", row.run, paint.state(&listed.state())), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
+    [format!("{} {}", row.run, paint.state(&listed.state)), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
 }
 
 /// The process that holds a run. One that let go of it, or is gone, holds nothing.
@@ -71,32 +105,32 @@ fn holder(row: &RunRow) -> String {
     holder.map(|holder| format!("{}@{} ({})", holder.user, holder.host, holder.pid)).unwrap_or_default()
 }
 
-fn object(listed: &Listed) -> String {
+fn object(listed: &Shown) -> String {
     let row = &listed.row;
     json!({
         "run": row.run, "plan": row.identity.plan, "environment": row.identity.environment, "state": row.state.to_string(),
         "opened": row.opened, "records": row.records, "epoch": row.epoch, "holder": row.holder, "since": row.since, "simulated": listed.is_simulated,
+        "in-part": listed.state.contains("(in part)"),
     })
     .to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{list, object};
-    use crate::cli::pick::Listed;
+    use super::{Shown, list, object};
     use crate::ids::{Moment, PlanName, RunId};
     use crate::journal::{Identity, RunRow, RunState};
     use crate::record::{Holder, Outcome};
     use crate::report::paint::Paint;
     use jiff::tz::TimeZone;
 
-    fn row(run: &str, environment: Option<&str>, state: RunState) -> Listed {
+    fn row(run: &str, environment: Option<&str>, state: RunState) -> Shown {
         let identity = Identity { plan: PlanName::new("blue-green").unwrap(), environment: environment.map(str::to_owned) };
         let holder = Holder { host: "ci-7".to_owned(), pid: 4711, started: 99, boot: "b00t".to_owned(), user: "ops".to_owned() };
         let opened = Moment::from_millis(1_795_262_580_000);
         let run = RunId::new(run).unwrap();
         let row = RunRow { run, identity, opened, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) };
-        Listed { row, is_simulated: false }
+        Shown { state: row.state.to_string(), row, is_simulated: false }
     }
 
     #[test]
@@ -120,8 +154,6 @@ mod tests {
         20261120-090000-01bc rolled-back
           blue-green, opened 2026-11-21 12:03
         ");
-        let simulated = [Listed { is_simulated: true, ..rows[1].clone() }];
-        assert!(list(&simulated, &TimeZone::UTC, None, Paint::default())[1].contains("rolled-back (simulated)"));
-        insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z","simulated":false}"#);
+        insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z","simulated":false,"in-part":false}"#);
     }
 }

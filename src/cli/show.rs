@@ -5,16 +5,17 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::pick::{self, Found};
-use super::print;
+use super::{print, standing};
 use crate::action::Evidence;
 use crate::ids::{RunId, StepId};
 use crate::journal::StateFolder;
 use crate::record::{BlobRef, Record, What};
 use crate::report::json::JsonLine;
 use crate::report::paint::Paint;
-use crate::report::story::{Status, StepStory, Story};
+use crate::report::story::{Hand, Status, StepStory, Story};
 use crate::report::summary::Summary;
 use crate::report::{lines, sentence, table, words};
+use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
 /// Tells a run.
@@ -30,8 +31,9 @@ pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure>
     } else if arguments.log {
         log(context, &records);
     } else {
-        let state = folder.run(&run).map_err(looking)?.state.to_string();
-        let story = Story::of(&records).called(&context.called);
+        let row = folder.run(&run).map_err(looking)?;
+        let story = standing::story(&row, &records).called(&context.called);
+        let state = standing::word(row.state, &records);
         match context.is_json() {
             true => print::line(&object(&story, &state)),
             false => print::lines(&told(&story, &state, &context.zone(), context.streams.paint()), context.streams.width),
@@ -48,15 +50,12 @@ fn told(story: &Story, state: &str, zone: &TimeZone, paint: Paint) -> Vec<String
     let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, paint)).collect();
     lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
-    // Of a run that lives there is nothing to sum up, and nothing to type.
-    if state == "live" {
-        let done = words::count(story.counts().done, "step", "steps");
-        lines.push(format!("under way: {done} of {} done", story.counts().all));
-    } else {
-        let summary = Summary::of(story);
-        lines.push(paint.headline(&summary.outcome, &summary.headline));
-        lines.extend(summary.lines().into_iter().skip(1));
-    }
+    let summary = Summary::of(story);
+    lines.push(match story.hand {
+        Hand::Process => summary.headline.clone(),
+        Hand::Nobody | Hand::Elsewhere => paint.headline(&summary.outcome, &summary.headline),
+    });
+    lines.extend(summary.lines().into_iter().skip(1));
     lines
 }
 
@@ -87,7 +86,10 @@ fn object(story: &Story, state: &str) -> String {
         })
     };
     let steps: Vec<_> = story.steps.values().map(step).collect();
-    serde_json::json!({ "state": state, "simulated": story.is_simulated, "steps": steps, "summary": Summary::of(story) }).to_string()
+    // How far it was rolled back is for people to read in one word with it.
+    let (state, in_part) = state.split_once(' ').map_or((state, false), |(state, _)| (state, true));
+    serde_json::json!({ "state": state, "in-part": in_part, "simulated": story.is_simulated, "steps": steps, "summary": Summary::of(story) })
+        .to_string()
 }
 
 /// Everything that happened, as the displays tell it.
@@ -106,53 +108,67 @@ fn log(context: &Context, records: &[Record]) {
     }
 }
 
-fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Record], step: &StepId) -> Result<(), CommandFailure> {
-    let Some(blob) = kept(records, step) else {
-        if Story::of(records).step(step).is_none() {
-            return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
-        }
-        let with: Vec<&str> = steps_with_evidence(records).map(StepId::as_str).collect();
-        let failure = CommandFailure::usage(format!(
-            "no evidence was kept of `{step}` in run {run}: it is kept when a step fails and there is something to look at"
-        ));
-        return Err(if with.is_empty() { failure } else { failure.hint(format!("there is evidence for {}", with.join(", "))) });
-    };
-    let looking = |refused| CommandFailure::of_looking(&refused);
-    let bytes = folder.reader(run).map_err(looking)?.open(blob)?;
-    if context.is_json() {
-        print::line(&String::from_utf8_lossy(&bytes));
-        return Ok(());
+/// What was seen when a step failed; of a step that is there for each item, when any of them did.
+fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Record], wanted: &StepId) -> Result<(), CommandFailure> {
+    let story = Story::of(records);
+    if !story.steps.keys().any(|step| wanted.stands_for(step)) {
+        return Err(CommandFailure::usage(format!("run {run} has no step `{wanted}`")).hint(format!("`bowline show {run}` lists them")));
     }
-    let pieces: Vec<Evidence> =
-        serde_json::from_slice(&bytes).map_err(|error| CommandFailure::usage("the evidence cannot be read").because(&error))?;
-    for piece in pieces {
-        print::line(&format!("== {}", words::plain(&piece.title)));
-        piece.text.lines().for_each(|line| print::line(&words::plain(line)));
-        print::line("");
+    let kept = kept(records);
+    let found: Vec<(&StepId, &BlobRef)> =
+        kept.iter().filter(|(step, _)| wanted.stands_for(step)).map(|(step, blob)| (*step, *blob)).collect();
+    let logs = format!("`bowline logs {run} {wanted}` tells what its programs printed");
+    if found.is_empty() {
+        let failure = CommandFailure::usage(format!(
+            "no evidence was kept of `{wanted}` in run {run}: it is kept when a step fails and there is something to look at"
+        ));
+        let with: Vec<&str> = kept.keys().map(|step| step.as_str()).collect();
+        return Err(match with.is_empty() {
+            true => failure.hint(logs),
+            false => failure.hint(format!("there is evidence for {}; {logs}", with.join(", "))),
+        });
+    }
+    let looking = |refused| CommandFailure::of_looking(&refused);
+    let reader = folder.reader(run).map_err(looking)?;
+    for (step, blob) in found {
+        let bytes = reader.open(blob)?;
+        if context.is_json() {
+            print::line(&String::from_utf8_lossy(&bytes));
+            continue;
+        }
+        let pieces: Vec<Evidence> =
+            serde_json::from_slice(&bytes).map_err(|error| CommandFailure::usage("the evidence cannot be read").because(&error))?;
+        let whose = if step == wanted { String::new() } else { format!("{step}: ") };
+        pieces.iter().for_each(|piece| tell(&whose, piece));
+    }
+    if !context.is_json() {
+        print::notices(&[context.called.complete(&logs)], context.streams.width);
     }
     Ok(())
 }
 
-fn kept<'a>(records: &'a [Record], wanted: &StepId) -> Option<&'a BlobRef> {
-    records.iter().rev().find_map(|record| match &record.what {
-        What::EvidenceKept { step, evidence, .. } if step == wanted => evidence.as_ref(),
-        _ => None,
-    })
+fn tell(whose: &str, piece: &Evidence) {
+    print::line(&format!("== {whose}{}", words::plain(&piece.title)));
+    piece.text.lines().for_each(|line| print::line(&words::plain(line)));
+    print::line("");
 }
 
-fn steps_with_evidence(records: &[Record]) -> impl Iterator<Item = &StepId> {
-    records.iter().filter_map(|record| match &record.what {
-        What::EvidenceKept { step, evidence: Some(_), .. } => Some(step),
+/// The last evidence of each step that has some.
+fn kept(records: &[Record]) -> IndexMap<&StepId, &BlobRef> {
+    let kept = records.iter().filter_map(|record| match &record.what {
+        What::EvidenceKept { step, evidence: Some(evidence), .. } => Some((step, evidence)),
         _ => None,
-    })
+    });
+    kept.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{object, told};
+    use crate::record::What;
     use crate::report::paint::Paint;
     use crate::report::samples;
-    use crate::report::story::Story;
+    use crate::report::story::{Hand, Story};
     use jiff::tz::TimeZone;
 
     fn shown(story: &Story, state: &str) -> String {
@@ -208,7 +224,7 @@ mod tests {
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline resume 20261121-120300-7f3a
-              tries again to take back what is left
+              tries again, once you have mended what was in the way
           bowline rollback 20261121-120300-7f3a
               takes back everything, also what `back` does not guard
           bowline abandon 20261121-120300-7f3a
@@ -217,8 +233,8 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_lives_has_no_summary() {
-        insta::assert_snapshot!(shown(&Story::of(&samples::running()), "live"), @"
+    fn of_a_run_that_lives_it_is_told_what_its_process_can_be_told() {
+        insta::assert_snapshot!(shown(&Story::of(&samples::running()).in_hand(Hand::Process), "live"), @"
         run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, live
 
           database  backup            done     1m 01s
@@ -230,7 +246,52 @@ mod tests {
           retire    scale             waiting
           back      rollback-on-fail  waiting
 
-        under way: 2 steps of 7 done
+        blue-green in production is under way: 2 steps of 7 done
+        next:
+          bowline cancel 20261121-120300-7f3a
+              stops it, and takes back what it did
+          bowline cancel 20261121-120300-7f3a --halt
+              stops it where it is
+        ");
+    }
+
+    #[test]
+    fn of_a_run_that_goes_back_it_is_told_how_far_it_is() {
+        let records = samples::stuck();
+        let undoing = records.iter().position(|record| matches!(record.what, What::UndoStarted { .. })).unwrap();
+        insta::assert_snapshot!(shown(&Story::of(&records[..=undoing]).in_hand(Hand::Process), "live"), @"
+        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, live
+
+          database  backup            done     1m 01s  what it did is in doubt
+          colours   detect-colour     done     0.3s
+          deploy    apply             done     1.2s
+          healthy   wait-healthy      done     9.4s
+          smoke     smoke-test        done     0.8s
+          switch    switch-ingress    undoing  30s     waiting for the new side to answer through the ingress
+          retire    scale             not-run
+          back      rollback-on-fail  not-run
+
+        blue-green in production rolls back what `back` guards: 0 steps taken back, 2 to go
+        switch: waiting for the new side to answer through the ingress
+        in doubt:
+          database: what it did: a program's end cannot be looked up
+        warning: switch: not all evidence could be kept: the server did not answer within 5s
+        next:
+          bowline cancel 20261121-120300-7f3a --halt  stops it where it is
+        ");
+    }
+
+    #[test]
+    fn a_run_that_asks_is_told_with_its_answers() {
+        let records = samples::rejected();
+        let asked = records.iter().position(|record| matches!(record.what, What::ApprovalAsked { .. })).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&object(&Story::of(&records[..=asked]).in_hand(Hand::Process), "live")).unwrap();
+        let next: Vec<&str> = json["summary"]["next"].as_array().unwrap().iter().map(|next| next["command"].as_str().unwrap()).collect();
+        insta::assert_snapshot!(next.join("\n"), @"
+        bowline approve 20261121-120300-7f3a colours
+        bowline reject 20261121-120300-7f3a colours
+        bowline cancel 20261121-120300-7f3a
+        bowline cancel 20261121-120300-7f3a --halt
         ");
     }
 

@@ -4,12 +4,41 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use crate::engine::Core;
-use crate::journal::{RunRow, RunState};
-use crate::record::{Outcome, Record};
-use crate::report::story::Story;
-use crate::report::summary::Summary;
+use crate::journal::{Refused, RunRow, RunState, StateFolder};
+use crate::record::{Outcome, Record, Scope};
+use crate::report::story::{Hand, Story};
+use crate::report::summary::{Next, Summary};
 use crate::report::words;
 use jiff::tz::TimeZone;
+
+/// A run's story, told for whoever may type something now.
+pub fn story(row: &RunRow, records: &[Record]) -> Story {
+    let hand = match row.state {
+        RunState::Live => Hand::Process,
+        RunState::Elsewhere => Hand::Elsewhere,
+        _ => Hand::Nobody,
+    };
+    Story::of(records).in_hand(hand)
+}
+
+/// How a run stands, in one or two words: of one that was rolled back in part, something that it did stands on purpose.
+pub fn word(state: RunState, records: &[Record]) -> String {
+    let is_part = state == RunState::Closed(Outcome::RolledBack) && is_back_in_part(records);
+    if is_part { format!("{state} (in part)") } else { state.to_string() }
+}
+
+fn is_back_in_part(records: &[Record]) -> bool {
+    Core::replay(records).is_ok_and(|core| core.rollback().is_some_and(|open| open.scope != Scope::Everything) && core.may_reopen())
+}
+
+/// What may be typed of a run that stands in the way of a new one.
+pub fn in_the_way(context: &Context, folder: &StateFolder, refused: Refused) -> CommandFailure {
+    let Refused::Unfinished { run, .. } = &refused else { return refused.into() };
+    let (Ok(row), Ok(records)) = (folder.run(run), folder.records(run)) else { return refused.into() };
+    let next = told(&row, &records, &context.zone()).hint;
+    let failure = CommandFailure::from(refused);
+    CommandFailure { hint: next.or(failure.hint), ..failure }
+}
 
 /// What is said to whoever wants of a run what only one that stands otherwise can do.
 pub fn refused(context: &Context, row: &RunRow, records: &[Record]) -> CommandFailure {
@@ -18,7 +47,7 @@ pub fn refused(context: &Context, row: &RunRow, records: &[Record]) -> CommandFa
 
 fn told(row: &RunRow, records: &[Record], zone: &TimeZone) -> CommandFailure {
     let run = &row.run;
-    let story = Story::of(records);
+    let story = story(row, records);
     let at = |moment| words::date_and_minute(moment, zone);
     let last = story.last_at.map(at).unwrap_or_default();
     let refused = |message: String| CommandFailure::new(Exit::Refused, message);
@@ -33,7 +62,7 @@ fn told(row: &RunRow, records: &[Record], zone: &TimeZone) -> CommandFailure {
             let holder = row.holder.as_ref().map(|holder| format!(": process {} of {} on {}", holder.pid, holder.user, holder.host));
             let since = row.since.map(at).unwrap_or_default();
             refused(format!("run {run} is at work since {since}{}", holder.unwrap_or_default()))
-                .hint(format!("`bowline show {run}` tells how far it is, `bowline cancel {run}` stops it and takes it back"))
+                .hint(format!("`bowline show {run}` tells how far it is, {}", next(&story)))
         }
         RunState::Elsewhere => {
             let host = row.holder.as_ref().map_or("another machine", |holder| &holder.host);
@@ -42,11 +71,14 @@ fn told(row: &RunRow, records: &[Record], zone: &TimeZone) -> CommandFailure {
                 .hint(format!("go on with it on {host}; if that machine is gone for good, `bowline abandon {run}`"))
         }
         RunState::Halted | RunState::Stuck | RunState::Dead => {
-            let next = Summary::of(&story).next.into_iter().filter(|next| !next.command.contains(" show "));
-            let next: Vec<String> = next.map(|next| format!("`{}` {}", next.command, next.does)).collect();
-            refused(format!("nobody works on run {run}: it is {} since {last}", row.state)).hint(next.join(", "))
+            refused(format!("nobody works on run {run}: it is {} since {last}", row.state)).hint(next(&story))
         }
     }
+}
+
+fn next(story: &Story) -> String {
+    let next = Summary::of(story).next.into_iter().filter(|next| !next.command.contains(" show "));
+    next.map(|Next { command, does }| format!("`{command}` {does}")).collect::<Vec<_>>().join(", ")
 }
 
 fn may_be_taken_back(records: &[Record]) -> bool {

@@ -24,7 +24,7 @@ impl Called {
     /// A whole command from its words: `resume RUN` is `bowline resume RUN --state DIR` where the folder was named.
     pub fn command(&self, words: &str) -> String {
         let reaches = words.split_whitespace().next().is_some_and(|verb| REACHING.contains(&verb));
-        let mut command = format!("bowline {words}");
+        let mut command = format!("bowline {}", unglobbed(words));
         for (option, value) in [("--state", &self.state), ("--kubeconfig", &self.kubeconfig)] {
             // A command for another machine names that machine's folder, and its kubeconfig is not this one.
             let is_elsewhere = words.contains(" --state ");
@@ -48,8 +48,18 @@ impl Called {
     }
 }
 
+/// The words of a command, with those in quotes for which a shell would look for files, such as `deploy[eu]=done`. Where some are in quotes
+/// already all is as it should be.
+fn unglobbed(words: &str) -> String {
+    let is_pattern = |word: &str| word.contains(['[', ']']);
+    if !is_pattern(words) || words.contains('\'') {
+        return words.to_owned();
+    }
+    words.split(' ').map(|word| if is_pattern(word) { quoted(word) } else { word.to_owned() }).collect::<Vec<_>>().join(" ")
+}
+
 /// A word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_harmless = |character: char| character.is_alphanumeric() || "/._-+:,@%=".contains(character);
     match !word.is_empty() && word.chars().all(is_harmless) {
         true => word.to_owned(),
@@ -68,6 +78,15 @@ mod tests {
         assert_eq!(called.command("show r1"), "bowline show r1 --state 'my runs'");
         assert_eq!(Called::default().command("show r1"), "bowline show r1");
         assert_eq!(called.command("resume r1 --state /theirs"), "bowline resume r1 --state /theirs");
+    }
+
+    #[test]
+    fn the_item_of_a_step_is_quoted_once() {
+        let command = Called::default().command("resume r1 --settle build[eu]=done");
+        assert_eq!(command, "bowline resume r1 --settle 'build[eu]=done'");
+        assert_eq!(Called::default().complete(&format!("`{command}`")), format!("`{command}`"));
+        let there = format!("resume r1 --state {}", super::quoted("/my [old] runs"));
+        assert_eq!(Called::default().command(&there), "bowline resume r1 --state '/my [old] runs'");
     }
 
     #[test]

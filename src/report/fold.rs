@@ -152,17 +152,13 @@ impl StepStory {
         self.of = None;
     }
 
-    /// Keeps what may have happened of what cannot be taken back.
+    /// Keeps what may happen from now on.
     fn intend<'a>(&mut self, effects: impl Iterator<Item = &'a EffectKey>, irreversible: bool) {
         if irreversible {
             self.reversibility = Reversibility::Irreversible;
         }
-        if self.reversibility == Reversibility::Irreversible {
-            for key in effects {
-                if !self.stands.iter().any(|(known, _)| known == key) {
-                    self.stands.push((key.clone(), false));
-                }
-            }
+        for key in effects {
+            self.stands.entry(key.clone()).or_insert(false);
         }
     }
 
@@ -176,10 +172,10 @@ impl StepStory {
 
     /// It is known of an effect whether it happened, or may have.
     fn known(&mut self, key: &EffectKey, happened: bool) {
-        self.stands.retain_mut(|(standing, known)| {
-            *known |= standing == key;
-            happened || standing != key
-        });
+        match happened {
+            true => drop(self.stands.insert(key.clone(), true)),
+            false => drop(self.stands.swap_remove(key)),
+        }
     }
 
     fn begin(&mut self, at: Moment, attempt: u32, until: Option<Moment>) {
@@ -217,7 +213,7 @@ impl StepStory {
     fn end(&mut self, at: Moment, result: &AttemptResult, limit: Option<Period>) {
         if *result != AttemptResult::Interrupted {
             // What was watched to its end and is not known was never begun.
-            self.stands.retain(|(_, known)| *known);
+            self.stands.retain(|_, known| *known);
         }
         let (failure, retry_at, last) = match result {
             AttemptResult::Succeeded { .. } => {

@@ -201,7 +201,9 @@ pub fn rolled_back() -> Vec<Record> {
 /// The switch cannot be taken back, and a script ended nobody knows how.
 pub fn stuck() -> Vec<Record> {
     let mut journal = Journal::of(blue_green());
-    journal.wait(40).done("database", 61_000).done("colours", 300).done("deploy", 1_200).done("healthy", 9_400).done("smoke", 800);
+    journal.wait(40).done("database", 61_000).done("colours", 300).done("deploy", 1_200);
+    let key = EffectKey("apply:kube:apps/Deployment/production/web-green".into());
+    journal.write(What::EffectDone { step: id("deploy"), key, after: blob() }).done("healthy", 9_400).done("smoke", 800);
     journal.begin("switch", 1).wait(30_000);
     let timed_out = Failure { hint: None, ..Failure::permanent("waiting for the new side to answer through the ingress") };
     journal.end("switch", 1, AttemptResult::TimedOut { failure: timed_out, retry_at: None });

@@ -61,7 +61,7 @@ pub fn of(story: &Story, record: &Record, zone: &TimeZone) -> Option<Sentence> {
         What::CancelRequested { level, by } => {
             let asked = if *level == CancelLevel::Halt { "halt" } else { "cancel" };
             let more = if by == CTRL_C && *level == CancelLevel::RollBack { "; once more halts at once" } else { "" };
-            run(Tone::Warn, format!("{asked} asked by {by}: {}{more}", words::cancel(*level)))
+            run(Tone::Warn, format!("{asked} asked by {by}: {}{more}", stopping(story, *level)))
         }
         What::RollbackOpened { scope, cause, deadline } => run(Tone::Bad, rolling_back(story, scope, cause, deadline.since(record.at))),
         What::RollbackVerified { failure: None } => run(Tone::Good, "what must hold after the rollback holds".to_owned()),
@@ -89,7 +89,7 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             say(step, tone, text)
         }
         What::EffectSettled { step, key, settled } => {
-            let (tone, text) = settling(words::effect(key), settled)?;
+            let (tone, text) = settling(story, words::effect(key), settled)?;
             say(step, tone, text)
         }
         What::ApprovalAsked { step, message } => say(step, Tone::Warn, question(story, step, message)),
@@ -153,11 +153,7 @@ pub fn still_asked(story: &Story, record: &Record) -> Vec<Sentence> {
 }
 
 fn rolling_back(story: &Story, scope: &Scope, cause: &crate::record::Cause, budget: Duration) -> String {
-    let scope = match scope {
-        Scope::Everything => "everything".to_owned(),
-        Scope::Guard(guard) => format!("what `{guard}` guards"),
-        Scope::Step(step) => format!("`{step}` and what needed it"),
-    };
+    let scope = words::scope(scope);
     // A whole number of seconds: the budget is a limit, not a measurement.
     let budget = crate::ids::Period(Duration::from_secs(u64::try_from(budget.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)));
     let reason = words::plain(&cause.reason);
@@ -198,11 +194,26 @@ fn failed(verb: &str, failure: &Failure, attempt: u32, at: Moment, retry_at: Opt
     }
 }
 
-fn settling<T>(effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
+/// What a cancel does to this run.
+fn stopping(story: &Story, level: CancelLevel) -> String {
+    match (level, story.pivot()) {
+        (CancelLevel::RollBack, Some(pivot)) => {
+            format!("nothing more starts; what was done stays, since {} cannot be taken back", pivot.id)
+        }
+        (CancelLevel::RollBack, None) => "nothing more starts, what was done is taken back".to_owned(),
+        (CancelLevel::Halt, _) => "halting as soon as possible".to_owned(),
+    }
+}
+
+fn settling<T>(story: &Story, effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
     match settled {
         Settled::NotDone | Settled::Done(_) => None,
         Settled::Other(what) => Some((Tone::Warn, format!("{effect}: somebody else's value stands there: {}", words::plain(what)))),
-        Settled::Unknown(why) => Some((Tone::Warn, format!("{effect} is in doubt: {}", words::plain(why)))),
+        Settled::Unknown(why) => {
+            // Whoever goes back asks nobody what became of it.
+            let back = if story.goes_back() { ", and is taken back as if it was done" } else { "" };
+            Some((Tone::Warn, format!("{effect} is in doubt{back}: {}", words::plain(why))))
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Story {
     pub warnings: Vec<Warning>,
     /// What the commands that are told must say again.
     pub called: Called,
+    /// Who has it in hand now.
+    pub hand: Hand,
     /// The width of a column for the names of steps, but for names that are too long for one.
     pub column: usize,
     /// When it opened.
@@ -78,8 +80,8 @@ pub struct StepStory {
     pub marks: Vec<Mark>,
     /// Effects of which nobody can tell whether they happened, and why not.
     pub doubts: Vec<(EffectKey, String)>,
-    /// Effects that cannot be taken back, and that may have happened; with each whether its end is known.
-    pub(super) stands: Vec<(EffectKey, bool)>,
+    /// Effects that may have happened and are not taken back; with each whether its end is known.
+    pub(super) stands: IndexMap<EffectKey, bool>,
     /// Another process took the run up since the step was last at work: its times begin anew.
     pub(super) anew: bool,
     /// Evidence of its failure.
@@ -140,6 +142,18 @@ pub struct Ending {
     pub at: Moment,
 }
 
+/// Who has a run in hand, as far as whoever tells of it knows. Records do not say whether the process that wrote them lives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hand {
+    /// Nobody: it is over, it rests, or its process is gone.
+    #[default]
+    Nobody,
+    /// A process works on it.
+    Process,
+    /// A process on a machine that cannot be seen from here.
+    Elsewhere,
+}
+
 /// Something that a person should see also after the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -180,6 +194,12 @@ impl Story {
     #[must_use]
     pub fn called(self, called: &Called) -> Self {
         Self { called: called.clone(), ..self }
+    }
+
+    /// The story of a run that somebody has in hand.
+    #[must_use]
+    pub fn in_hand(self, hand: Hand) -> Self {
+        Self { hand, ..self }
     }
 
     /// The step of this id.
@@ -238,7 +258,7 @@ impl Story {
 
     /// The first step that cannot be taken back, and that has done something, or may have.
     pub fn pivot(&self) -> Option<&StepStory> {
-        self.steps.values().find(|step| !step.stands.is_empty())
+        self.steps.values().find(|step| step.reversibility == Reversibility::Irreversible && step.may_stand())
     }
 
     /// True for a step that the open rollback takes back.
@@ -254,19 +274,25 @@ impl Story {
         }
     }
 
+    /// True for a step that goes back with the run, done or not: what was under way goes back wherever it stands in the plan.
+    pub fn takes_back(&self, step: &StepStory) -> bool {
+        let is_over = self.ending.as_ref().is_some_and(|ending| ending.closed);
+        !is_over && self.goes_back() && (self.rollback.is_none() || self.is_in_scope(&step.id) || step.status != Status::Done)
+    }
+
     /// Steps with effects of which nobody can tell whether they happened.
     pub fn doubtful(&self) -> impl Iterator<Item = &StepStory> {
         self.steps.values().filter(|step| !step.doubts.is_empty())
     }
 }
 
-/// True for a step that needs this one, however far away, and for itself.
+/// True for a step that needs this one, or one of its items, however far away, and for itself.
 fn stands_on(graph: &Graph, step: &StepId, first: &StepId) -> bool {
     let needs: HashMap<&StepId, &Vec<StepId>> = graph.steps.iter().map(|summary| (&summary.id, &summary.needs)).collect();
     let mut known = HashSet::from([step]);
     let mut open = vec![step];
     while let Some(next) = open.pop() {
-        if next == first {
+        if first.stands_for(next) {
             return true;
         }
         let needs = needs.get(next).into_iter().copied().flatten();
@@ -292,7 +318,7 @@ impl StepStory {
             undo_failure: None,
             marks: Vec::new(),
             doubts: Vec::new(),
-            stands: Vec::new(),
+            stands: IndexMap::new(),
             anew: false,
             evidence: EvidenceStory::default(),
             doing: None,
@@ -303,6 +329,11 @@ impl StepStory {
     /// True when going back found nothing to take back of it, and says why.
     fn stays(&self) -> bool {
         !self.marks.is_empty() && self.marks.iter().all(|mark| mark.kind == MarkKind::Nothing && !mark.notes.is_empty())
+    }
+
+    /// True when something that it did, or may have done, is still there.
+    pub fn may_stand(&self) -> bool {
+        !self.stands.is_empty()
     }
 
     /// True for a step that was at work when its process went: whether it is in doubt shows when it is looked up.

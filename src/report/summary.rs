@@ -1,9 +1,9 @@
 //! What is said when a process lets go of a run: how it ended, why, what is left, and what to type next. Pure; it knows no terminal.
 
-use super::story::{Status, StepStory, Story};
+use super::story::{Hand, Status, StepStory, Story};
 use super::words;
 use crate::ids::{PlanName, RunId, StepId};
-use crate::record::{Mark, MarkKind, Mode, Outcome, Reversibility, Role, Scope};
+use crate::record::{EffectKey, Mark, MarkKind, Mode, Outcome, Role, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub struct Summary {
     pub stays: Vec<Left>,
     /// Changes by somebody else that were left alone.
     pub kept: Vec<Left>,
-    /// Values that this run wrote and that are still there.
+    /// What this run wrote and could not take back, or did when it was closed as it is: it is still there.
     pub residue: Vec<Left>,
     /// Steps that were not taken back, because what still stands was built on them.
     pub blocked: Vec<StepId>,
@@ -135,12 +135,15 @@ fn headline(story: &Story) -> String {
     let name = name(story);
     let time = words::took(story.time());
     let Some(ending) = &story.ending else {
-        return format!("{name} has not ended: {}", done_so_far(story));
+        return under_way(story, &name);
     };
     match ending.outcome {
         Outcome::Succeeded if story.warnings.is_empty() && failed_but_went_on(story) == 0 => format!("{name} succeeded in {time}"),
         Outcome::Succeeded => format!("{name} succeeded in {time}, with warnings"),
         Outcome::RolledBack => format!("{name} was rolled back after {time}: {}", rolled_back(story)),
+        Outcome::Stuck if next::only_the_look_failed(story) => {
+            format!("{name} is stuck after {time}: {} is taken back, but what must hold then does not", scope(story))
+        }
         Outcome::Stuck => format!("{name} is stuck after {time}: what it changed could not all be taken back"),
         Outcome::Halted => format!("{name} is halted after {time}: {}", ending.reason.as_deref().map_or_else(String::new, words::plain)),
         Outcome::Abandoned => format!("{name} was closed as it is"),
@@ -154,6 +157,27 @@ fn name(story: &Story) -> String {
         (Some(plan), None) => format!("{plan}{simulated}"),
         (None, _) => "the run".to_owned(),
     }
+}
+
+/// A run without an end: a process works on it, or is gone.
+fn under_way(story: &Story, name: &str) -> String {
+    let counts = story.counts();
+    match (story.hand, story.goes_back()) {
+        (Hand::Process, true) if story.rollback.is_none() => format!("{name} stops what is at work, and then goes back"),
+        (Hand::Process, true) => {
+            let is_left = |step: &&StepStory| step.may_stand() || matches!(step.status, Status::Undoing | Status::UndoBackoff(_));
+            let left = story.steps.values().filter(is_left).filter(|step| story.takes_back(step)).count();
+            let back = words::count(counts.undone, "step", "steps");
+            format!("{name} rolls back {}: {back} taken back, {left} to go", scope(story))
+        }
+        (Hand::Process, false) => format!("{name} is under way: {} of {} done", words::count(counts.done, "step", "steps"), counts.all),
+        (Hand::Nobody | Hand::Elsewhere, _) => format!("{name} has not ended: {}", done_so_far(story)),
+    }
+}
+
+/// How far the open rollback goes.
+fn scope(story: &Story) -> String {
+    story.rollback.as_ref().map_or_else(|| "everything".to_owned(), |rollback| words::scope(&rollback.scope))
 }
 
 /// What ran, when nothing more could be written: names, as many as a person reads.
@@ -225,36 +249,56 @@ fn noted(story: &Story, kind: MarkKind) -> Vec<Left> {
     left(story, kind).into_iter().filter(|left| !left.notes.is_empty()).collect()
 }
 
-/// Marked residue, with why it stayed; a step that gave up before it could mark anything is residue as a whole.
+/// Marked residue, with why it stayed; a step that gave up before it could mark anything is residue as a whole. Of a run that was closed as
+/// it is everything that was not taken back.
 fn residue(story: &Story) -> Vec<Left> {
     let mut residue = left(story, MarkKind::Residue);
+    let is_closed_as_it_is = story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Abandoned);
     for step in story.steps.values() {
-        let Some(failure) = &step.undo_failure else { continue };
+        // What is still being tried is not given up.
+        let failure = step.undo_failure.as_ref().filter(|_| story.hand != Hand::Process || step.status == Status::Residue);
+        let Some(failure) = failure else {
+            residue.extend(stands(step).filter(|_| is_closed_as_it_is));
+            continue;
+        };
         let why = words::failure(failure);
         match residue.iter_mut().filter(|left| left.step == step.id).map(|left| left.notes.push(why.clone())).count() {
             0 => residue.push(Left { step: step.id.clone(), what: "all that it did".to_owned(), notes: vec![why] }),
             _ => continue,
         }
     }
+    residue.sort_by_key(|left| story.steps.get_index_of(&left.step));
     residue
 }
 
-/// What a stuck rollback has yet to take back: the steps behind those that gave up, in plan order.
+/// What a step did and nobody took back; what is in doubt is told as such.
+fn stands(step: &StepStory) -> Option<Left> {
+    let told: Vec<_> = step.stands.iter().filter(|(key, _)| step.doubts.iter().all(|(doubted, _)| doubted != *key)).collect();
+    let (first, _) = told.first()?;
+    let more = if told.len() > 1 { format!(" and {} more", told.len() - 1) } else { String::new() };
+    let unseen = told.iter().any(|(_, is_known)| !**is_known).then(|| "nobody has looked whether all of it was done".to_owned());
+    Some(Left { step: step.id.clone(), what: format!("{}{more}", words::plain(words::effect(first))), notes: unseen.into_iter().collect() })
+}
+
+/// What a stuck rollback has yet to take back: the steps behind those that gave up, in plan order. One that never got as far as doing
+/// something waits for nothing.
 fn blocked(story: &Story) -> Vec<StepId> {
-    use Status::{Kept, Residue, Skipped, Undone, Waiting};
     if story.ending.as_ref().is_none_or(|ending| ending.outcome != Outcome::Stuck) {
         return Vec::new();
     }
-    let rests = |step: &&StepStory| !matches!(step.status, Waiting | Skipped(_) | Undone | Kept | Residue);
-    let changes = |step: &&StepStory| step.role == Role::Action && step.reversibility != Reversibility::ReadOnly;
-    let steps = story.steps.values().filter(rests).filter(changes).filter(|step| story.is_in_scope(&step.id));
-    steps.map(|step| step.id.clone()).collect()
+    let waits = |step: &&StepStory| step.may_stand() && step.status != Status::Residue && story.is_in_scope(&step.id);
+    story.steps.values().filter(waits).map(|step| step.id.clone()).collect()
 }
 
+/// Whoever goes back takes for done what nobody can tell.
 fn doubts(story: &Story) -> Vec<Left> {
-    let all = story.doubtful().flat_map(|step| step.doubts.iter().map(move |doubt| (step, doubt)));
-    all.map(|(step, (key, why))| Left { step: step.id.clone(), what: words::plain(words::effect(key)), notes: vec![words::plain(why)] })
-        .collect()
+    let back = |step: &StepStory| story.takes_back(step).then(|| "it is taken back as if it was done".to_owned());
+    let of = |step: &StepStory, (key, why): &(EffectKey, String)| Left {
+        step: step.id.clone(),
+        what: words::plain(words::effect(key)),
+        notes: std::iter::once(words::plain(why)).chain(back(step)).collect(),
+    };
+    story.doubtful().flat_map(|step| step.doubts.iter().map(|doubt| of(step, doubt)).collect::<Vec<_>>()).collect()
 }
 
 fn warnings(story: &Story) -> Vec<String> {
@@ -274,7 +318,9 @@ fn warnings(story: &Story) -> Vec<String> {
     }
     let missing = story.steps.values().filter_map(|step| Some((step, step.evidence.missing.as_ref()?)));
     warnings.extend(missing.map(|(step, why)| format!("{}: not all evidence could be kept: {}", step.id, words::plain(why))));
-    let notes: Vec<String> = story.ending.iter().flat_map(|ending| &ending.notes).map(|note| words::plain(note)).collect();
+    // What stays of a run that was closed as it is stands in a list of its own.
+    let ending = story.ending.iter().filter(|ending| ending.outcome != Outcome::Abandoned);
+    let notes: Vec<String> = ending.flat_map(|ending| &ending.notes).map(|note| words::plain(note)).collect();
     // What was told with its reason is not told again without it.
     let news: Vec<String> = notes.into_iter().filter(|note| !warnings.iter().any(|told| told.starts_with(note.as_str()))).collect();
     warnings.extend(news);

@@ -1,7 +1,7 @@
 //! How lengths of time, effects and outcomes are written for people. It knows no terminal.
 
 use crate::ids::Moment;
-use crate::record::{CancelLevel, EffectKey, Failure, Outcome, SkipReason};
+use crate::record::{EffectKey, Failure, Outcome, Scope, SkipReason};
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
@@ -73,11 +73,12 @@ pub fn skipped(reason: &SkipReason) -> String {
     }
 }
 
-/// What a cancel does.
-pub fn cancel(level: CancelLevel) -> &'static str {
-    match level {
-        CancelLevel::RollBack => "nothing more starts, what was done is taken back",
-        CancelLevel::Halt => "halting as soon as possible",
+/// How far a rollback goes.
+pub fn scope(scope: &Scope) -> String {
+    match scope {
+        Scope::Everything => "everything".to_owned(),
+        Scope::Guard(guard) => format!("what `{guard}` guards"),
+        Scope::Step(step) => format!("`{step}` and what needed it"),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::cli::failure::CommandFailure;
 use crate::cluster::lease::Claim;
 use crate::cluster::{ApiError, Class};
 use crate::journal::FrozenLock;
+use crate::report::called::quoted;
 
 fn named(place: &FrozenLock) -> String {
     format!("Lease `{}` in namespace `{}`", place.name, place.namespace)
@@ -24,7 +25,7 @@ pub fn taken_by(claim: &Claim, place: &FrozenLock) -> CommandFailure {
     failure
         .causes
         .push(format!("process {pid} of {user} works on it, or was the last to do so; its state folder is {state} ({})", named(place)));
-    let there = |word: &str| format!("`bowline {word} {run} --state {state}`");
+    let there = |word: &str| format!("`bowline {word} {run} --state {}`", quoted(state));
     failure.hint(format!(
         "wait for it; if nobody works on it any more, type on {host} {}, {} or {}; if that folder is lost, {free}",
         there("resume"),

@@ -1,8 +1,8 @@
 //! What is said of whole runs, record by record.
 
 use super::of;
-use crate::record::Record;
-use crate::report::samples;
+use crate::record::{AttemptResult, CancelLevel, EffectKey, Record, Reversibility, Settled, What};
+use crate::report::samples::{self, Journal};
 use crate::report::story::Story;
 use jiff::tz::TimeZone;
 
@@ -120,4 +120,34 @@ fn a_run_that_is_halted_and_resumed() {
     Warn deploy: stopped
     Plain resumed by ops@ci-7 (process 5000)
     ");
+}
+
+#[test]
+fn a_step_in_doubt_is_taken_back_with_the_rest_and_nobody_is_asked() {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.begin("deploy", 1).write(What::CancelRequested { level: CancelLevel::RollBack, by: "Ctrl-C".to_owned() });
+    let settled = Settled::Unknown("nobody can tell whether `make` ran to its end".to_owned());
+    journal.write(What::EffectSettled { step: samples::id("deploy"), key: EffectKey("run".into()), settled });
+    insta::assert_snapshot!(told(&journal.end("deploy", 1, AttemptResult::Cancelled).records), @"
+    Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
+    Begin deploy: started
+    Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
+    Warn deploy: what it did is in doubt, and is taken back as if it was done: nobody can tell whether `make` ran to its end
+    Warn deploy: stopped
+    ");
+}
+
+#[test]
+fn past_a_step_that_cannot_be_taken_back_a_cancel_promises_nothing() {
+    let mut plan = samples::blue_green();
+    plan.steps[0].reversibility = Reversibility::Irreversible;
+    let mut journal = Journal::of(plan);
+    journal.begin("database", 1).write(What::EffectDone {
+        step: samples::id("database"),
+        key: EffectKey("run".into()),
+        after: samples::blob(),
+    });
+    journal.write(What::CancelRequested { level: CancelLevel::RollBack, by: "ada".to_owned() });
+    let told = told(&journal.records);
+    assert!(told.ends_with("cancel asked by ada: nothing more starts; what was done stays, since database cannot be taken back"), "{told}");
 }

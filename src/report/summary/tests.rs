@@ -3,7 +3,7 @@
 use super::Summary;
 use crate::record::{AttemptResult, BlobRef, CancelLevel, EffectKey, Failure, Outcome, Record, Reversibility, Settled, What};
 use crate::report::samples::{self, Journal};
-use crate::report::story::{Story, Warning};
+use crate::report::story::{Hand, Story, Warning};
 
 fn told(records: &[Record]) -> String {
     Summary::of(&Story::of(records)).lines().join("\n")
@@ -52,7 +52,7 @@ fn a_stuck_run_tells_what_is_left_and_in_doubt_and_what_to_type() {
     warning: switch: not all evidence could be kept: the server did not answer within 5s
     next:
       bowline resume 20261121-120300-7f3a
-          tries again to take back what is left
+          tries again, once you have mended what was in the way
       bowline rollback 20261121-120300-7f3a
           takes back everything, also what `back` does not guard
       bowline abandon 20261121-120300-7f3a
@@ -156,9 +156,66 @@ fn a_run_without_an_end_says_so() {
 }
 
 #[test]
+fn a_run_in_hand_elsewhere_can_only_be_given_up_here() {
+    let summary = Summary::of(&Story::of(&samples::running()).in_hand(Hand::Elsewhere));
+    let commands: Vec<&str> = summary.next.iter().map(|next| next.command.as_str()).collect();
+    assert_eq!(commands, ["bowline abandon 20261121-120300-7f3a"]);
+}
+
+#[test]
 fn a_rejection_names_the_person() {
     insta::assert_snapshot!(told(&samples::rejected()), @"
     blue-green in production was rolled back after 1m 21s: what `back` guards is as it was
     colours: rejected by ada: not on a Friday
+    ");
+}
+
+#[test]
+fn a_rollback_after_which_only_the_look_failed_is_told_from_one_that_left_something() {
+    let mut records = samples::rolled_back();
+    let (seq, epoch) = (records.len() as u64, 1);
+    let looked = records.iter().position(|record| matches!(record.what, What::RollbackVerified { .. })).unwrap();
+    records.truncate(looked);
+    let at = records[looked - 1].at;
+    let whats = [
+        What::RollbackVerified { failure: Some(Failure::permanent("GET /health answered 503")) },
+        What::RunHalted { outcome: Outcome::Stuck, reason: "everything is taken back, but GET /health answered 503".to_owned() },
+    ];
+    records.extend((0..).zip(whats).map(|(place, what)| Record { v: 1, seq: seq + place, at, epoch, what }));
+    insta::assert_snapshot!(told(&records), @"
+    blue-green in production is stuck after 1m 08s: what `back` guards is taken back, but what must hold then does not
+    healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+      try this: push the image, or name one that exists
+    left alone, because somebody else changed it since:
+      deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
+    warning: after the rollback: GET /health answered 503
+    next:
+      bowline resume 20261121-120300-7f3a
+          looks once more whether it holds
+      bowline rollback 20261121-120300-7f3a
+          does the same, and ends with 0 when everything is taken back
+      bowline abandon 20261121-120300-7f3a
+          closes it as it is
+      bowline show 20261121-120300-7f3a --evidence healthy
+          shows what was seen when it failed
+    ");
+}
+
+#[test]
+fn of_a_run_that_was_closed_as_it_is_everything_that_is_still_there_is_told() {
+    let mut records = samples::stuck();
+    let at = records[records.len() - 1].at;
+    let notes = vec!["deploy was left as it was".to_owned()];
+    let what = What::RunClosed { outcome: Outcome::Abandoned, notes };
+    records.push(Record { v: 1, seq: records.len() as u64, at, epoch: 1, what });
+    insta::assert_snapshot!(told(&records), @"
+    blue-green in production was closed as it is
+    switch: waiting for the new side to answer through the ingress
+    still there:
+      deploy: apps/Deployment/production/web-green
+      switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
+    in doubt:
+      database: what it did: a program's end cannot be looked up
+    warning: switch: not all evidence could be kept: the server did not answer within 5s
     ");
 }
