@@ -8,11 +8,11 @@ use super::failure::CommandFailure;
 use super::lock::{self, Way, clear_way};
 use super::pick::{self, Found};
 use super::reach::reach;
-use super::{open, orphans, print, resume, standing};
+use super::{kept, open, orphans, print, standing};
 use crate::ids::{Moment, RunId};
 use crate::journal::{Frozen, FrozenLock, Held, RunState, StateFolder};
-use crate::record::{Mode, Outcome, Record, Reversibility, VERSION, What};
-use crate::report::story::{Status, StepStory, Story};
+use crate::record::{Mode, Outcome, Record, VERSION, What};
+use crate::report::story::Story;
 use crate::report::summary::Summary;
 use std::path::Path;
 
@@ -30,8 +30,7 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     if matches!(row.state, RunState::Closed(_) | RunState::Live) {
         return Err(standing::refused(context, &row, &records));
     }
-    let left = left(&Story::of(&records));
-    let fact = format!("what run {run} did would stay as it is ({})", told(&left));
+    let fact = format!("what run {run} did would stay as it is ({})", left(&Story::of(&records)));
     confirm(context, arguments.yes, &fact, "Close it?")?;
     let lock = runtime.block_on(own_lock(context, &folder, &run, &records))?;
     let held = folder.hold(&run, Mode::Abandon)?;
@@ -40,7 +39,7 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     }
     let records = held.records()?;
     let now = context.ports.clock.now();
-    let written = closing(&held, records.len() as u64, now, &left);
+    let written = closing(&held, records.len() as u64, now);
     written.iter().try_for_each(|record| held.journal().append(record.clone()))?;
     runtime.block_on(held.journal().durable())?;
     if let Some((frozen, place, way)) = lock {
@@ -66,7 +65,7 @@ async fn own_lock(
     if matches!(folder.run(run)?.state, RunState::Live | RunState::Closed(_)) {
         return Ok(None);
     }
-    let frozen = match resume::frozen(folder, run, records) {
+    let frozen = match kept::frozen(folder, run, records) {
         Ok(frozen) => frozen,
         Err(failure) => {
             tell_locked(&failure);
@@ -113,23 +112,17 @@ async fn free_lock(context: &Context, plan: &Path, arguments: &Abandon) -> Resul
     Ok(Exit::Succeeded)
 }
 
-fn closing(held: &Held, seq: u64, at: Moment, left: &[String]) -> Vec<Record> {
-    let notes = left.iter().map(|step| format!("{step} was left as it was")).collect();
+fn closing(held: &Held, seq: u64, at: Moment) -> Vec<Record> {
     let whats = [
         What::EpochOpened { holder: held.holder().clone(), mode: Mode::Abandon, spared: Vec::new(), step: None },
-        What::RunClosed { outcome: Outcome::Abandoned, notes },
+        What::RunClosed { outcome: Outcome::Abandoned, notes: Vec::new() },
     ];
     let record = |(place, what)| Record { v: VERSION, seq: seq + place, at, epoch: held.epoch(), what };
     (0..).zip(whats).map(record).collect()
 }
 
 /// The steps that did something, or may have, and were not taken back.
-fn left(story: &Story) -> Vec<String> {
-    let rests = |status: &Status| !matches!(status, Status::Waiting | Status::Skipped(_) | Status::Undone);
-    let changes = |step: &&StepStory| step.reversibility != Reversibility::ReadOnly;
-    story.steps.values().filter(|step| rests(&step.status)).filter(changes).map(|step| step.id.to_string()).collect()
-}
-
-fn told(left: &[String]) -> String {
+fn left(story: &Story) -> String {
+    let left: Vec<&str> = story.steps.values().filter(|step| step.may_stand()).map(|step| step.id.as_str()).collect();
     if left.is_empty() { "it changed nothing that is known".to_owned() } else { format!("steps: {}", left.join(", ")) }
 }

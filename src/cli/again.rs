@@ -5,13 +5,14 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::run::Draft;
-use super::{print, resume};
+use super::{kept, print};
 use crate::ids::RunId;
 use crate::journal::{Frozen, Refused, RunState};
 use crate::record::Outcome;
 use crate::report::json::JsonLine;
 use crate::report::story::Story;
 use crate::report::summary::Summary;
+use std::path::Path;
 
 /// Tells the end of the run that has this id, if it has one. Of a run that is not closed nothing is told: opening another one is refused.
 ///
@@ -29,13 +30,13 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
         return Err(other(format!("{id} is the id of a run of {}, not of {}", row.identity, draft.identity())));
     }
     let records = folder.records(id)?;
-    let frozen = resume::frozen(&folder, id, &records)?;
+    let frozen = kept::frozen(&folder, id, &records)?;
     if frozen.simulated {
         return Err(other(format!("run {id} was simulated, and nothing of it is real")));
     }
     let different = differences(&frozen, draft)?;
     if !different.is_empty() {
-        return Err(other(format!("run {id} was opened with {} than now", different.join(" and "))));
+        return Err(other(format!("run {id} was opened with {}", different.join(" and "))));
     }
     let RunState::Closed(outcome) = row.state else { return Ok(None) };
     if outcome == Outcome::Abandoned {
@@ -57,8 +58,10 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
 /// What a run was opened with that is not what would be run now.
 fn differences(frozen: &Frozen, draft: &Draft) -> Result<Vec<&'static str>, CommandFailure> {
     let mut different = Vec::new();
-    if frozen.plan_text != draft.opened.text {
-        different.push("another plan");
+    match frozen.plan_text == draft.opened.text {
+        true => {}
+        false if Path::new(&frozen.plan_file) == draft.opened.file => different.push("this plan as it was before it was edited"),
+        false => different.push("another plan"),
     }
     if draft.bound.inputs.as_object() != Some(&frozen.inputs) {
         different.push("other inputs");

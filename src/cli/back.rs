@@ -4,10 +4,11 @@ use super::confirm::confirm;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::{later, open, print, standing};
+use super::{later, print, standing};
 use crate::engine::Core;
 use crate::ids::{RunId, StepId};
-use crate::journal::{Frozen, RunState, StateFolder};
+use crate::journal::{RunRow, StateFolder};
+use crate::plan::Plan;
 use crate::record::{Record, Reversibility, Scope, Target};
 use crate::report::{table, words};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,60 +23,80 @@ pub struct Back {
     pub yes: bool,
 }
 
+/// What a rollback would do, as far as that is known before it begins.
+pub struct Foreseen {
+    /// Nothing when the steps are not known yet: what was under way is looked up first.
+    told: Vec<String>,
+    /// How many steps would go back.
+    steps: usize,
+    /// What later runs have written, which stays.
+    spared: Vec<Target>,
+}
+
 impl Back {
-    /// Tells what would be taken back, and asks. Where nobody can be asked a run that is not over goes back all the same: that is what a
-    /// run that failed would have done by itself. Returns what later runs have written, which stays.
+    /// What would be taken back.
     ///
     /// # Errors
-    /// When it cannot be taken back, later runs stand in the way, or the person does not want it.
-    pub fn settle(
+    /// When it cannot be taken back, or later runs stand in the way.
+    pub fn foresee(
         &self,
         context: &Context,
         folder: &StateFolder,
         run: &RunId,
         records: &[Record],
-        frozen: &Frozen,
-    ) -> Result<Vec<Target>, CommandFailure> {
-        let core = Core::replay(records)
-            .map_err(|illegal| CommandFailure::usage(format!("the journal of run {run} makes no sense")).because(&illegal))?;
-        let row = folder.run(run)?;
-        let is_over = matches!(row.state, RunState::Closed(_));
+        core: &Core,
+        plan: &Plan,
+    ) -> Result<Foreseen, CommandFailure> {
+        let is_over = core.closed().is_some();
         if is_over && !core.may_reopen() {
-            return Err(standing::refused(context, &row, records));
+            return Err(standing::refused(context, &folder.run(run)?, records));
         }
-        let steps = match core.foresee(&self.scope(&core, run)?) {
+        let steps = match core.foresee(&self.scope(core, run)?) {
             Ok(steps) => steps,
             // What was under way is looked up first: it may not have happened.
-            Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => return Ok(Vec::new()),
+            Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => {
+                return Ok(Foreseen { told: Vec::new(), steps: 0, spared: Vec::new() });
+            }
             Err(pivot) => return Err(no_way_back(run, pivot, is_over)),
         };
-        let spared = later::written_since(folder, run, &core, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
-        let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text);
-        let staying = plan.map(|plan| plan.staying()).unwrap_or_default();
-        let left_nothing = steps.iter().all(|step| staying.contains_key(*step));
-        match &self.step {
-            Some(step) if left_nothing => {
-                let failure = CommandFailure::new(Exit::Refused, format!("`{step}` of run {run} left nothing that can be taken back"));
-                return Err(failure.hint(format!("`bowline rollback {run}` takes back everything")));
-            }
-            None if left_nothing && is_over => {
-                let failure = CommandFailure::new(Exit::Refused, format!("run {run} left nothing that can be taken back"));
-                return Err(failure.hint(format!("`bowline show {run}` tells what it did")));
-            }
-            _ => {}
+        let spared = later::written_since(folder, run, core, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
+        let staying = plan.staying();
+        if steps.iter().all(|step| staying.contains_key(*step)) {
+            self.left_nothing(run, is_over)?;
         }
-        let told = told(&core, run, &steps, &staying, &spared);
-        print::notices(&told, context.streams.width);
-        if is_over || context.streams.can_ask {
-            let count = words::count(steps.len(), "step", "steps");
+        Ok(Foreseen { told: told(core, run, &steps, &staying, &spared), steps: steps.len(), spared })
+    }
+
+    /// Tells what would be taken back, and asks. Where nobody can be asked a run that is not over goes back all the same: that is what a
+    /// run that failed would have done by itself. Returns what later runs have written, which stays.
+    ///
+    /// # Errors
+    /// When the person does not want it.
+    pub fn ask(&self, context: &Context, row: &RunRow, core: &Core, foreseen: Foreseen) -> Result<Vec<Target>, CommandFailure> {
+        if foreseen.told.is_empty() {
+            return Ok(foreseen.spared);
+        }
+        print::notices(&foreseen.told, context.streams.width);
+        if core.closed().is_some() || context.streams.can_ask {
+            let count = words::count(foreseen.steps, "step", "steps");
             confirm(context, self.yes, &format!("{count} of {} would be taken back", row.identity), "Take back?")?;
         }
-        Ok(spared)
+        Ok(foreseen.spared)
+    }
+
+    /// A run that is not over is closed by a rollback, whatever it has left.
+    fn left_nothing(&self, run: &RunId, is_over: bool) -> Result<(), CommandFailure> {
+        let refused = |what: String| CommandFailure::new(Exit::Refused, format!("{what} left nothing that can be taken back"));
+        match &self.step {
+            Some(step) => Err(refused(format!("`{step}` of run {run}")).hint(format!("`bowline show {run}` tells what it did"))),
+            None if is_over => Err(refused(format!("run {run}")).hint(format!("`bowline show {run}` tells what it did"))),
+            None => Ok(()),
+        }
     }
 
     fn scope(&self, core: &Core, run: &RunId) -> Result<Scope, CommandFailure> {
         let Some(step) = &self.step else { return Ok(Scope::Everything) };
-        if core.summary(step).is_none() {
+        if core.named(step).next().is_none() {
             return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
         }
         if !core.may_go_back_to(step) {

@@ -4,16 +4,13 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::lock::{self, Ask, Gated, Kept};
-use super::orphans;
-use super::print;
-use super::secrets;
 use super::settings::Settlement;
 use super::signals::{End, supervise, supervise_on};
 use super::simulate::{Answering, LONGEST, Stage, Timeless};
-use crate::action::{self, RunScope};
+use super::{kept, open, orphans, print, secrets};
+use crate::action;
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
-use crate::expr::Values;
 use crate::ids::{Period, RunId, StepId};
 use crate::journal::{Frozen, Held, JournalError, Request, StateFolder};
 use crate::plan::Plan;
@@ -21,9 +18,8 @@ use crate::ports::{Clock, Gate, Ports};
 use crate::record::{CancelLevel, Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::error::Error;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -110,11 +106,12 @@ pub fn drive(context: &Context, mut journey: Journey) -> Result<Exit, CommandFai
         }
         End::Left => {
             display.leave();
+            let then = if display.story().goes_back() { "goes on taking back" } else { "goes on" };
             let text = match is_simulated {
                 true => "left before everything had ended".to_owned(),
-                false => format!("left before everything had ended; `bowline resume {run}` looks up what is in doubt"),
+                false => format!("left before everything had ended; `bowline resume {run}` looks up what was under way, and {then}"),
             };
-            print::notice(&context.called.complete(&text));
+            print::notices(&[context.called.complete(&text)], context.streams.width);
             Ok(Exit::Halted)
         }
     }
@@ -128,21 +125,10 @@ fn opening(
 ) -> Result<(Opening, Arc<Held>, Option<Ask>), CommandFailure> {
     let Journey { held, ask, records, first, plan, frozen, .. } = journey;
     let run = held.run().clone();
-    let scope = Arc::new(RunScope {
-        run: run.clone(),
-        plan: plan.name.clone(),
-        environment: frozen.environment.clone(),
-        namespace: frozen.namespace.clone(),
-        context: frozen.context.clone(),
-    });
+    let scope = Arc::new(kept::scope(&run, &plan, &frozen));
     let contents = frozen.contents()?.into_iter().map(|(path, bytes)| (path, Arc::from(bytes))).collect();
-    let folder = Path::new(&frozen.plan_file).parent().unwrap_or(Path::new("/")).to_owned();
-    let values = Values {
-        inputs: Value::Object(frozen.inputs),
-        steps: json!({}),
-        run: json!({ "id": run.as_str(), "plan": plan.name.as_str(), "environment": frozen.environment }),
-        each: Value::Null,
-    };
+    let folder = kept::folder(&frozen).to_owned();
+    let values = open::values(&plan, &Value::Object(frozen.inputs), &scope);
     let permit: Arc<dyn Permit> = match &ask {
         Some(_) => Arc::new(Gated(context.gate.clone())),
         None => Arc::new(Unlimited),

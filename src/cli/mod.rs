@@ -17,6 +17,7 @@ mod freeze;
 mod graph;
 mod inputs;
 mod journal;
+mod kept;
 mod later;
 mod lock;
 mod logs;

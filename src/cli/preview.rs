@@ -8,7 +8,7 @@ use super::run::{Draft, draft};
 use super::secrets::MissingSecret;
 use super::{open, print, secrets};
 use crate::action::{Change, Frozen};
-use crate::engine::{Planned, Previewing, Seen, Sight, preview as look};
+use crate::engine::{Ahead, Planned, Previewing, Seen, Sight, preview as look};
 use crate::ids::RunId;
 use crate::report::words;
 use console::Style;
@@ -41,7 +41,7 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
     // No run has this id: it is seen in names that contain it.
     let run = RunId::new("preview").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
     let previewing = previewing(context, draft, run);
-    let missing = secrets::missing(context, &previewing).await;
+    let missing = secrets::missing(context, &previewing, |_| Ahead::All).await;
     let seen = look(previewing).await;
     let changing = seen.iter().filter(|seen| seen.changes()).count();
     let refusals: Vec<(&Seen, Vec<String>)> =

@@ -9,14 +9,15 @@ use super::failure::CommandFailure;
 use super::lock::{Ask, clear_way};
 use super::pick::{self, Found};
 use super::settings::Settlement;
-use super::{open, standing};
+use super::{kept, print, secrets, standing};
+use crate::engine::Ahead;
 use crate::ids::{RunId, StepId};
-use crate::journal::{Frozen, JournalError, RunState, StateFolder};
+use crate::journal::{Frozen, Held, RunRow, RunState, StateFolder};
 use crate::ports::SystemHost;
 use crate::record::{Mode, Record, What};
+use crate::report::json::JsonLine;
 use crate::report::story::Story;
 use std::path::Path;
-use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// Goes on with a run.
@@ -54,42 +55,79 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> R
     if is_over || row.state == RunState::Live {
         return Err(standing::refused(context, &row, &records));
     }
-    check_settlements(&records, &settle)?;
+    let settle = settlements(&records, &settle)?;
     // What the run was opened with never changes; all else is true only once the run is held.
-    let frozen = frozen(&folder, &run, &records)?;
-    if frozen.simulated {
-        let failure = CommandFailure::new(Exit::Refused, format!("run {run} was simulated, and its world is gone"));
-        return Err(
-            failure.hint(format!("`bowline show {run}` tells what happened in it, `bowline abandon {run}` closes it if it is open"))
-        );
-    }
+    let frozen = kept::frozen(&folder, &run, &records)?;
+    refuse_simulated(&frozen, &run)?;
     return_to_folder(&frozen, &run)?;
-    let (step, spared) = match back {
-        Some(back) => (back.step.clone(), back.settle(context, &folder, &run, &records, &frozen)?),
-        None => (None, Vec::new()),
+    let core = kept::core(&run, &records)?;
+    let plan = kept::plan(context, &run, &frozen)?;
+    let foreseen = back.as_ref().map(|back| back.foresee(context, &folder, &run, &records, &core, &plan)).transpose()?;
+    let step = back.as_ref().and_then(|back| back.step.clone());
+    let way = core.way_back(mode, step.as_ref());
+    // Where a rollback has to look up first what was under way nobody knows yet what it will need.
+    if mode == Mode::Resume || way.is_some() {
+        let ahead = Ahead::of(&core, &plan, way.as_ref());
+        let ahead = |step: &StepId| ahead.get(step).copied().unwrap_or(Ahead::Nothing);
+        runtime.block_on(secrets::check(context, &kept::looking(context, &run, &plan, &frozen), ahead))?;
+    }
+    let spared = match (&back, foreseen) {
+        (Some(back), Some(foreseen)) => back.ask(context, &row, &core, foreseen)?,
+        _ => Vec::new(),
     };
-    let place = frozen.lock.clone().filter(|_| lock == LockChoice::Lease);
-    let way = match &place {
-        Some(place) => Some(runtime.block_on(clear_way(context, &folder, &run, place, frozen.context.as_deref()))?),
-        None => None,
-    };
-    let held = match &way {
-        Some(way) if way.is_vouched => folder.hold_from_elsewhere(&run, mode)?,
-        _ => folder.hold(&run, mode)?,
-    };
+    if mode == Mode::Resume && way.is_none() {
+        runtime.block_on(tell_edited(context, &row, &records, &frozen));
+    }
+    let (held, ask) = hold(context, runtime, &folder, &row, &frozen, lock, mode)?;
     let records = held.records()?;
-    let asking = place.zip(way).map(|(place, way)| Ask::new(&folder, &held, place, frozen.context.clone(), Some(way.found)));
-    let ask = asking.transpose()?;
-    let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text).map_err(|failure| {
-        let hint = format!(
-            "this bowline reads the plan of run {run} otherwise than the one that opened it: take that one, or `bowline abandon {run}`"
-        );
-        CommandFailure { exit: Exit::Refused, ..failure }.hint(hint)
-    })?;
-    let plan = open::spread(plan, &frozen.plan_file, &frozen.inputs.clone().into())?;
     let first = What::EpochOpened { holder: held.holder().clone(), mode, spared, step };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
-    drive(context, Journey { held, folder, ask, records, first, plan: Arc::new(plan), frozen, settle, exit, stage: None })
+    drive(context, Journey { held, folder, ask, records, first, plan, frozen, settle, exit, stage: None })
+}
+
+fn refuse_simulated(frozen: &Frozen, run: &RunId) -> Result<(), CommandFailure> {
+    if !frozen.simulated {
+        return Ok(());
+    }
+    let failure = CommandFailure::new(Exit::Refused, format!("run {run} was simulated, and its world is gone"));
+    Err(failure.hint(format!("`bowline show {run}` tells what happened in it, `bowline abandon {run}` closes it if it is open")))
+}
+
+/// Takes the run in hand, once it is sure that no other machine has it.
+fn hold(
+    context: &Context,
+    runtime: &Runtime,
+    folder: &StateFolder,
+    row: &RunRow,
+    frozen: &Frozen,
+    lock: LockChoice,
+    mode: Mode,
+) -> Result<(Held, Option<Ask>), CommandFailure> {
+    let run = &row.run;
+    let Some(place) = frozen.lock.clone().filter(|_| lock == LockChoice::Lease) else {
+        return Ok((folder.hold(run, mode)?, None));
+    };
+    let way = runtime.block_on(clear_way(context, folder, run, &place, frozen.context.as_deref()))?;
+    let held = if way.is_vouched { folder.hold_from_elsewhere(run, mode)? } else { folder.hold(run, mode)? };
+    let ask = Ask::new(folder, &held, place, frozen.context.clone(), Some(way.found))?;
+    Ok((held, Some(ask)))
+}
+
+/// Whoever edited the plan since may think that it is what goes on.
+async fn tell_edited(context: &Context, row: &RunRow, records: &[Record], frozen: &Frozen) {
+    let Some(file) = kept::edited(context, frozen).await else { return };
+    let run = &row.run;
+    // Past a step that cannot be taken back it can only be left as it is.
+    let first = if Story::of(records).pivot().is_some() { "abandon" } else { "rollback" };
+    let text = format!(
+        "run {run} goes on with its plan as it was when it began; {file} was edited since: `bowline {first} {run}`, then run it anew, \
+         uses the new one"
+    );
+    let text = context.called.complete(&text);
+    match context.is_json() {
+        true => print::line(&JsonLine::Warning { step: None, text }.to_text()),
+        false => print::notices(&[text], context.streams.width),
+    }
 }
 
 /// What a run's programs name, they name from the folder in which the run began. Elsewhere they would do harm, or nothing.
@@ -107,31 +145,27 @@ fn return_to_folder(frozen: &Frozen, run: &RunId) -> Result<(), CommandFailure> 
     }
 }
 
-fn check_settlements(records: &[Record], settle: &[Settlement]) -> Result<(), CommandFailure> {
+/// What is said of steps in doubt, of each of them: the name of one that is there for each item means all of these.
+fn settlements(records: &[Record], settle: &[Settlement]) -> Result<Vec<Settlement>, CommandFailure> {
     let story = Story::of(records);
     let doubtful: Vec<&str> = story.doubtful().map(|step| step.id.as_str()).collect();
-    let known = |step: &StepId| match story.step(step) {
-        None => Some(format!("the run has no step `{step}`")),
-        Some(found) if doubtful.contains(&step.as_str()) || found.was_cut_off() => None,
-        Some(_) => Some(format!("`{step}` is not in doubt")),
+    let refused = |told: String| {
+        CommandFailure::usage(told).hint(match doubtful.is_empty() {
+            true => "no step is in doubt: leave `--settle` out".to_owned(),
+            false => format!("in doubt: {}", doubtful.join(", ")),
+        })
     };
-    let Some(told) = settle.iter().find_map(|settlement| known(&settlement.step)) else { return Ok(()) };
-    let failure = CommandFailure::usage(told);
-    Err(match doubtful.is_empty() {
-        true => failure.hint("no step is in doubt: leave `--settle` out"),
-        false => failure.hint(format!("in doubt: {}", doubtful.join(", "))),
-    })
-}
-
-/// What a run was opened with.
-///
-/// # Errors
-/// When it cannot be read.
-pub(super) fn frozen(folder: &StateFolder, run: &RunId, records: &[Record]) -> Result<Frozen, CommandFailure> {
-    let blob = records.iter().find_map(|record| match &record.what {
-        What::RunOpened { frozen, .. } => Some(frozen),
-        _ => None,
-    });
-    let blob = blob.ok_or_else(|| JournalError::Damaged("the run's first record does not open it".to_owned()))?;
-    Ok(Frozen::read(&folder.reader(run)?.open(blob)?)?)
+    let mut all = Vec::new();
+    for Settlement { step, done } in settle {
+        let mut named = story.steps.values().filter(|known| step.stands_for(&known.id)).peekable();
+        if named.peek().is_none() {
+            return Err(refused(format!("the run has no step `{step}`")));
+        }
+        let open: Vec<_> = named.filter(|known| !known.doubts.is_empty() || known.was_cut_off()).collect();
+        if open.is_empty() {
+            return Err(refused(format!("`{step}` is not in doubt")));
+        }
+        all.extend(open.into_iter().map(|known| Settlement { step: known.id.clone(), done: *done }));
+    }
+    Ok(all)
 }

@@ -9,8 +9,8 @@ use super::failure::CommandFailure;
 use super::lock::{self, Ask};
 use super::preview::previewing;
 use super::reach::reach;
-use super::{again, open, secrets};
-use crate::engine::missing_rights;
+use super::{again, open, secrets, standing};
+use crate::engine::{Ahead, missing_rights};
 use crate::ids::RunId;
 use crate::journal::{Frozen, FrozenFile, FrozenLock, Identity};
 use crate::plan::{Bound, Plan};
@@ -54,14 +54,15 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     if let Some(exit) = again::told(context, arguments.run_id.as_ref(), &draft)? {
         return Ok(exit);
     }
-    runtime.block_on(secrets::check(context, &draft))?;
+    runtime.block_on(check_secrets(context, &draft))?;
     runtime.block_on(draft.print(context))?;
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
     }
     runtime.block_on(check_rights(context, &draft))?;
     let folder = context.new_state()?;
-    let held = folder.open_run_as(&draft.identity(), arguments.run_id.clone())?;
+    let held = folder.open_run_as(&draft.identity(), arguments.run_id.clone());
+    let held = held.map_err(|refused| standing::in_the_way(context, &folder, refused))?;
     let place = lock::place(&draft.opened.plan, &draft.bound, draft.reaches, arguments.lock);
     let frozen = frozen(&draft, place.clone());
     let ask = place.map(|place| Ask::new(&folder, &held, place, frozen.context.clone(), None)).transpose()?;
@@ -93,6 +94,13 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
     Ok(Draft { opened, bound, files, graph, reaches })
+}
+
+/// Secrets that are missing are found before a program is run for what it prints.
+async fn check_secrets(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
+    // No run has this id: no secret depends on it.
+    let run = RunId::new("secrets").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    secrets::check(context, &previewing(context, draft, run), |_| Ahead::All).await
 }
 
 /// Rights that are missing are found before anything is written: those that only the undo needs, too.

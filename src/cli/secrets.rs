@@ -1,15 +1,12 @@
 //! Finds the values of a plan's secrets where the plan says they are. They go to whoever asks and nowhere else.
 
 use super::context::Context;
-use super::exit::Exit;
 use super::failure::CommandFailure;
-use super::preview::previewing;
 use super::print;
-use super::run::Draft;
 use super::simulate::SimulatedSecrets;
 use crate::action::{ActionError, RunScope, Secret};
-use crate::engine::{NeededSecret, Previewing, Secrets, secrets_needed};
-use crate::ids::RunId;
+use crate::engine::{Ahead, NeededSecret, Previewing, Secrets, secrets_needed};
+use crate::ids::StepId;
 use crate::plan::SecretSource;
 use crate::ports::{Clock, Files, Ports, ProcessSpec, Processes};
 use crate::report::words;
@@ -52,13 +49,13 @@ pub struct MissingSecret {
     pub may_be_made: bool,
 }
 
-/// The secrets that a run would miss. Programs that tell secrets are not asked before their time: they may ask a person.
-pub async fn missing(context: &Context, previewing: &Previewing) -> Vec<MissingSecret> {
+/// The secrets that what is ahead would miss. Programs that tell secrets are not asked before their time: they may ask a person.
+pub async fn missing(context: &Context, previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead) -> Vec<MissingSecret> {
     let mut missing = Vec::new();
     if context.simulated_secrets.is_some() {
         return missing;
     }
-    for NeededSecret { name, step, may_be_made } in secrets_needed(previewing) {
+    for NeededSecret { name, step, may_be_made } in secrets_needed(previewing, ahead) {
         let source = previewing.plan.secrets.get(&name);
         if matches!(source, None | Some(SecretSource::Command(_))) {
             continue;
@@ -83,10 +80,8 @@ pub async fn missing(context: &Context, previewing: &Previewing) -> Vec<MissingS
 ///
 /// # Errors
 /// When some are missing; all of them are told.
-pub async fn check(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
-    // No run has this id: no secret depends on it.
-    let run = RunId::new("secrets").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-    let missing = missing(context, &previewing(context, draft, run)).await;
+pub async fn check(context: &Context, previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead) -> Result<(), CommandFailure> {
+    let missing = missing(context, previewing, ahead).await;
     let (later, now): (Vec<MissingSecret>, Vec<MissingSecret>) = missing.into_iter().partition(|secret| secret.may_be_made);
     if now.is_empty() {
         let told = later.iter().map(|secret| format!("not there yet, unless an earlier step makes it: {}", secret.told));
@@ -97,7 +92,7 @@ pub async fn check(context: &Context, draft: &Draft) -> Result<(), CommandFailur
     }
     let mut failure = CommandFailure::usage("secrets are missing, so nothing was begun");
     failure.causes = now.into_iter().map(|secret| secret.told).collect();
-    Err(failure.hint("give them where the plan's `secrets:` says, then run it again"))
+    Err(failure.hint("give them where the plan's `secrets:` says, then type this again"))
 }
 
 impl PlanSecrets {

@@ -31,7 +31,7 @@ pub use permit::{Permit, Unlimited};
 pub use planned::Planned;
 pub use preview::{Previewing, Seen, Sight, preview};
 pub use program::{Compensation, Outputs, Program, Rendered};
-pub use rights::{NeededSecret, missing_rights, secrets_needed};
+pub use rights::{Ahead, NeededSecret, missing_rights, secrets_needed};
 pub use secrets::Secrets;
 
 use crate::journal::JournalError;

@@ -1,18 +1,19 @@
 //! Which rights a run would lack, as far as that can be told before it begins. It changes nothing.
 
+use super::core::{Core, Status};
 use super::drive::EventSink;
 use super::preview::Previewing;
 use super::program::{Compensation, Outputs, Program};
 use crate::action::{ReadCx, Redactor, Sink};
 use crate::ids::{ActionKind, StepId};
-use crate::plan::{Does, Plan, Step};
-use crate::record::Reversibility;
+use crate::plan::{Does, Plan, Step, Undo};
+use crate::record::{Reversibility, Scope};
 use futures::FutureExt;
 use indexmap::IndexMap;
 use petgraph::Direction::Incoming;
 use petgraph::algo::toposort;
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -54,19 +55,66 @@ pub struct NeededSecret {
     pub may_be_made: bool,
 }
 
-/// The secrets that steps name of which it is known that they will run, each once: with a step before which nothing is changed, or else
-/// with the first.
-pub fn secrets_needed(previewing: &Previewing) -> Vec<NeededSecret> {
+/// What of a step is still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// All of it: it has not run, or not to its end.
+    All,
+    /// Only that it may be taken back.
+    Undo,
+    /// Nothing.
+    Nothing,
+}
+
+impl Ahead {
+    /// What is ahead of each step of a run that goes back this far, or on where none is said.
+    pub fn of(core: &Core, plan: &Plan, back: Option<&Scope>) -> HashMap<StepId, Self> {
+        let Some(scope) = back else { return Self::on_the_way(core) };
+        // What must hold after the rollback is said by its guard.
+        let guard = match scope {
+            Scope::Everything => plan.guard_of_the_start().map(|guard| &guard.id),
+            Scope::Guard(guard) => Some(guard),
+            Scope::Step(_) => None,
+        };
+        let steps = core.foresee(scope).unwrap_or_default();
+        steps.into_iter().chain(guard).map(|step| (step.clone(), Self::Undo)).collect()
+    }
+
+    fn on_the_way(core: &Core) -> HashMap<StepId, Self> {
+        let may_go_back = core.foresee(&Scope::Everything).is_ok();
+        let ahead = core.steps().map(|(id, step)| {
+            let goes_on_without = core.summary(id).is_some_and(|summary| summary.continue_on_error);
+            let ahead = match step.status {
+                Status::Succeeded if may_go_back && step.may_have_effects() => Self::Undo,
+                Status::Succeeded | Status::Skipped => Self::Nothing,
+                Status::Failed if goes_on_without => Self::Nothing,
+                _ => Self::All,
+            };
+            (id.clone(), ahead)
+        });
+        ahead.collect()
+    }
+}
+
+/// The secrets that are needed by what is ahead of these steps, each once: with a step before which nothing is changed, or else with the
+/// first. Of a step with a condition it must be known that it will run.
+pub fn secrets_needed(previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead) -> Vec<NeededSecret> {
     let plan = &previewing.plan;
-    let runs = |step: &&Step| step.when.is_none() || previewing.program.holds(&step.id, &Outputs::new()).unwrap_or(false);
-    let mut needed: IndexMap<&str, NeededSecret> = IndexMap::new();
     if plan.steps.iter().all(|step| step.secrets.is_empty()) {
         return Vec::new();
     }
-    let changed = changed_before(plan);
-    for step in plan.steps.iter().filter(|step| !step.secrets.is_empty()).filter(runs) {
-        let may_be_made = changed.contains(&step.id);
-        for name in &step.secrets {
+    let runs = |step: &Step| step.when.is_none() || previewing.program.holds(&step.id, &Outputs::new()).unwrap_or(false);
+    let changed = changed_before(plan, &ahead);
+    let mut needed: IndexMap<&str, NeededSecret> = IndexMap::new();
+    for step in plan.steps.iter().filter(|step| !step.secrets.is_empty()) {
+        let ahead = ahead(&step.id);
+        let names: Vec<&String> = match ahead {
+            Ahead::All if runs(step) => step.secrets.iter().collect(),
+            Ahead::Undo => secrets_of_undo(step).collect(),
+            Ahead::All | Ahead::Nothing => Vec::new(),
+        };
+        let may_be_made = ahead == Ahead::All && changed.contains(&step.id);
+        for name in names {
             let new = || NeededSecret { name: name.clone(), step: step.id.clone(), may_be_made };
             let known = needed.entry(name).or_insert_with(new);
             if known.may_be_made && !may_be_made {
@@ -77,11 +125,18 @@ pub fn secrets_needed(previewing: &Previewing) -> Vec<NeededSecret> {
     needed.into_values().collect()
 }
 
-/// The steps before which another one changes something.
-fn changed_before(plan: &Plan) -> HashSet<&StepId> {
+/// What taking a step back asks for: what its `undo` names, or what its action does, which takes it back itself.
+fn secrets_of_undo(step: &Step) -> impl Iterator<Item = &String> {
+    let by_action = step.secrets.iter().filter(|_| matches!(step.undo, Undo::ByAction) && step.stays.is_none());
+    step.undo_secrets.iter().chain(by_action)
+}
+
+/// The steps before which another one is still to change something.
+fn changed_before<'a>(plan: &'a Plan, ahead: &impl Fn(&StepId) -> Ahead) -> HashSet<&'a StepId> {
     // Whoever waits, for an object, a person or the clock, may wait for just that.
     let waits = |kind: &str| matches!(kind, "wait-for" | "wait-healthy");
     let changes = |step: &Step| match &step.does {
+        _ if ahead(&step.id) != Ahead::All => false,
         Does::Action(_) => step.reversibility != Reversibility::ReadOnly || waits(step.kind.as_str()),
         Does::Approve { .. } | Does::Pause { .. } => true,
         Does::Guard { .. } => false,

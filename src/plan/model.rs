@@ -120,6 +120,8 @@ pub struct Step {
     pub(super) is_settled: bool,
     /// The secrets that it, its undo or what it verifies names.
     pub secrets: BTreeSet<String>,
+    /// Those of them that its `undo` steps name.
+    pub undo_secrets: BTreeSet<String>,
     /// Why what it does stays when the run goes back; none when it is taken back, cannot be, or changes nothing.
     pub stays: Option<String>,
 }

@@ -64,6 +64,45 @@ steps:
     bench.run(&["run", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
 }
 
+const BOTH_WAYS: &str = "
+plan: both-ways
+secrets:
+  there: { file: there.txt }
+  back: { file: back.txt }
+  later: { file: later.txt }
+steps:
+  - id: first
+    shell: { run: 'touch first.txt', secrets: { THERE: there } }
+    undo: [{ shell: { run: 'rm first.txt', secrets: { BACK: back } } }]
+  - id: check
+    shell: { run: 'test ! -e broken', read-only: true }
+  - id: last
+    shell: { run: 'touch last.txt', secrets: { LATER: later } }
+    undo: [{ shell: { run: 'rm last.txt' } }]
+";
+
+#[test]
+fn whoever_goes_on_or_back_is_told_what_is_missing_before_anything_is_written() {
+    let bench = Bench::with(BOTH_WAYS);
+    let files = ["there.txt", "back.txt", "later.txt"];
+    files.iter().for_each(|name| bench.write(name, "open sesame\n"));
+    bench.write("broken", "");
+    bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
+    files.iter().for_each(|name| std::fs::remove_file(bench.path(name)).expect("it is there"));
+    let before = bench.run(&["show", "--log"]).out;
+    let told = bench.run(&["resume"]);
+    told.assert_code(2).assert_says("secrets are missing, so nothing was begun").assert_says("last: the secret `later` cannot be read");
+    told.assert_says("first: the secret `back` cannot be read");
+    assert!(!told.all().contains("`there`"), "what was done needs nothing more to be done:\n{}", told.all());
+    let told = bench.run(&["rollback"]);
+    told.assert_code(2).assert_says("secrets are missing, so nothing was begun").assert_says("first: the secret `back` cannot be read");
+    assert!(!told.all().contains("`there`") && !told.all().contains("`later`"), "only the way back counts:\n{}", told.all());
+    assert_eq!(bench.run(&["show", "--log"]).out, before, "nothing was written");
+    bench.write("back.txt", "open sesame\n");
+    bench.run(&["rollback"]).assert_code(0);
+    assert!(!bench.has("first.txt"));
+}
+
 #[test]
 fn a_simulated_run_needs_no_secrets() {
     let plan = format!("{PLAN}simulate:\n  processes: [{{ run: '*' }}]\n");

@@ -7,7 +7,7 @@ use super::reversibility;
 use crate::ids::{LockName, StepId};
 use crate::plan::Problem;
 use crate::plan::model::{Does, ForEach, Plan, Step, Undo};
-use crate::plan::read::{Draft, Head};
+use crate::plan::read::{Draft, Head, Named};
 use crate::plan::written::Defaults;
 use crate::record::{RetryPolicy, Reversibility};
 use indexmap::IndexMap;
@@ -82,11 +82,16 @@ fn step(draft: Draft, defaults: &Defaults) -> Step {
         continue_on_error: draft.continue_on_error,
         idempotent: draft.idempotent,
         undo: draft.undo,
-        secrets: draft.secrets.into_iter().map(|named| named.id.to_string()).collect(),
+        secrets: names(draft.secrets.iter().chain(&draft.undo_secrets)),
+        undo_secrets: names(&draft.undo_secrets),
         reversibility,
         is_settled,
         stays,
     }
+}
+
+fn names<'a>(named: impl IntoIterator<Item = &'a Named>) -> BTreeSet<String> {
+    named.into_iter().map(|named| named.id.to_string()).collect()
 }
 
 fn is_settled(draft: &Draft) -> bool {

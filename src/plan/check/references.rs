@@ -25,8 +25,9 @@ impl Checker<'_, '_> {
             }
             self.drafts[step].mentions = mentions;
             let secrets = std::mem::take(&mut self.drafts[step].secrets);
-            secrets.iter().for_each(|named| self.check_secret(named));
-            self.drafts[step].secrets = secrets;
+            let undo_secrets = std::mem::take(&mut self.drafts[step].undo_secrets);
+            undo_secrets.iter().chain(&secrets).for_each(|named| self.check_secret(named));
+            (self.drafts[step].secrets, self.drafts[step].undo_secrets) = (secrets, undo_secrets);
         }
     }
 

@@ -70,8 +70,10 @@ pub(super) struct Draft {
     /// The files that it names without a template.
     pub(super) files: Vec<Named>,
     pub(super) mentions: Vec<Mention>,
-    /// The secrets that it names.
+    /// The secrets that it names, but for its undo.
     pub(super) secrets: Vec<Named>,
+    /// Those that its undo names.
+    pub(super) undo_secrets: Vec<Named>,
 }
 
 /// What an action says of one use of it, as much of that as is asked for later: see [`crate::action::Prepared`].

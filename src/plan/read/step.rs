@@ -68,8 +68,8 @@ impl Reader<'_, '_> {
         let when = node.get("when").and_then(|node| self.when(node, &mut mentions));
         let each = node.get("for-each").map(|node| self.for_each(node, &mut mentions));
         self.check_max_parallel(node);
-        let mut secrets = Vec::new();
-        let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions, &mut secrets));
+        let mut undo_secrets = Vec::new();
+        let undo = node.get("undo").map_or(Undo::ByAction, |node| self.undo(node, &mut mentions, &mut undo_secrets));
         let label = node.get("id").map_or(&node.label, |node| &node.label).clone();
         Draft {
             id: id_of(node),
@@ -94,7 +94,8 @@ impl Reader<'_, '_> {
             prepared: None,
             files: Vec::new(),
             mentions,
-            secrets,
+            secrets: Vec::new(),
+            undo_secrets,
         }
     }
 
