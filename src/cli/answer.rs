@@ -60,14 +60,26 @@ pub async fn wait(context: &Context, folder: &StateFolder, request: RequestId) -
 fn question(context: &Context, words: &[String]) -> Result<(Found, StepId), CommandFailure> {
     let (run, step) = match words {
         [run, step] => (Some(run.as_str()), Some(step.as_str())),
-        [step] => (None, Some(step.as_str())),
+        [one] => (None, Some(one.as_str())),
         _ => (None, None),
     };
-    let found = match run {
-        None => only_one_that_asks(context, step)?,
-        Some(_) => None,
+    let asking = asking(context)?;
+    let found = match (run, step) {
+        (Some(run), _) => pick::run(context, Some(run)).map_err(|failure| naming(failure, &asking))?,
+        (None, Some(one)) => match only(&asking, Some(one)) {
+            Some(found) => found,
+            // A lone word may as well be a run's whole id; how one begins is too little to say yes with.
+            None => match pick::run(context, Some(one)) {
+                Ok(found) if found.run.as_str() == one => return chosen(context, found, None),
+                _ => pick::run(context, None).map_err(|failure| naming(failure, &asking))?,
+            },
+        },
+        (None, None) => only(&asking, None).map_or_else(|| pick::run(context, None), Ok).map_err(|failure| naming(failure, &asking))?,
     };
-    let found = found.map_or_else(|| pick::run(context, run), Ok)?;
+    chosen(context, found, step)
+}
+
+fn chosen(context: &Context, found: Found, step: Option<&str>) -> Result<(Found, StepId), CommandFailure> {
     let (row, records) = (found.folder.run(&found.run)?, found.folder.records(&found.run)?);
     if row.state != RunState::Live {
         // Who is not there hears no answer.
@@ -77,17 +89,52 @@ fn question(context: &Context, words: &[String]) -> Result<(Found, StepId), Comm
     Ok((found, step))
 }
 
-/// The run that asks, where no other one does: whoever answers need not name it, however many are open.
-fn only_one_that_asks(context: &Context, step: Option<&str>) -> Result<Option<Found>, CommandFailure> {
-    let Some(folder) = context.shelves()?.real else { return Ok(None) };
+/// A run that asks, and its steps that do.
+struct Asking {
+    found: Found,
+    steps: Vec<StepId>,
+}
+
+/// Every run that asks something now.
+fn asking(context: &Context) -> Result<Vec<Asking>, CommandFailure> {
+    let Some(folder) = context.shelves()?.real else { return Ok(Vec::new()) };
     let open = folder.runs(&RunFilter { unclosed: true, ..RunFilter::default() })?;
     let mut asking = Vec::new();
     for row in open.into_iter().filter(|row| row.state == RunState::Live) {
-        if asking_steps(&Story::of(&folder.records(&row.run)?)).iter().any(|id| step.is_none_or(|step| step == id.as_str())) {
-            asking.push(row.run);
+        let story = Story::of(&folder.records(&row.run)?);
+        let steps: Vec<StepId> = asking_steps(&story).into_iter().cloned().collect();
+        if !steps.is_empty() {
+            asking.push(Asking { found: Found { folder: folder.clone(), run: row.run }, steps });
         }
     }
-    Ok(<[RunId; 1]>::try_from(asking).ok().map(|[run]| Found { folder, run }))
+    Ok(asking)
+}
+
+/// The run that asks this, where no other one does: whoever answers need not name it, however many are open.
+fn only(asking: &[Asking], step: Option<&str>) -> Option<Found> {
+    let is_meant = |id: &StepId| step.is_none_or(|step| means(step, id));
+    let mut fitting = asking.iter().filter(|asking| asking.steps.iter().any(is_meant));
+    match (fitting.next(), fitting.next()) {
+        (Some(Asking { found: Found { folder, run }, .. }), None) => Some(Found { folder: folder.clone(), run: run.clone() }),
+        _ => None,
+    }
+}
+
+/// A failure to find the run, with those that ask instead of whatever else there is.
+fn naming(failure: CommandFailure, asking: &[Asking]) -> CommandFailure {
+    let steps = asking.iter().flat_map(|asking| asking.steps.iter().map(|step| format!("`bowline approve {} {step}`", asking.found.run)));
+    let commands: Vec<String> = steps.collect();
+    match commands.is_empty() {
+        true => {
+            CommandFailure { hint: Some("no run asks anything now: `bowline runs --open` lists those that are open".to_owned()), ..failure }
+        }
+        false => CommandFailure { hint: Some(format!("these ask: {}", commands.join(", "))), ..failure },
+    }
+}
+
+/// True for the step that a person names, and for the items of one.
+fn means(given: &str, id: &StepId) -> bool {
+    StepId::new(given).is_ok_and(|given| given.stands_for(id))
 }
 
 fn asking_steps(story: &Story) -> Vec<&StepId> {
@@ -99,14 +146,12 @@ fn choose(story: &Story, run: &RunId, given: Option<&str>) -> Result<StepId, Com
     let names = || asking.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
     let show = format!("`bowline show {run}` tells how it stands");
     let which = || if asking.is_empty() { show.clone() } else { format!("these ask: {}", names()) };
-    match (given, asking.as_slice()) {
-        (Some(given), _) => match asking.iter().find(|id| id.as_str() == given) {
-            Some(id) => Ok((*id).clone()),
-            None => Err(CommandFailure::usage(not_asking(story, run, given)).hint(which())),
-        },
-        (None, [one]) => Ok((*one).clone()),
+    let meant: Vec<&StepId> = asking.iter().copied().filter(|id| given.is_none_or(|given| means(given, id))).collect();
+    match (given, meant.as_slice()) {
+        (_, [one]) => Ok((*one).clone()),
+        (Some(given), []) => Err(CommandFailure::usage(not_asking(story, run, given)).hint(which())),
         (None, []) => Err(CommandFailure::usage(format!("no step of run {run} asks anything now")).hint(show)),
-        (None, _) => Err(CommandFailure::usage(format!("several steps of run {run} ask: {}", names())).hint("name one of them")),
+        (_, _) => Err(CommandFailure::usage(format!("several steps of run {run} ask: {}", names())).hint("name one of them")),
     }
 }
 

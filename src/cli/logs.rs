@@ -7,12 +7,13 @@ use super::failure::CommandFailure;
 use super::pick::{self, Found};
 use super::print;
 use crate::ids::StepId;
-use crate::journal::JournalError;
-use crate::record::{BlobRef, Record, What};
+use crate::journal::{JournalError, RunReader, RunState};
+use crate::record::{AttemptResult, BlobRef, Record, UndoResult, What};
 use crate::report::json::JsonLine;
 use crate::report::lines;
 use crate::report::story::Story;
 use crate::report::words;
+use indexmap::IndexMap;
 
 /// Tells what was printed.
 ///
@@ -22,73 +23,144 @@ pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure>
     let looking = |refused| CommandFailure::of_looking(&refused);
     let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
     let records = folder.records(&run).map_err(looking)?;
+    let is_live = folder.run(&run).map_err(looking)?.state == RunState::Live;
     let story = Story::of(&records);
-    if let Some(step) = arguments.step.as_ref().filter(|step| story.step(step).is_none()) {
+    let is_wanted = |step: &StepId| arguments.step.as_ref().is_none_or(|wanted| wanted.stands_for(step));
+    if let Some(step) = arguments.step.as_ref().filter(|step| !story.steps.keys().any(|known| step.stands_for(known))) {
         return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
     }
-    let pieces: Vec<Piece<'_>> =
-        records.iter().filter_map(piece).filter(|piece| arguments.step.as_ref().is_none_or(|step| step == piece.step)).collect();
-    if pieces.is_empty() {
+    let all = tries(&records);
+    let tries: Vec<&Try<'_>> = all.values().filter(|one| is_wanted(one.step) && (one.printed.is_some() || one.end != End::Seen)).collect();
+    if tries.iter().all(|one| one.printed.is_none()) {
         let whose = arguments.step.as_ref().map_or_else(|| format!("run {run}"), |step| format!("`{step}` in run {run}"));
         let nothing = format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends");
         print::notices(&[nothing], context.streams.width);
+    }
+    if tries.is_empty() {
         return Ok(Exit::Succeeded);
     }
     let reader = folder.reader(&run).map_err(looking)?;
-    for piece in pieces {
-        let unreadable = |error| JournalError::Damaged(format!("what `{}` printed cannot be read: {error}", piece.step));
-        let lines: Vec<String> = serde_json::from_slice(&reader.open(piece.lines)?).map_err(unreadable)?;
-        piece.tell(context, &lines, story.column, arguments.step.is_none());
+    for one in tries {
+        let page = Page { context, column: story.column, is_named: arguments.step.as_ref() != Some(one.step), is_live };
+        page.tell(one, &one.lines(&reader)?);
     }
     Ok(Exit::Succeeded)
 }
 
-/// What one attempt or compensation printed.
-struct Piece<'a> {
+/// One attempt or compensation, and what it printed.
+struct Try<'a> {
     step: &'a StepId,
     attempt: u32,
     undo: bool,
-    lines: &'a BlobRef,
-    dropped: u64,
+    /// The process that began it.
+    epoch: u64,
+    printed: Option<(&'a BlobRef, u64)>,
+    end: End,
 }
 
-fn piece(record: &Record) -> Option<Piece<'_>> {
-    match &record.what {
-        What::LinesKept { step, attempt, undo, lines, dropped } => {
-            Some(Piece { step, attempt: *attempt, undo: *undo, lines, dropped: *dropped })
+/// What is known of the end of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It is at work, or its process is gone.
+    Unseen,
+    /// It ended in its process, which kept what was printed.
+    Seen,
+    /// Another process found that it never ended.
+    Lost,
+}
+
+/// What a record says of a try.
+enum News<'a> {
+    Begun,
+    Printed(&'a BlobRef, u64),
+    Ended { interrupted: bool },
+}
+
+/// Every attempt and compensation, in the order in which they began.
+fn tries(records: &[Record]) -> IndexMap<(&StepId, bool, u32), Try<'_>> {
+    let mut tries = IndexMap::new();
+    for Record { epoch, what, .. } in records {
+        let Some((step, undo, attempt, news)) = news(what) else { continue };
+        let begin = || Try { step, attempt, undo, epoch: *epoch, printed: None, end: End::Unseen };
+        let one = tries.entry((step, undo, attempt)).or_insert_with(begin);
+        match news {
+            News::Begun => {}
+            News::Printed(lines, dropped) => one.printed = Some((lines, dropped)),
+            News::Ended { interrupted: true } if *epoch != one.epoch => one.end = End::Lost,
+            News::Ended { .. } => one.end = End::Seen,
         }
-        _ => None,
     }
+    tries
 }
 
-impl Piece<'_> {
-    /// Lines as they were printed; of several steps each says whose it is.
-    fn tell(&self, context: &Context, lines: &[String], column: usize, named: bool) {
-        if context.is_json() {
-            lines.iter().for_each(|text| print::line(&JsonLine::Line { step: self.step.clone(), text: text.clone() }.to_text()));
-            return;
+fn news(what: &What) -> Option<(&StepId, bool, u32, News<'_>)> {
+    Some(match what {
+        What::AttemptStarted { step, attempt, until: None, .. } => (step, false, *attempt, News::Begun),
+        What::UndoStarted { step, attempt } => (step, true, *attempt, News::Begun),
+        What::LinesKept { step, attempt, undo, lines, dropped } => (step, *undo, *attempt, News::Printed(lines, *dropped)),
+        What::AttemptEnded { step, attempt, result } => {
+            (step, false, *attempt, News::Ended { interrupted: *result == AttemptResult::Interrupted })
         }
-        let prefix = if named { lines::named(self.step, column, context.streams.paint()) } else { String::new() };
-        if let Some(title) = self.title() {
-            print::notice(&format!("{prefix}{title}"));
+        What::UndoEnded { step, attempt, result } => {
+            (step, true, *attempt, News::Ended { interrupted: *result == UndoResult::Interrupted })
         }
-        let lines: Vec<String> = lines.iter().map(|line| format!("{prefix}{}", words::plain(line))).collect();
-        // Those of one step may be meant for another program: they stay as they are.
-        print::lines(&lines, context.streams.width.filter(|_| named));
+        _ => return None,
+    })
+}
+
+impl Try<'_> {
+    fn lines(&self, reader: &RunReader) -> Result<Vec<String>, CommandFailure> {
+        let Some((blob, _)) = self.printed else { return Ok(Vec::new()) };
+        let unreadable = |error| JournalError::Damaged(format!("what `{}` printed cannot be read: {error}", self.step));
+        Ok(serde_json::from_slice(&reader.open(blob)?).map_err(unreadable)?)
     }
 
     /// What sets these lines apart from those before.
-    fn title(&self) -> Option<String> {
+    fn title(&self, is_live: bool) -> Option<String> {
         let what = match (self.undo, self.attempt) {
             (false, 1) => None,
             (false, attempt) => Some(format!("attempt {attempt}")),
             (true, 1) => Some("taking it back".to_owned()),
             (true, attempt) => Some(format!("taking it back, try {attempt}")),
         };
-        let dropped = (self.dropped > 0).then(|| {
-            format!("{} before these not kept", words::count(usize::try_from(self.dropped).unwrap_or(usize::MAX), "line", "lines"))
-        });
-        let parts: Vec<String> = what.into_iter().chain(dropped).collect();
-        (!parts.is_empty()).then(|| format!("-- {}", parts.join(", ")))
+        let dropped = self.printed.map_or(0, |(_, dropped)| dropped);
+        let dropped = (dropped > 0)
+            .then(|| format!("{} before these not kept", words::count(usize::try_from(dropped).unwrap_or(usize::MAX), "line", "lines")));
+        let end = match self.end {
+            End::Seen => None,
+            End::Unseen if is_live => Some("at work: what it prints is kept when it ends".to_owned()),
+            End::Unseen | End::Lost => Some("it has no end: its bowline was gone before, and what a program printed is lost".to_owned()),
+        };
+        let parts: Vec<String> = what.into_iter().chain(dropped).chain(end).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// Where lines are written, and how.
+struct Page<'a> {
+    context: &'a Context,
+    column: usize,
+    /// Each line says whose it is.
+    is_named: bool,
+    is_live: bool,
+}
+
+impl Page<'_> {
+    /// Lines as they were printed; of several steps each says whose it is.
+    fn tell(&self, one: &Try<'_>, lines: &[String]) {
+        let (context, title) = (self.context, one.title(self.is_live));
+        if context.is_json() {
+            let title = title.filter(|_| one.printed.is_none());
+            title.into_iter().for_each(|text| print::line(&JsonLine::Warning { step: Some(one.step.clone()), text }.to_text()));
+            lines.iter().for_each(|text| print::line(&JsonLine::Line { step: one.step.clone(), text: text.clone() }.to_text()));
+            return;
+        }
+        let prefix = if self.is_named { lines::named(one.step, self.column, context.streams.paint()) } else { String::new() };
+        if let Some(title) = title {
+            print::notice(&format!("{prefix}-- {title}"));
+        }
+        let lines: Vec<String> = lines.iter().map(|line| format!("{prefix}{}", words::plain(line))).collect();
+        // Those of one step may be meant for another program: they stay as they are.
+        print::lines(&lines, context.streams.width.filter(|_| self.is_named));
     }
 }

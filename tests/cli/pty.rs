@@ -1,7 +1,7 @@
 //! The program on a terminal of its own: what a person sees there, line by line, and how it ended.
 
 use crate::bench::Bench;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 /// What was seen on a terminal.
@@ -49,10 +49,33 @@ impl Seen {
     }
 }
 
+/// What a person types at a terminal, and when.
+#[derive(Clone, Copy)]
+pub enum Typed<'a> {
+    /// At once, whatever is seen.
+    AtOnce(&'a str),
+    /// These words, once those before them are seen.
+    After(&'a str, &'a str),
+}
+
 /// Runs the program on a terminal so many columns wide; `typed` is what a person types there.
 pub fn run(bench: &Bench, columns: u16, arguments: &[&str], typed: &str, variables: &[(&str, &str)]) -> Seen {
+    line(bench, columns, &command(arguments), Typed::AtOnce(typed), variables)
+}
+
+/// Runs the program, and types once a question is seen.
+pub fn answer(bench: &Bench, arguments: &[&str], question: &str, typed: &str) -> Seen {
+    line(bench, 80, &command(arguments), Typed::After(question, typed), &[])
+}
+
+fn command(arguments: &[&str]) -> String {
     let quoted: Vec<String> = arguments.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
-    let line = format!("stty cols {columns} rows 200; exec {} {} --state state", env!("CARGO_BIN_EXE_bowline"), quoted.join(" "));
+    format!("{} {} --state state", env!("CARGO_BIN_EXE_bowline"), quoted.join(" "))
+}
+
+/// Runs a line of one command as a person would type it.
+pub fn line(bench: &Bench, columns: u16, line: &str, typed: Typed<'_>, variables: &[(&str, &str)]) -> Seen {
+    let line = format!("stty cols {columns} rows 200; exec {line}");
     let mut command = Command::new("script");
     command.args(["-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
     command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh").env("TZ", "UTC");
@@ -61,11 +84,26 @@ pub fn run(bench: &Bench, columns: u16, arguments: &[&str], typed: &str, variabl
     }
     command.envs(variables.iter().copied());
     let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("script is part of every Linux");
-    child.stdin.as_mut().expect("it is piped").write_all(typed.as_bytes()).expect("the terminal lives");
-    let output = child.wait_with_output().expect("it is our child");
-    let raw = String::from_utf8_lossy(&output.stdout).into_owned();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("script is part of every Linux");
+    let (mut keys, mut screen) = (child.stdin.take().expect("it is piped"), child.stdout.take().expect("it is piped"));
+    let mut raw = Vec::new();
+    let words = match typed {
+        Typed::AtOnce(words) => words,
+        Typed::After(question, words) => {
+            while !String::from_utf8_lossy(&raw).contains(question) {
+                let mut more = [0; 1024];
+                let count = screen.read(&mut more).expect("the terminal lives");
+                assert!(count > 0, "`{question}` is not asked:\n{}", String::from_utf8_lossy(&raw));
+                raw.extend(&more[..count]);
+            }
+            words
+        }
+    };
+    keys.write_all(words.as_bytes()).expect("the terminal lives");
+    drop(keys);
+    screen.read_to_end(&mut raw).expect("the terminal lives");
+    let code = child.wait().expect("it is our child").code();
     let mut terminal = vt100::Parser::new(200, columns, 0);
-    terminal.process(raw.as_bytes());
-    Seen { code: output.status.code(), raw, terminal }
+    terminal.process(&raw);
+    Seen { code, raw: String::from_utf8_lossy(&raw).into_owned(), terminal }
 }

@@ -4,7 +4,6 @@ use super::LockChoice;
 use crate::cli::settings::{Setting, Settlement};
 use crate::ids::StepId;
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 use std::path::PathBuf;
 
 /// `resume`.
@@ -13,7 +12,7 @@ pub struct Resume {
     /// Which run.
     #[command(flatten)]
     pub run: OneRun,
-    /// Say what became of a step of which nobody can tell: `STEP=done` or `STEP=not-done`; may be repeated
+    /// Say what became of a step, or of all its items, of which nobody can tell: `STEP=done` or `STEP=not-done`; may be repeated
     #[arg(long, value_name = "STEP=done|not-done")]
     pub settle: Vec<Settlement>,
     /// What keeps others out; `local` leaves the run's Lease alone
@@ -25,15 +24,23 @@ pub struct Resume {
 #[derive(Debug, Clone, Args)]
 pub struct AnyRun {
     /// The run's id, or how it begins; the open one or else the newest when not given
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "RUN", value_parser = named)]
     pub run: Option<String>,
+}
+
+/// A name. An empty one is a variable that a script did not set: it must not become just any run.
+fn named(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it is empty: `bowline runs` lists the runs that there are".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 /// A run to do something with.
 #[derive(Debug, Clone, Args)]
 pub struct OneRun {
     /// The run's id, or how it begins; not needed while only one run is open
-    #[arg(value_name = "RUN", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "RUN", value_parser = named)]
     pub run: Option<String>,
 }
 
@@ -43,7 +50,7 @@ pub struct Rollback {
     /// Which run.
     #[command(flatten)]
     pub run: OneRun,
-    /// Take back only this step and all that needed it; the rest stays, and the run is closed
+    /// Take back only this step, or all items of it, and what needed it; the rest stays, and the run is closed
     #[arg(long, value_name = "STEP")]
     pub step: Option<StepId>,
     /// Take back only what no later run has written
@@ -123,7 +130,7 @@ pub struct Logs {
     /// Which run.
     #[command(flatten)]
     pub run: AnyRun,
-    /// Of this step only
+    /// Of this step only, or of all its items
     #[arg(value_name = "STEP")]
     pub step: Option<StepId>,
 }
@@ -132,7 +139,7 @@ pub struct Logs {
 #[derive(Debug, Args)]
 pub struct Answer {
     /// The run, and the step that asks; neither is needed while only one step asks
-    #[arg(value_name = "[RUN] STEP", num_args = 0..=2)]
+    #[arg(value_name = "[RUN] STEP", num_args = 0..=2, value_parser = named)]
     pub words: Vec<String>,
     /// Words that are kept with the answer
     #[arg(short, long)]

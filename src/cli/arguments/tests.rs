@@ -62,6 +62,7 @@ fn the_help_is_what_a_person_needs_first() {
        6  a preview found changes
        7  refused before it began: locked, a run in the way or over, a refusal in a preview, a no
       70  a bug in bowline
+     130  Ctrl-C before anything was begun, as at a question
 
     Signals, while a run is under way:
       Ctrl-C         starts nothing more, ends steps' programs, lets requests end, and rolls back
