@@ -3,35 +3,9 @@
 
 use crate::bench::{Bench, Ended};
 use crate::fits::fits;
+use crate::given::{asking, broken, done, fresh, halted, mended};
 use crate::pty;
 use serde_json::Value;
-use std::process::Child;
-use std::time::{Duration, Instant};
-
-pub const PLAN: &str = "
-plan: notes
-about: Writes two notes.
-steps:
-  - id: first
-    about: The note that the other one stands on.
-    shell: { run: 'echo the first note is written now, on a line that is longer than forty columns; echo 1 > first.txt' }
-    undo: [{ shell: { run: 'rm -f first.txt' } }]
-  - id: check
-    shell: { run: 'test ! -e broken', read-only: true }
-  - id: second
-    shell: { run: 'echo 2 > second.txt' }
-    undo: [{ shell: { run: 'rm -f second.txt' } }]
-";
-
-const ASKING: &str = "
-plan: asking
-steps:
-  - id: first
-    shell: { run: 'echo 1 > first.txt' }
-    undo: [{ shell: { run: 'rm -f first.txt' } }]
-  - id: gate
-    approve: { message: 'Is everybody ready?' }
-";
 
 /// What a command writes under `--output json`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,37 +76,9 @@ const CASES: &[Case] = &[
     case(&["actions", "shel"], fresh, 2, Json::Events),
 ];
 
-fn fresh() -> Bench {
-    Bench::with(PLAN)
-}
-
 fn wrong() -> Bench {
     let bench = Bench::new();
     bench.write("wrong.yaml", "plan: wrong\nsteps:\n  - id: one\n    shel: { run: 'true' }\n");
-    bench
-}
-
-fn broken() -> Bench {
-    let bench = fresh();
-    bench.write("broken", "");
-    bench
-}
-
-fn done() -> Bench {
-    let bench = fresh();
-    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
-    bench
-}
-
-fn halted() -> Bench {
-    let bench = broken();
-    bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
-    bench
-}
-
-fn mended() -> Bench {
-    let bench = halted();
-    std::fs::remove_file(bench.path("broken")).expect("it is there");
     bench
 }
 
@@ -231,18 +177,6 @@ fn quiet_tells_how_it_ended_and_verbose_what_was_done() {
     verbose.assert_code(0).assert_says("program=\"sh\"").assert_says("code=0");
     assert!(!verbose.err.contains("echo 1"), "what a program is given may be secret:\n{}", verbose.err);
     fresh().run(&["run", "plan.yaml", "-v", "-q"]).assert_code(2);
-}
-
-/// Starts a run and waits until it asks.
-pub fn asking() -> (Bench, Child) {
-    let bench = Bench::with(ASKING);
-    let run = bench.start(&["run", "plan.yaml", "--run-id", "asks"]);
-    let begun = Instant::now();
-    while !bench.run(&["show", "asks"]).out.contains("Is everybody ready?") {
-        assert!(begun.elapsed() < Duration::from_secs(20), "nobody is asked");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    (bench, run)
 }
 
 #[test]

@@ -1,21 +1,9 @@
 //! The table of docs/exit-codes.md, row by row: every command ends with every code that stands there, and with no other.
 
 use crate::bench::{Bench, wait};
-use crate::commands::{PLAN, asking};
+use crate::given::{asking, broken, done, fresh, halted, halted_on_its_way_back, mended, sticky, stuck};
+use crate::pty;
 use std::collections::BTreeSet;
-
-/// Its first step cannot be taken back while there is no program `undo`.
-const STICKY: &str = "
-plan: sticky
-steps:
-  - id: write
-    shell: { run: 'touch written.txt' }
-    undo: [{ shell: { run: [./undo] } }]
-  - id: check
-    shell: { run: 'test ! -e broken', read-only: true }
-  - id: wait
-    shell: { run: 'touch begun; while [ -e slow ]; do sleep 0.05; done', read-only: true }
-";
 
 /// A command, the code it ends with, and what there is before.
 type Case = (&'static [&'static str], i32, fn() -> Bench);
@@ -62,60 +50,6 @@ const CASES: &[Case] = &[
     (&["logs", "r2"], 2, done),
 ];
 
-fn fresh() -> Bench {
-    Bench::with(PLAN)
-}
-
-fn broken() -> Bench {
-    let bench = fresh();
-    bench.write("broken", "");
-    bench
-}
-
-fn sticky() -> Bench {
-    let bench = Bench::with(STICKY);
-    bench.write("broken", "");
-    bench
-}
-
-fn stuck() -> Bench {
-    let bench = sticky();
-    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(4);
-    bench
-}
-
-fn done() -> Bench {
-    let bench = fresh();
-    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
-    bench
-}
-
-fn halted() -> Bench {
-    let bench = broken();
-    bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
-    bench
-}
-
-fn mended() -> Bench {
-    let bench = halted();
-    std::fs::remove_file(bench.path("broken")).expect("it is there");
-    bench
-}
-
-/// Cancelled, and halted while its undo was at work.
-fn halted_on_its_way_back() -> Bench {
-    let bench = Bench::with(&STICKY.replace("[./undo]", "'touch undoing; while [ -e slow ]; do sleep 0.05; done; rm -f written.txt'"));
-    bench.write("slow", "");
-    let run = bench.start(&["run", "plan.yaml", "--run-id", "r1"]);
-    bench.wait_for("begun");
-    bench.run(&["cancel"]).assert_code(0);
-    bench.wait_for("undoing");
-    bench.run(&["cancel", "--halt"]).assert_code(0);
-    wait(run).assert_code(5);
-    std::fs::remove_file(bench.path("slow")).expect("it is there");
-    bench
-}
-
 /// A step of its plan would be refused.
 fn refused() -> Bench {
     Bench::with("plan: refused\nsteps:\n  - id: fewer\n    scale: { deployment: nothing, replicas: 1 }\n")
@@ -140,6 +74,16 @@ fn every_command_ends_as_the_table_says() {
     assert_eq!(met.difference(&table).collect::<Vec<_>>(), Vec::<&(String, i32)>::new(), "codes that the table does not know");
 }
 
+#[test]
+fn ctrl_c_at_a_question_does_nothing() {
+    let bench = done();
+    pty::answer(&bench, &["rollback", "r1"], "Take back? [y/N]", "\x03").assert_code(130);
+    bench.run(&["runs"]).assert_says("succeeded");
+    assert!(bench.has("first.txt"));
+    let docs = std::fs::read_to_string(page()).expect("the page is there");
+    assert!(docs.contains("| 130 |") && bench.run(&["--help"]).out.contains(" 130  Ctrl-C"));
+}
+
 /// A rollback that is halted.
 fn halted_rollback() -> i32 {
     let bench = halted_on_its_way_back();
@@ -151,10 +95,13 @@ fn halted_rollback() -> i32 {
     wait(back).assert_code(5).code.expect("it ended")
 }
 
+fn page() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-codes.md")
+}
+
 /// The rows of the second table: a command in backquotes, then its codes.
 fn table() -> Vec<(String, i32)> {
-    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-codes.md");
-    let docs = std::fs::read_to_string(docs).expect("the page is there");
+    let docs = std::fs::read_to_string(page()).expect("the page is there");
     let rows = docs.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|row| row.split_once("` | "));
     let codes =
         |row: &str| row.split(" |").next().unwrap_or_default().split(", ").map(|code| code.parse().expect("a code")).collect::<Vec<i32>>();

@@ -1,7 +1,7 @@
 //! Runs with ids of their own, inputs from files, failures that halt, and rollbacks of a part.
 
 use crate::bench::Bench;
-use crate::commands::PLAN;
+use crate::given::PLAN;
 use crate::pty;
 
 const GREETING: &str = "
@@ -74,7 +74,12 @@ fn an_id_belongs_to_one_plan_its_inputs_and_its_environment() {
     let other = bench.run(&["run", "plan.yaml", "-e", "test", "--run-id", "ci-1", "-i", "times=2"]);
     other.assert_code(7).assert_says("other inputs").assert_says("--run-id");
     bench.write("plan.yaml", &GREETING.replace("echo", "echo hello"));
-    bench.run(&["run", "plan.yaml", "-e", "test", "--run-id", "ci-1"]).assert_code(7).assert_says("another plan");
+    bench
+        .run(&["run", "plan.yaml", "-e", "test", "--run-id", "ci-1"])
+        .assert_code(7)
+        .assert_says("this plan as it was before it was edited");
+    bench.write("other.yaml", &GREETING.replace("echo", "echo hello"));
+    bench.run(&["run", "other.yaml", "-e", "test", "--run-id", "ci-1"]).assert_code(7).assert_says("another plan");
     bench.write("plan.yaml", &GREETING.replace("plan: greeting", "plan: farewell"));
     bench.run(&["run", "plan.yaml", "-e", "test", "--run-id", "ci-1"]).assert_code(7).assert_says("`greeting` in `test`");
     assert_eq!(bench.read("greeted.txt"), "everybody 1\n");

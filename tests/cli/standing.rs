@@ -1,7 +1,7 @@
 //! What is said to whoever wants of a run what only one that stands otherwise can do: how it stands, since when, and what can be typed.
 
 use crate::bench::{Bench, Ended, wait};
-use crate::commands::{PLAN, asking};
+use crate::given::{PLAN, asking, halted};
 
 /// A run of this plan that succeeded, was rolled back, or was abandoned.
 fn over(how: &str) -> Bench {
@@ -165,4 +165,54 @@ steps:
     assert!(bench.has("log"));
     bench.run(&["rollback", "r2", "--yes"]).assert_code(0);
     bench.run(&["rollback", "r1", "--yes"]).assert_code(0);
+}
+
+#[test]
+fn a_name_that_no_run_has_is_told_with_those_that_ask() {
+    let (bench, run) = asking();
+    bench.run(&["approve", "wrong"]).assert_code(2).assert_says("run asks has no step `wrong`").assert_says("these ask: gate");
+    for words in [&["approve", "wrong", "gate"], &["reject", "wrong", "gate"]] {
+        bench.run(words).assert_code(2).assert_says("approve asks gate");
+    }
+    for command in ["show", "logs", "approve"] {
+        bench.run(&[command, ""]).assert_code(2);
+    }
+    bench.run(&["show", ""]).assert_says("it is empty: `bowline runs` lists");
+    bench.run(&["show", "wrong"]).assert_code(2).assert_says("the only one is asks of `asking` (live)");
+    bench.run(&["show"]).assert_code(0).assert_says("bowline approve asks gate").assert_says("asking is under way: 1 step of 2 done");
+    bench.run(&["approve", "asks"]).assert_code(0).assert_says("approved gate of run asks");
+    wait(run).assert_code(0);
+    bench.run(&["approve", "wrong", "gate"]).assert_code(2).assert_says("no run asks anything now");
+}
+
+#[test]
+fn whoever_edited_the_plan_is_told_that_the_run_goes_on_with_the_one_it_has() {
+    let bench = halted();
+    assert!(!bench.run(&["resume"]).all().contains("was edited"));
+    bench.write("plan.yaml", &PLAN.replace("second.txt", "another.txt"));
+    bench.run(&["resume"]).assert_says("plan.yaml was edited since").assert_says("`bowline rollback r1");
+    let told = bench.run(&["resume", "--output", "json"]);
+    assert!(told.out.lines().next().is_some_and(|line| line.contains("\"warning\"") && line.contains("was edited since")), "{}", told.out);
+    assert!(!bench.run(&["rollback"]).assert_code(0).all().contains("was edited"), "whoever goes back wants the old one");
+}
+
+#[test]
+fn of_a_run_that_is_closed_as_it_is_it_is_said_what_stays() {
+    let bench = halted();
+    let closed = bench.run(&["abandon", "--yes"]);
+    closed.assert_code(0).assert_says("still there:\n  first: what it did\n");
+    assert!(!closed.all().contains("left as it was") && !closed.all().contains("warning"), "{}", closed.all());
+    bench.run(&["show"]).assert_says("still there:\n  first: what it did\n");
+}
+
+#[test]
+fn a_list_that_is_cut_short_says_how_many_more_there_are() {
+    let bench = Bench::with("plan: p\nsteps:\n  - id: one\n    shell: { run: 'true', read-only: true }\n");
+    for _ in 0..3 {
+        bench.run(&["run", "plan.yaml"]).assert_code(0);
+    }
+    let told = bench.run(&["runs", "--plan", "p", "-n", "2"]);
+    told.assert_code(0).assert_says("1 more, which are older: `bowline runs --plan p -n 3 --state ");
+    assert_eq!(told.out.lines().count(), 3, "a head and two runs:\n{}", told.out);
+    assert!(!bench.run(&["runs"]).all().contains("more"));
 }
