@@ -7,7 +7,7 @@ use super::verbose::Logs;
 use crate::action::Registry;
 use crate::actions::{Places, registry};
 use crate::journal::{Outside, StateFolder};
-use crate::ports::{Gate, Ports};
+use crate::ports::{Gate, Ports, UnseenTyping};
 use crate::report::called::Called;
 use crate::report::json::Json;
 use crate::report::lines::Lines;
@@ -235,7 +235,7 @@ impl Context {
             Output::Json => Arc::new(Json::new(stdout()).called(&self.called)),
             Output::Auto if self.streams.is_live && !self.common.quiet => {
                 let look = Look { colour: self.streams.colour, zone: self.zone(), called: self.called.clone() };
-                let terminal = Arc::new(Terminal::new(look, now));
+                let terminal = Arc::new(Terminal::new(look, now, UnseenTyping::begin()));
                 self.logs.beside(Arc::clone(&terminal));
                 terminal
             }

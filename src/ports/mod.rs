@@ -1,4 +1,4 @@
-//! The only way to the outside: time, chance, this host, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
+//! The only way to the outside: time, chance, this host, its terminal, processes, files, HTTP and the Kubernetes client. It knows no plan and no run.
 
 mod clock;
 #[cfg(feature = "kubernetes")]
@@ -24,6 +24,7 @@ mod tcp;
 mod tls;
 #[cfg(feature = "kubernetes")]
 mod transport;
+mod typing;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 #[cfg(feature = "kubernetes")]
@@ -45,6 +46,7 @@ pub use scratch::ScratchFolder;
 pub use script::Script;
 pub use tcp::{NetworkTcp, Tcp, TcpError};
 pub use tls::{Certificate, NetworkTls, Tls, TlsError, TlsQuestion};
+pub use typing::UnseenTyping;
 
 use std::sync::Arc;
 

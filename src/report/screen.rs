@@ -30,19 +30,22 @@ pub struct Terminal {
     story: Mutex<Story>,
     orders: Mutex<Option<Sender<Order>>>,
     painter: Mutex<Option<JoinHandle<()>>>,
+    /// What is let go when nothing moves any more.
+    meanwhile: Mutex<Option<Box<dyn Send>>>,
 }
 
 impl Terminal {
-    /// Draws on standard error, which must be a terminal.
-    pub fn new(look: Look, now: Now) -> Self {
-        Self::start(Painter::on_standard_error(look, now))
+    /// Draws on standard error, which must be a terminal. `meanwhile` is held as long as lines move there.
+    pub fn new(look: Look, now: Now, meanwhile: impl Send + 'static) -> Self {
+        Self { meanwhile: Mutex::new(Some(Box::new(meanwhile))), ..Self::start(Painter::on_standard_error(look, now)) }
     }
 
     fn start(painter: Painter) -> Self {
         let (orders, received) = channel();
         let story = painter.story.clone();
         let painter = std::thread::spawn(move || work(painter, &received));
-        Self { story: Mutex::new(story), orders: Mutex::new(Some(orders)), painter: Mutex::new(Some(painter)) }
+        let (orders, painter) = (Mutex::new(Some(orders)), Mutex::new(Some(painter)));
+        Self { story: Mutex::new(story), orders, painter, meanwhile: Mutex::new(None) }
     }
 
     /// Runs something that writes to the terminal, such as a log line, without tearing the display.
@@ -66,6 +69,7 @@ impl Terminal {
         if let Some(painter) = locked(&self.painter).take() {
             let _ended = painter.join();
         }
+        drop(locked(&self.meanwhile).take());
     }
 }
 
@@ -96,6 +100,7 @@ impl Display for Terminal {
         let (done, restored) = channel();
         self.order(Order::Leave(done));
         let _in_time = restored.recv_timeout(LEAVING);
+        drop(locked(&self.meanwhile).take());
     }
 }
 

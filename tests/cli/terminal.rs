@@ -61,6 +61,18 @@ fn ctrl_c_takes_everything_back_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn keys_that_are_typed_meanwhile_leave_no_moving_line_behind() {
+    let bench = Bench::with(&plan("302.5"));
+    let mut terminal = start(&bench);
+    bench.wait_for("begun");
+    terminal.stdin.as_mut().expect("it is piped").write_all(b"zzz\r\r\r").expect("the terminal lives");
+    press_ctrl_c(&mut terminal);
+    let ended = wait(terminal);
+    assert_left_well(&ended, 3);
+    assert!(!ended.all().contains("zzz") && !left_behind("302.5"), "what is typed is not shown:\n{}", ended.all());
+}
+
+#[test]
 fn ctrl_c_twice_halts_and_leaves_the_terminal_as_it_was() {
     let bench =
         Bench::with(&plan("302.2").replace("rm before.txt", "touch undoing; while [ ! -e go ]; do sleep 0.05; done; rm before.txt"));
