@@ -61,7 +61,7 @@ fn to_verify(context: &Context, run: Option<&str>) -> Result<Vec<Found>, Command
 fn tell(context: &Context, what: &str, verified: &Verified) -> bool {
     match context.is_json() {
         true => print::line(&object(what, verified)),
-        false => told(what, verified).iter().for_each(|line| print::line(line)),
+        false => print::lines(&told(what, verified), context.streams.width),
     }
     verified.is_whole()
 }

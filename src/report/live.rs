@@ -26,6 +26,19 @@ impl Room {
     pub fn wraps_at(&self) -> usize {
         self.width.saturating_sub(1).max(1)
     }
+
+    /// True where there is no room for columns, and little for words.
+    pub fn is_narrow(&self) -> bool {
+        self.width < 60
+    }
+}
+
+/// How the line of a step looks.
+struct Look<'z> {
+    /// Columns of the steps' names.
+    column: usize,
+    is_narrow: bool,
+    zone: &'z TimeZone,
 }
 
 /// The lines of the live display, not yet cut to the room's width.
@@ -37,10 +50,9 @@ pub fn screen(story: &Story, now: Moment, room: Room, zone: &TimeZone) -> Vec<St
     let most = room.height.saturating_sub(3).max(1);
     let live: Vec<&StepStory> = story.steps.values().filter(|step| step.status.is_live() && step.role != Role::Guard).collect();
     let names = live.iter().take(most).map(|step| step.id.as_str().len()).max().unwrap_or(0);
-    // A narrow display has no room for columns.
-    let column = if room.width < 60 { 0 } else { names };
+    let look = Look { column: if room.is_narrow() { 0 } else { names }, is_narrow: room.is_narrow(), zone };
     let mut lines = vec![header(story, now)];
-    lines.extend(live.iter().take(most).map(|step| line(story, step, now, column, zone)));
+    lines.extend(live.iter().take(most).map(|step| line(story, step, now, &look)));
     if live.len() > most {
         lines.push(format!("  and {} more", live.len() - most));
     }
@@ -69,12 +81,12 @@ fn header(story: &Story, now: Moment) -> String {
     format!("{plan} {time}:{state} {}", parts.join(", "))
 }
 
-fn line(story: &Story, step: &StepStory, now: Moment, column: usize, zone: &TimeZone) -> String {
+fn line(story: &Story, step: &StepStory, now: Moment, look: &Look<'_>) -> String {
     let frame = now.as_millis().unsigned_abs() / FRAME.as_millis() as u64;
     let spinner = SPINNER[usize::try_from(frame).unwrap_or(0) % SPINNER.len()];
     let since = if is_going_back(step) { step.undo_started } else { step.started };
     let time = words::took(since.map_or(Duration::ZERO, |since| now.since(since)));
-    format!("{spinner} {:column$} {time:>5} {}", step.id, activity(story, step, now, zone))
+    format!("{spinner} {:column$} {time:>5} {}", step.id, activity(story, step, now, look), column = look.column)
 }
 
 fn is_going_back(step: &StepStory) -> bool {
@@ -82,14 +94,16 @@ fn is_going_back(step: &StepStory) -> bool {
 }
 
 /// What a step does or waits for.
-fn activity(story: &Story, step: &StepStory, now: Moment, zone: &TimeZone) -> String {
+fn activity(story: &Story, step: &StepStory, now: Moment, look: &Look<'_>) -> String {
     let left = |until: &Moment| words::took(until.since(now));
     let why = |failure: &Option<crate::record::Failure>| failure.as_ref().map(words::failure).unwrap_or_default();
     match &step.status {
         // How it is answered was told when it was asked: a command that is cut is copied wrongly.
         Status::Asking(message) => format!("asks: {}", words::plain(message)),
-        Status::Pausing(until) => format!("pausing until {}, {} left", words::time_of_day(*until, zone), left(until)),
+        Status::Pausing(until) if look.is_narrow => format!("pausing, {} left", left(until)),
+        Status::Pausing(until) => format!("pausing until {}, {} left", words::time_of_day(*until, look.zone), left(until)),
         Status::Backoff(until) => format!("attempt {} in {}: {}", step.attempts + 1, left(until), why(&step.failure)),
+        Status::UndoBackoff(until) if look.is_narrow => format!("undo again in {}: {}", left(until), why(&step.undo_failure)),
         Status::UndoBackoff(until) => format!("taking it back again in {}: {}", left(until), why(&step.undo_failure)),
         _ => work(story, step),
     }

@@ -4,7 +4,7 @@ use super::called::Called;
 use super::live::{self, Room};
 use super::sentence::{self, Sentence, Tone};
 use super::story::Story;
-use super::wrap::{wrap, wrap_behind};
+use super::wrap::{clipped, wrap, wrap_behind};
 use super::{Now, words};
 use crate::event::Event;
 use crate::ids::Moment;
@@ -87,7 +87,7 @@ impl Painter {
             Tone::Bad => self.style(Style::new().red().bold()).apply_to('✗'),
         };
         let room = (self.size)();
-        let column = if room.width < 60 { 0 } else { self.story.column };
+        let column = if room.is_narrow() { 0 } else { self.story.column };
         let name = sentence.step.as_ref().map(|step| format!("{step:column$} ")).unwrap_or_default();
         let time = match room.width {
             0..80 => String::new(),
@@ -95,7 +95,7 @@ impl Painter {
         };
         let before = time.chars().count() + 2 + name.chars().count();
         // Beside the names there is room for a column, unless the terminal is narrow.
-        let indent = if room.width < 60 { 2 } else { before };
+        let indent = if room.is_narrow() { 2 } else { before };
         let text = wrap_behind(&sentence.text, before, indent, room.wraps_at()).join("\n");
         let styled = |style: Style, text: String| if text.is_empty() { text } else { self.style(style).apply_to(text).to_string() };
         let (time, name) = (styled(Style::new().dim(), time), styled(Style::new().bold(), name));
@@ -115,7 +115,8 @@ impl Painter {
     pub(super) fn draw(&self) {
         let room = (self.size)();
         let lines = live::screen(&self.story, (self.now)(), room, &self.look.zone);
-        let cut = |line: &String| truncate_str(line, room.wraps_at(), "…").into_owned();
+        // Signs that fill two columns are few, and the terminal must break none of their lines either.
+        let cut = |line: &String| truncate_str(&clipped(line, room.wraps_at()), room.wraps_at(), "…").into_owned();
         let mut lines: Vec<String> = lines.iter().map(cut).collect();
         if let Some(header) = lines.first_mut() {
             *header = self.style(Style::new().bold()).apply_to(&*header).to_string();
@@ -197,7 +198,7 @@ pub(super) mod tests {
         12:04:01 ✓ database done in 1m 01s
         12:04:01 ✓ colours  done in 0.3s
         blue-green 1m 15s: 2/7 done, 1 running
-        ⠴ deploy   13s waiting for Deployment web-green: 1 of 3 ready, pod web-green-5c9f-x2 is pulling it…
+        ⠴ deploy   13s waiting for Deployment web-green: 1 of 3 ready, pod web-green-5c9f-x2 is pulling …
         ");
     }
 
@@ -209,7 +210,7 @@ pub(super) mod tests {
         ✓ database done in 1m 01s
         ✓ colours done in 0.3s
         blue-green 1m 15s: 2/7 done, 1 running
-        ⠴ deploy   13s waiting for Deployment …
+        ⠴ deploy   13s waiting for Deployment…
         ");
     }
 
