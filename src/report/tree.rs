@@ -21,6 +21,8 @@ struct Row<'a> {
     below: String,
     /// What it needs besides the step that it hangs from.
     also: Vec<&'a StepId>,
+    /// It waits for nothing, and another step that does not stands above it.
+    is_beside: bool,
 }
 
 /// What a plan knows of its steps besides their graph.
@@ -103,7 +105,8 @@ fn side_by_side(graph: &Graph) -> String {
     }
 }
 
-/// The rows in the order in which they are drawn: every step hangs from the last of its needs, a lone child goes straight on.
+/// The rows in the order in which they are drawn: every step hangs from the last of its needs, a lone child goes straight on. Where
+/// several wait for nothing, they branch from the left edge.
 fn rows(graph: &Graph) -> Vec<Row<'_>> {
     let at: HashMap<&StepId, usize> = graph.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
     let ranks = ranks(graph, &at);
@@ -117,15 +120,17 @@ fn rows(graph: &Graph) -> Vec<Row<'_>> {
         }
     }
     // A stack, not recursion: a chain of a hundred thousand steps is a plan, too.
-    let roots = (0..graph.steps.len()).filter(|own| parents[*own].is_none());
-    let mut stack: Vec<(usize, String, String)> = roots.rev().map(|root| (root, String::new(), String::new())).collect();
+    let roots: Vec<usize> = (0..graph.steps.len()).filter(|own| parents[*own].is_none()).collect();
+    let mut stack: Vec<(usize, String, String)> = rooted(&roots);
     let mut rows = Vec::with_capacity(graph.steps.len());
     while let Some((own, branch, below)) = stack.pop() {
         let step = &graph.steps[own];
         let parent = parents[own].map(|parent| &graph.steps[parent].id);
         let last = children[own].len().saturating_sub(1);
         let passing = if last > 0 { format!("{below}│") } else { below.clone() };
-        rows.push(Row { step, branch, below: passing, also: step.needs.iter().filter(|need| Some(*need) != parent).collect() });
+        let is_beside = step.needs.is_empty() && roots.first().is_some_and(|first| family(&graph.steps[*first]) != family(step));
+        let also = step.needs.iter().filter(|need| Some(*need) != parent).collect();
+        rows.push(Row { step, branch, below: passing, also, is_beside });
         for (place, child) in children[own].iter().enumerate().rev() {
             let (branch, next) = match (last, place == last) {
                 (0, _) => (below.clone(), below.clone()),
@@ -136,6 +141,23 @@ fn rows(graph: &Graph) -> Vec<Row<'_>> {
         }
     }
     rows
+}
+
+/// The steps with which it begins, the last one first: each with its branch, and what passes by below it.
+fn rooted(roots: &[usize]) -> Vec<(usize, String, String)> {
+    let last = roots.len().saturating_sub(1);
+    let branch = |place: usize| match place {
+        _ if last == 0 => ("", ""),
+        0 => ("┌─ ", "│  "),
+        _ if place == last => ("└─ ", "   "),
+        _ => ("├─ ", "│  "),
+    };
+    roots.iter().enumerate().rev().map(|(place, root)| (*root, branch(place).0.to_owned(), branch(place).1.to_owned())).collect()
+}
+
+/// The step of the plan that it comes from: `deploy` of `deploy[eu]`.
+fn family(step: &StepSummary) -> &str {
+    step.id.parts().map_or(step.id.as_str(), |(family, _)| family)
 }
 
 /// The length of the longest way from a step without needs to each step.
@@ -203,6 +225,9 @@ fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, remarks: &Remarks
     let id = &row.step.id;
     let spreads = remarks.spreading.get(id).map(|input| format!("once for each item of the input `{input}`"));
     let mut notes: Vec<String> = spreads.into_iter().chain(remarks.staying.get(id).map(|why| words::plain(why))).collect();
+    if row.is_beside {
+        notes.push("starts at once".to_owned());
+    }
     if pivot == Some(id) {
         notes.push("the pivot: nothing is taken back once it has run".to_owned());
     }

@@ -176,3 +176,30 @@ fn a_step_whose_items_are_not_known_yet_says_so() {
     ↩ can be taken back
     ");
 }
+
+#[test]
+fn what_waits_for_nothing_is_seen_to_begin_beside_the_rest() {
+    use Reversibility::{ReadOnly, Reversible};
+    let plan = graph(
+        vec![
+            step("look[eu]", "shell", ReadOnly, &[]),
+            step("look[us]", "shell", ReadOnly, &[]),
+            step("mirror", "shell", ReadOnly, &["look[eu]"]),
+            step("warm", "shell", Reversible, &[]),
+            step("tell", "shell", ReadOnly, &["look[us]", "mirror", "warm"]),
+        ],
+        Vec::new(),
+    );
+    insta::assert_snapshot!(drawn("zones", &plan, &Remarks::default(), None), @"
+    zones: 5 steps
+
+     · ┌─ look[eu]  shell
+     · │  mirror    shell
+     · │  tell      shell  also after look[us], warm
+     · ├─ look[us]  shell
+     ↩ └─ warm      shell  starts at once
+
+    · changes nothing
+    ↩ can be taken back
+    ");
+}
