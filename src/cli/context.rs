@@ -67,6 +67,8 @@ pub struct Streams {
     pub colour_out: bool,
     /// The columns that lines on standard output may fill; none when that is no terminal.
     pub width: Option<usize>,
+    /// The same of standard error.
+    pub width_err: Option<usize>,
 }
 
 impl Streams {
@@ -75,7 +77,8 @@ impl Streams {
         Paint { is_on: self.colour_out }
     }
 
-    fn look(wish: Colour) -> Self {
+    /// Looks at the three streams.
+    pub fn look(wish: Colour) -> Self {
         let variable = |name: &str| env::var(name).unwrap_or_default();
         let dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
         Self {
@@ -83,9 +86,14 @@ impl Streams {
             is_live: stdout().is_terminal() && stderr().is_terminal() && !dumb,
             colour: is_coloured(wish, stderr().is_terminal() && !dumb, variable),
             colour_out: is_coloured(wish, stdout().is_terminal() && !dumb, variable),
-            width: console::Term::stdout().size_checked().filter(|_| stdout().is_terminal()).map(|(_, width)| usize::from(width)),
+            width: width(&console::Term::stdout()),
+            width_err: width(&console::Term::stderr()),
         }
     }
+}
+
+fn width(term: &console::Term) -> Option<usize> {
+    term.size_checked().filter(|_| term.is_term()).map(|(_, width)| usize::from(width))
 }
 
 /// What was said on the command line wins; then NO_COLOR (no-color.org), CLICOLOR_FORCE and CLICOLOR (bixense.com/clicolors), then whether

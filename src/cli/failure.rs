@@ -28,6 +28,8 @@ pub struct CommandFailure {
 pub struct Diagnosis {
     /// For people.
     pub text: String,
+    /// It is drawn for the terminal's width: nothing in it may be broken.
+    pub is_drawn: bool,
     /// For programs: an object for each problem.
     pub problems: Vec<Value>,
 }
@@ -76,7 +78,7 @@ impl CommandFailure {
     /// The lines that a person reads.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = match &self.diagnostic {
-            Some(diagnosis) => vec![diagnosis.text.trim_end().to_owned()],
+            Some(diagnosis) => diagnosis.text.trim_end().lines().map(str::to_owned).collect(),
             None => vec![format!("error: {}", self.message)],
         };
         lines.extend(self.causes.iter().map(|cause| format!("  because {cause}")));

@@ -10,6 +10,7 @@ mod backups;
 mod cancel;
 mod confirm;
 mod context;
+mod diagnostic;
 mod drive;
 mod exit;
 mod failure;
@@ -22,6 +23,7 @@ mod later;
 mod lock;
 mod logs;
 mod manual;
+mod misread;
 #[cfg(test)]
 mod mutated_tests;
 mod open;

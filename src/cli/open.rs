@@ -5,12 +5,12 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
-use super::{inputs, print, printed};
+use super::{diagnostic, inputs, print, printed};
 use crate::action::{Frozen, RunScope};
 use crate::expr::Values;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use miette::Diagnostic;
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -95,12 +95,13 @@ fn faulty(context: &Context, problems: &Problems) -> CommandFailure {
     let mut failure = CommandFailure::usage(problems.to_string());
     failure.diagnostic = Some(Box::new(Diagnosis {
         text: rendered(context, problems),
+        is_drawn: true,
         problems: problems.iter().map(|problem| problem.to_json()).collect(),
     }));
     failure
 }
 
-/// Tells what is worth a look although the plan can run.
+/// Tells what is worth a look although the plan can run, with all that is known of it.
 pub fn tell_warnings(context: &Context, plan: &Plan) {
     if context.is_json() {
         return;
@@ -140,7 +141,7 @@ pub fn misfit(file: &Path, problems: &BindProblems) -> CommandFailure {
         })
     };
     let told = problems.problems.iter().map(each).collect();
-    failure.diagnostic = Some(Box::new(Diagnosis { text: lines.join("\n"), problems: told }));
+    failure.diagnostic = Some(Box::new(Diagnosis { text: lines.join("\n"), is_drawn: false, problems: told }));
     failure
 }
 
@@ -227,14 +228,6 @@ pub fn values(plan: &Plan, inputs: &Value, scope: &RunScope) -> Values {
     }
 }
 
-/// A diagnostic as a person reads it.
 fn rendered(context: &Context, diagnostic: &dyn Diagnostic) -> String {
-    let theme = if context.streams.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let width = console::Term::stderr().size_checked().map_or(120, |(_, width)| usize::from(width).clamp(40, 160));
-    let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(width);
-    match handler.render_report(&mut text, diagnostic) {
-        Ok(()) => text,
-        Err(_) => diagnostic.to_string(),
-    }
+    diagnostic::rendered(diagnostic, context.streams.colour, context.streams.width_err)
 }

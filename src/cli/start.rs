@@ -1,12 +1,14 @@
 //! From the arguments to an exit code. It knows which command is which, and no command's work.
 
-use super::arguments::{Arguments, Command};
-use super::context::Context;
+use super::arguments::{Arguments, Colour, Command};
+use super::context::{Context, Streams};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 #[cfg(feature = "kubernetes")]
 use super::simulate;
-use super::{abandon, actions, answer, backups, cancel, graph, journal, logs, preview, print, resume, run, runs, schema, show, validate};
+use super::{
+    abandon, actions, answer, backups, cancel, graph, journal, logs, misread, preview, print, resume, run, runs, schema, show, validate,
+};
 use crate::ports::Ports;
 use crate::report::paint::Paint;
 use clap::Parser;
@@ -22,16 +24,10 @@ pub fn main() -> u8 {
 
 /// Runs the command that these arguments name, the program's name first. The outside may be put behind something: a fault layer, a simulation.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>, outside: impl FnOnce(Ports) -> Ports) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let typed: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Nobody may read it, as in `bowline --help | head -1`.
-            let _nobody_reads = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Succeeded.code(),
-                _ => Exit::Usage.code(),
-            };
-        }
+        Err(error) => return unread(error, &typed).code(),
     };
     let context = Context::new(arguments.common, outside);
     match dispatch(&context, &arguments.command) {
@@ -40,6 +36,26 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>, outside: impl Fn
             let failure = failure.complete(&context.called);
             tell(&context, &failure);
             failure.exit.code()
+        }
+    }
+}
+
+/// Tells help, or why the arguments mean nothing.
+fn unread(error: clap::Error, typed: &[OsString]) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody may read it, as in `bowline --help | head -1`.
+            let _nobody_reads = error.print();
+            Exit::Succeeded
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _nobody_reads = error.print();
+            Exit::Usage
+        }
+        _ => {
+            let streams = Streams::look(Colour::Auto);
+            print::notice(misread::told(error, typed, streams.colour, streams.width_err).trim_end());
+            Exit::Usage
         }
     }
 }
@@ -89,12 +105,13 @@ fn on(runtime: &Runtime, work: impl Future<Output = Result<Exit, CommandFailure>
 fn tell(context: &Context, failure: &CommandFailure) {
     match context.is_json() {
         true => print::line(&failure.to_json().to_text()),
-        // A diagnostic is drawn for the terminal's width already.
-        false if failure.diagnostic.is_some() => failure.lines().iter().for_each(|line| print::notice(line)),
+        false if failure.diagnostic.as_ref().is_some_and(|diagnosis| diagnosis.is_drawn) => {
+            failure.lines().iter().for_each(|line| print::notice(line))
+        }
         false => {
             let paint = Paint { is_on: context.streams.colour };
             let lines: Vec<String> = failure.lines().iter().map(|line| paint.lead(line)).collect();
-            print::notices(&lines, context.streams.width);
+            print::notices(&lines, context.streams.width_err);
         }
     }
 }
