@@ -18,7 +18,6 @@ use serde_json::json;
 /// When the plan does not fit together, or an input that is given does not fit.
 pub async fn graph(context: &Context, arguments: &Graph) -> Result<Exit, CommandFailure> {
     let opened = open::plan(context, &arguments.plan).await?;
-    open::tell_warnings(context, &opened.plan);
     let spread = spread(context, arguments, &opened.plan).await?;
     let plan = spread.as_ref().unwrap_or(&opened.plan);
     let (name, graph) = (plan.name.clone(), plan.summary());

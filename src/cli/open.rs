@@ -10,11 +10,15 @@ use crate::action::{Frozen, RunScope};
 use crate::expr::Values;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check};
+use crate::report::called::quoted;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Most warnings that a run begins with.
+const MENTIONED: usize = 3;
 
 /// A plan that fits together.
 pub struct OpenedPlan {
@@ -109,6 +113,18 @@ pub fn tell_warnings(context: &Context, plan: &Plan) {
     for warning in &plan.warnings {
         print::notice(rendered(context, warning).trim_end());
     }
+}
+
+/// The same in a line each, for who wants something else: `validate` tells the rest.
+pub fn mention_warnings(context: &Context, plan: &Plan, file: &Path) {
+    if context.is_json() || plan.warnings.is_empty() {
+        return;
+    }
+    let mut lines: Vec<String> = plan.warnings.iter().take(MENTIONED).map(|warning| format!("warning: {}", warning.line())).collect();
+    let more = plan.warnings.len().saturating_sub(MENTIONED);
+    let more = if more > 0 { format!("and {more} more; ") } else { String::new() };
+    lines.push(format!("  {more}what to write instead: `bowline validate {}`", quoted(&file.display().to_string())));
+    print::notices(&lines, context.streams.width_err);
 }
 
 /// Binds a plan to an environment and inputs.

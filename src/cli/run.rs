@@ -51,6 +51,7 @@ impl Draft {
 pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run) -> Result<Exit, CommandFailure> {
     let mut draft = runtime.block_on(draft(context, &arguments.choice, arguments.jobs))?;
     draft.graph.halts_on_failure = arguments.no_rollback;
+    open::mention_warnings(context, &draft.opened.plan, &arguments.choice.plan);
     if let Some(exit) = again::told(context, arguments.run_id.as_ref(), &draft)? {
         return Ok(exit);
     }
@@ -87,7 +88,6 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
 /// When it cannot run.
 pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u32>) -> Result<Draft, CommandFailure> {
     let mut opened = open::plan(context, &choice.plan).await?;
-    open::tell_warnings(context, &opened.plan);
     let mut bound = opened.bound(context, choice).await?;
     let reaches = reach(context, &opened.plan, &mut bound).await?;
     let files = opened.files(context, &bound).await?;

@@ -56,3 +56,18 @@ fn a_command_line_that_means_nothing_is_told_between_words() {
         }
     }
 }
+
+#[test]
+fn only_validate_and_run_tell_warnings_and_run_in_a_line() {
+    let bench = Bench::with(
+        "plan: shop\nsteps:\n  - { id: before, shell: { run: 'true' }, undo: [{ shell: { run: 'true' } }] }\n  - { id: a, pause: 10ms }\n  - { id: back, rollback-on-fail: { guards: [a] } }\n",
+    );
+    let warning = "`before` is in no guard";
+    bench.run(&["validate", "plan.yaml"]).assert_code(0).assert_says(warning).assert_says("add it to the guards of `back`");
+    let run = bench.run(&["run", "plan.yaml"]);
+    run.assert_code(0).assert_says(&format!("warning: plan.yaml:3:11: {warning}")).assert_says("`bowline validate plan.yaml`");
+    assert_eq!(run.all().matches(warning).count(), 1, "{}", run.all());
+    for words in [&["graph", "plan.yaml"][..], &["preview", "plan.yaml"], &["show"]] {
+        assert!(!bench.run(words).assert_code(0).all().contains(warning), "{words:?}");
+    }
+}

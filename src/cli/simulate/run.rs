@@ -45,6 +45,7 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
         Ok::<_, CommandFailure>(ready)
     })?;
     context.called.is_kept = scratch.is_none();
+    open::mention_warnings(&context, &draft.opened.plan, &arguments.choice.plan);
     if !context.is_json() {
         let lead = format!("simulated (seed {seed}): nothing outside this process is reached");
         print::notices(&[lead], context.streams.width);
@@ -91,7 +92,6 @@ async fn prepare(
     folder: &Path,
 ) -> Result<(Context, Draft, Arc<Simulation>), CommandFailure> {
     let mut opened = open::plan(real, &choice.plan).await?;
-    open::tell_warnings(real, &opened.plan);
     let mut bound = opened.bound(real, choice).await?;
     let scenario = opened.plan.simulate.clone();
     let objects = manifests(real, &scenario, opened.file.parent().unwrap_or(Path::new("/"))).await?;
