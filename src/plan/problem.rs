@@ -35,9 +35,18 @@ impl Problem {
         self
     }
 
-    /// Adds another place, with words for it.
+    /// Adds another place, with words for it; it is only underlined where there are none.
     pub(super) fn also(&mut self, span: &Range<usize>, words: impl Into<String>) -> &mut Self {
-        self.labels.push((span.clone(), Some(words.into())));
+        let words = words.into();
+        self.labels.push((span.clone(), (!words.is_empty()).then_some(words)));
+        self
+    }
+
+    /// Gives the first place words.
+    pub(super) fn words(&mut self, words: impl Into<String>) -> &mut Self {
+        if let Some((_, told)) = self.labels.first_mut() {
+            *told = Some(words.into());
+        }
         self
     }
 

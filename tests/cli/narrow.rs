@@ -23,7 +23,7 @@ fn a_mistake_in_a_plan_is_drawn_within_the_terminal() {
     let bench = Bench::with(WRONG);
     for columns in [40, 60, 80] {
         let seen = pty::run(&bench, columns, &["validate", "plan.yaml"], "", &[]);
-        seen.assert_code(2).assert_says("reed-only").assert_says("did you mean `read-only`?").assert_says("plan::circle");
+        seen.assert_code(2).assert_says("reed-only").assert_says("did you mean `read-only`?").assert_says("plan::own-guard");
         assert_eq!(seen.broken_lines(), [""; 0], "{columns} columns:\n{}", seen.text());
     }
 }
@@ -63,7 +63,7 @@ fn only_validate_and_run_tell_warnings_and_run_in_a_line() {
         "plan: shop\nsteps:\n  - { id: before, shell: { run: 'true' }, undo: [{ shell: { run: 'true' } }] }\n  - { id: a, pause: 10ms }\n  - { id: back, rollback-on-fail: { guards: [a] } }\n",
     );
     let warning = "`before` is in no guard";
-    bench.run(&["validate", "plan.yaml"]).assert_code(0).assert_says(warning).assert_says("add it to the guards of `back`");
+    bench.run(&["validate", "plan.yaml"]).assert_code(0).assert_says(warning).assert_says("write `guards: [before, a]` in `back`");
     let run = bench.run(&["run", "plan.yaml"]);
     run.assert_code(0).assert_says(&format!("warning: plan.yaml:3:11: {warning}")).assert_says("`bowline validate plan.yaml`");
     assert_eq!(run.all().matches(warning).count(), 1, "{}", run.all());

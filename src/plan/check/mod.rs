@@ -1,5 +1,6 @@
 //! Checks that the steps of a plan fit together, and makes the checked plan. It reads no YAML.
 
+mod advice;
 mod build;
 mod clash;
 mod each;
@@ -9,7 +10,7 @@ mod order;
 mod outputs;
 mod pivot;
 mod references;
-
+mod repair;
 mod syntax;
 
 pub(super) use order::graph_of;

@@ -9,6 +9,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+/// Most steps of a circle that are told one by one.
+const MOST_SHOWN: usize = 4;
+
 /// The steps' order.
 pub(super) struct Order {
     /// For each step the ones that it waits for, in the order of the text, without those that others of them wait for anyway.
@@ -72,6 +75,7 @@ impl Order {
 impl Checker<'_, '_> {
     /// The order of the steps; none, and told, when some wait for each other.
     pub(super) fn order(&mut self, names: &Names, guards: &[GuardSet]) -> Option<Order> {
+        self.refuse_own_guards(names, guards);
         let (mut order, points_down) = self.edges(names, guards);
         let graph = graph_of(&order.needs, &vec![(); order.needs.len()]);
         match toposort(&graph, None) {
@@ -83,6 +87,30 @@ impl Checker<'_, '_> {
         }
         self.reduce(&mut order, points_down);
         Some(order)
+    }
+
+    /// A guard is over when the steps that it holds are, so none of them can wait for it.
+    fn refuse_own_guards(&mut self, names: &Names, guards: &[GuardSet]) {
+        for step in 0..self.drafts.len() {
+            let Some(named) = self.drafts[step].needs.take() else { continue };
+            let own = |named: &Named| {
+                let meant = names.get(&named.id).filter(|_| !names.is_unclear(&named.id));
+                guards.iter().find(|guard| Some(guard.step) == meant && guard.steps.contains(&step)).map(|guard| guard.step)
+            };
+            let (refused, kept): (Vec<_>, Vec<_>) = named.into_iter().map(|named| (own(&named), named)).partition(|(own, _)| own.is_some());
+            let kept: Vec<Named> = kept.into_iter().map(|(_, named)| named).collect();
+            for (guard, named) in &refused {
+                let help = match kept.is_empty() {
+                    true => "remove `needs`: without it a step waits for all above it".to_owned(),
+                    false => format!("remove `{}` from `needs`", named.id),
+                };
+                let message = format!("`{}` cannot wait for `{}`, which guards it", self.called(step), named.id);
+                let problem = self.notes.error("plan::own-guard", &named.span, message);
+                problem.also(&self.drafts[guard.unwrap_or(step)].id_span, "it ends when the steps are over that it guards");
+                problem.help(help);
+            }
+            self.drafts[step].needs = (refused.is_empty() || !kept.is_empty()).then_some(kept);
+        }
     }
 
     /// The edges as written. The second part says whether a step waits for one below it.
@@ -162,17 +190,42 @@ impl Checker<'_, '_> {
         for component in kosaraju_scc(graph).into_iter().filter(|component| component.len() > 1) {
             let members: HashSet<usize> = component.into_iter().map(NodeIndex::index).collect();
             let circle = shortest_circle(order, &members);
-            let ids: Vec<String> = circle.iter().map(|&step| format!("`{}`", self.called(step))).collect();
             let edges: Vec<_> =
                 circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&from, &to)| self.edge_words(names, from, to)).collect();
             let Some((first, rest)) = edges.split_first() else { continue };
-            let message = format!("these steps wait for each other: {}", ids.join(", "));
+            let message = format!("these steps wait for each other: {}", self.told_circle(&circle));
+            let help = self.way_out(&circle);
             let problem = self.notes.error("plan::circle", &first.0, message);
-            problem.also(&first.0, first.1.clone());
-            rest.iter().for_each(|(span, words)| {
+            problem.words(first.1.clone());
+            // The first and the last are enough to see where it closes.
+            let shown = if rest.len() < MOST_SHOWN { rest } else { &rest[rest.len() - 1..] };
+            shown.iter().for_each(|(span, words)| {
                 problem.also(span, words.clone());
             });
-            problem.help("remove one of these from `needs`");
+            problem.help(help);
+        }
+    }
+
+    /// The steps of a circle; of many the first ones and the last.
+    fn told_circle(&self, circle: &[usize]) -> String {
+        let id = |&step: &usize| format!("`{}`", self.called(step));
+        match circle {
+            [first, second, between @ .., last] if circle.len() > MOST_SHOWN => {
+                format!("{}, {}, {} between, {}", id(first), id(second), between.len(), id(last))
+            }
+            all => all.iter().map(id).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// In every circle some step waits for one below it, which nobody expects of a list that is read from the top.
+    fn way_out(&self, circle: &[usize]) -> String {
+        let mut edges = circle.iter().zip(circle.iter().cycle().skip(1));
+        match edges.find(|(from, to)| to > from) {
+            Some((&from, &to)) => {
+                let (from, to) = (self.called(from), self.called(to));
+                format!("remove `{to}` from the `needs` of `{from}`, which stands above it, or another one of these")
+            }
+            None => "remove one of these from `needs`".to_owned(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What validating says, kind of mistake by kind of mistake, and what a checked plan holds.
 
+mod advice;
 mod causes;
 mod each;
 mod graph;

@@ -46,8 +46,8 @@ fn circles_and_doubles() {
         ╭─[plan.yaml:7:11]
       6 │ - id: lint
       7 │   needs: [ship]
-        ·           ────┬
-        ·             │ ╰── `lint` waits for `ship`
+        ·           ──┬─
+        ·             ╰── `lint` waits for `ship`
       8 │   backup:
       9 │ - id: build
      10 │   needs: [lint, lnit, build]
@@ -57,7 +57,7 @@ fn circles_and_doubles() {
         ·         ╰── `ship` waits for `lint`, as for all above it
      13 │   backup:
         ╰────
-      help: remove one of these from `needs`
+      help: remove `ship` from the `needs` of `lint`, which stands above it, or another one of these
 
     Error: plan::unknown-step
 
@@ -107,31 +107,25 @@ fn guards() {
         "- id: a\n  apply: { manifests: [a] }\n- id: b\n  apply: { manifests: [b] }\n- id: c\n  apply: { manifests: [c] }\n- id: beside\n  needs: [b]\n  apply: { manifests: [d] }\n- id: one\n  needs: [c]\n  rollback-on-fail: { guards: [a, b, below], budget: soon }\n- id: two\n  retry: { attempts: 2 }\n  rollback-on-fail: { guards: [b, c, oen] }\n- id: below\n  apply: { manifests: [e] }\n",
     );
     insta::assert_snapshot!(lines(&text.replace(", oen", "")), @"
-    10:7 [c] plan::guard-open: `c` needs `b`, which `one` may still take back
-        help: add `c` to the guards of `one`, or let it need `one`
-    12:7 [beside] plan::guard-open: `beside` needs `b`, which `one` may still take back
-        help: add `beside` to the guards of `one`, or let it need `one`
+    10:7 [c] plan::guard-open: `c` and `beside` need what `one` may still take back
+        help: write `guards: [a, b, c, beside]` in `one` and `guards: [one]` in `two`
     12:7 [beside] plan::guard-open: `beside` needs `b`, which `two` may still take back
-        help: add `beside` to the guards of `two`, or let it need `two`
+        help: write `guards: [a, b, c, beside]` in `one` and `guards: [one]` in `two`
     12:7 [beside] plan::unguarded: `beside` is in no guard: a failure that `two` takes back leaves its changes where they are
-        help: add it to the guards of `two`
-    15:7 [one] plan::guard-open: `one` needs `c`, which `two` may still take back
-        help: add `one` to the guards of `two`, or let it need `two`
+        help: write `guards: [a, b, c, beside]` in `one` and `guards: [one]` in `two`
     17:38 [below] plan::guards-below: a guard stands below the steps that it guards, and `below` does not stand above
         help: move the guard down
     17:54 [soon] plan::wrong-value: `soon` is not a length of time
         help: write it as `30s`, `5m` or `1h 30m`
     18:7 [two] plan::guards-overlap: `b` is held by `one` and by `two`, and neither holds all of the other
-        help: guards nest or have no step in common
+        help: write `guards: [a, b, c, beside]` in `one` and `guards: [one]` in `two`
     19:3 [retry] plan::key-not-here: `retry` means nothing for `rollback-on-fail`
         help: remove it
     ");
     // With the slip nobody knows what `two` guards: had it named `one`, there would be less to say.
     insta::assert_snapshot!(lines(&text), @"
-    10:7 [c] plan::guard-open: `c` needs `b`, which `one` may still take back
+    10:7 [c] plan::guard-open: `c` and `beside` need what `one` may still take back
         help: add `c` to the guards of `one`, or let it need `one`
-    12:7 [beside] plan::guard-open: `beside` needs `b`, which `one` may still take back
-        help: add `beside` to the guards of `one`, or let it need `one`
     17:38 [below] plan::guards-below: a guard stands below the steps that it guards, and `below` does not stand above
         help: move the guard down
     17:54 [soon] plan::wrong-value: `soon` is not a length of time
@@ -150,7 +144,7 @@ fn guards() {
     4:3 [replicas] plan::unused-input: nothing uses the input `replicas`
         help: remove it, or write `{{ inputs.replicas }}` where it belongs
     6:7 [a] plan::unguarded: `a` is in no guard: a failure that `back` takes back leaves its changes where they are
-        help: add it to the guards of `back`
+        help: write `guards: [a, saved, b]` in `back`
     ");
 }
 
