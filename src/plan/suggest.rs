@@ -1,7 +1,28 @@
 //! Finds what somebody may have meant. It knows no plan.
 
+/// Words that mean the same in other programs' files.
+const HABITS: [(&str, &[&str]); 14] = [
+    ("shell", &["run", "script", "command", "cmd", "bash", "sh", "local-exec"]),
+    ("run", &["script", "command", "cmd", "args", "exec"]),
+    ("apply", &["kubectl", "helm", "manifest", "kustomize", "deploy"]),
+    ("manifests", &["manifest", "files", "file", "path", "filename", "resources"]),
+    ("needs", &["depends-on", "depends_on", "dependsOn", "dependencies", "requires", "after"]),
+    ("when", &["if", "condition", "only-if", "unless"]),
+    ("for-each", &["loop", "with_items", "matrix", "foreach", "for_each", "items"]),
+    ("retry", &["retries", "attempts"]),
+    ("continue-on-error", &["ignore_errors", "ignore-errors", "allow_failure", "allow-failure", "continue_on_error"]),
+    ("undo", &["rollback", "compensate", "revert", "on-failure", "on_failure", "down", "cleanup"]),
+    ("id", &["name", "title"]),
+    ("plan", &["name", "title", "workflow"]),
+    ("inputs", &["vars", "variables", "params", "parameters", "values"]),
+    ("steps", &["tasks", "jobs", "stages", "actions"]),
+];
+
 /// The closest of `known`, if it is close enough to be a slip.
-pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    if let Some(meant) = habit(word, known.clone()) {
+        return Some(meant);
+    }
     let length = word.chars().count();
     let limit = (length / 3).clamp(1, 3);
     let (mut near, mut longer) = (None, Vec::new());
@@ -22,6 +43,12 @@ pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
     }
 }
 
+/// What another program's word is called here.
+fn habit<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    let mut meant = HABITS.iter().filter(|(_, words)| words.contains(&word));
+    meant.find_map(|(ours, _)| known.clone().into_iter().find(|candidate| candidate == ours))
+}
+
 /// Help for a word that is not known: the closest one, and what there is.
 pub(super) fn instead<'k>(word: &str, what: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
     let list: Vec<&str> = known.clone().into_iter().collect();
@@ -39,6 +66,13 @@ pub(super) fn instead<'k>(word: &str, what: &str, known: impl IntoIterator<Item 
 #[cfg(test)]
 mod tests {
     use super::closest;
+
+    #[test]
+    fn words_of_other_programs_are_understood_where_ours_can_stand() {
+        let (step, head) = (["id", "needs", "when", "undo"], ["plan", "inputs", "steps"]);
+        assert_eq!([closest("depends_on", step), closest("if", step), closest("name", step)], [Some("needs"), Some("when"), Some("id")]);
+        assert_eq!([closest("name", head), closest("tasks", head), closest("if", head)], [Some("plan"), Some("steps"), None]);
+    }
 
     #[test]
     fn a_slip_is_recognised_and_another_word_is_not() {

@@ -129,6 +129,10 @@ impl<'n, 'l> NodeReader<'n, 'l> {
             self.ledger.borrow_mut().empty_maps.insert(self.node.id);
             return visitor.visit_map(Entries::new(self, &[]));
         }
+        // A type would take a list for its keys in their order, which nobody means.
+        if matches!(self.node.kind, Kind::List(_)) {
+            return Err(Mistake::WrongType { wanted: "a mapping".to_owned() });
+        }
         self.any(visitor)
     }
 

@@ -1,6 +1,7 @@
 //! Reads one step: its common keys and its one action.
 
 use super::engine::named;
+use super::params::as_mapping;
 use super::place::within;
 use super::{Draft, ENGINE_KINDS, EachDraft, GUARD, Mention, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
@@ -182,7 +183,8 @@ impl Reader<'_, '_> {
     fn tell_unknown(&mut self, entry: &Entry, is_alone: bool, kinds: &[&str]) {
         let key = &entry.key;
         if is_alone && closest(key, STEP_KEYS).is_none() {
-            let help = instead(key, "actions", kinds.iter().copied());
+            let meant = closest(key, kinds.iter().copied()).and_then(|kind| as_mapping(&**self.registry.get(kind)?, &entry.value));
+            let help = meant.map_or_else(|| instead(key, "actions", kinds.iter().copied()), |line| format!("did you mean {line}?"));
             self.notes.error("plan::unknown-action", &entry.key_span, format!("there is no action `{key}`")).help(help);
         } else {
             let help = instead(key, "keys", STEP_KEYS.into_iter().chain(kinds.iter().copied()));

@@ -1,24 +1,44 @@
 //! Reads how a step is taken back.
 
+use super::params::as_yaml;
 use super::{Mention, Named, Reader};
-use crate::expr::Template;
 use crate::expr::yaml::{Entry, Kind, Node};
+use crate::expr::{Template, Text};
 use crate::ids::ActionKind;
 use crate::plan::Undo;
 use crate::plan::suggest::instead;
 
-const SHAPE: &str =
-    "write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`";
+const SHAPE: &str = "write `undo: { none: why }` if there is nothing to take back, else a list of actions: `undo: [{ shell: { run: … } }]`";
+
+/// What people write who mean that there is nothing to do.
+const NOTHING: [&str; 5] = ["none", "nothing", "no", "never", "skip"];
 
 impl Reader<'_, '_> {
     pub(super) fn undo(&mut self, node: &Node, mentions: &mut Vec<Mention>, secrets: &mut Vec<Named>) -> Undo {
         match &node.kind {
+            Kind::Map(entries) if self.is_one_action(entries) => {
+                let help = format!("write it as a list: `undo: [{{ {}: … }}]`", entries[0].key);
+                self.notes.error("plan::wrong-type", &node.label, "`undo` takes a list of actions").help(help);
+                Undo::Steps(self.undo_step(node, mentions, secrets).into_iter().collect())
+            }
             Kind::Map(entries) => self.nothing(node, entries),
+            Kind::Text(text) if !text.trim().is_empty() && !NOTHING.contains(&text.as_str()) && !Text::is_template(text) => {
+                let help = match as_yaml(text) {
+                    Some(text) => format!("write `undo: [{{ shell: {{ run: {text} }} }}]` if a program takes it back"),
+                    None => SHAPE.to_owned(),
+                };
+                self.notes.error("plan::wrong-type", &node.label, "`undo` takes a list of actions").help(help);
+                unclear()
+            }
             Kind::List(items) if !items.is_empty() => {
                 Undo::Steps(items.iter().filter_map(|item| self.undo_step(item, mentions, secrets)).collect())
             }
             _ => self.no_undo(node),
         }
+    }
+
+    fn is_one_action(&self, entries: &[Entry]) -> bool {
+        matches!(entries, [entry] if self.registry.get(&entry.key).is_some())
     }
 
     fn no_undo(&mut self, node: &Node) -> Undo {

@@ -84,7 +84,7 @@ fn templates_and_conditions() {
     16:29 [secrets.token] plan::unknown-name: `secrets.token` is not known
         help: secrets are given by their name where an action takes one, such as `bearer: api-token`
     16:49 [run.name] plan::unknown-name: `run` has no field `name`
-        help: known fields: id, plan, environment
+        help: did you mean `id`? known fields: id, plan, environment
     ");
 }
 
@@ -95,7 +95,7 @@ fn ways_back() {
     );
     insta::assert_snapshot!(lines(&text), @"
     7:9 [nothing] plan::wrong-type: this does not say how the step is taken back
-        help: write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`
+        help: write `undo: { none: why }` if there is nothing to take back, else a list of actions: `undo: [{ shell: { run: … } }]`
     10:17 [''] plan::missing-key: say why there is nothing to take back
         help: write for example `undo: { none: sends a message }`
     13:12 [shel] plan::unknown-action: there is no action `shel`
@@ -105,9 +105,9 @@ fn ways_back() {
     13:43 [rnu] plan::unknown-key: there is no key `rnu` in `shell`
         help: did you mean `run`? known keys: run, secrets, read-only
     13:57 [backup] plan::wrong-type: each of these is a mapping with one action
-        help: write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`
+        help: write `undo: { none: why }` if there is nothing to take back, else a list of actions: `undo: [{ shell: { run: … } }]`
     16:3 [undo] plan::wrong-type: this does not say how the step is taken back
-        help: write `undo: { none: why there is nothing to take back }`, or a list of actions such as `undo: [{ shell: { run: … } }]`
+        help: write `undo: { none: why }` if there is nothing to take back, else a list of actions: `undo: [{ shell: { run: … } }]`
     19:3 [retry] plan::key-not-here: `retry` means nothing for `approve`
         help: remove it
     20:3 [approve] plan::missing-key: `approve` needs the key `message` here
