@@ -2,6 +2,7 @@
 
 use super::super::controllers;
 use super::super::defaults;
+use super::super::fields::unknown;
 use super::super::kinds::Kind;
 use super::super::owners::{self, Writer};
 use super::super::refusal::Refusal;
@@ -147,6 +148,7 @@ fn complete(kind: &Kind, object: &mut Value) {
     if !kind.is_known() {
         return;
     }
+    unknown::prune(&kind.group, &kind.kind, object);
     if kind.kind == "Secret" {
         let texts = object.as_object_mut().and_then(|fields| fields.remove("stringData"));
         for (name, text) in texts.iter().filter_map(Value::as_object).flatten() {

@@ -1,6 +1,7 @@
 //! Sets of fields, written as `fieldsV1` writes them, and what can be done with them. Pure; it knows no object and no manager.
 
 pub(super) mod schema;
+pub(super) mod unknown;
 
 use schema::Shape;
 use serde_json::{Map, Value, json};

@@ -1,10 +1,12 @@
-//! What server-side apply refuses before it looks at the meaning: texts that are none, numbers that are none, elements that stand there
-//! twice. A real server looks at every field; here are those that manifests most often get wrong.
+//! What server-side apply refuses before it looks at the meaning: fields that the kind does not have, texts that are none, numbers that are
+//! none, elements that stand there twice. A real server looks at every value; here are those that manifests most often get wrong.
 
+use crate::sim::fields::unknown::{escaped, unknown};
 use crate::sim::fields::{element, schema};
 use crate::sim::refusal::Refusal;
 use schema::Shape;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Mappings whose values are texts.
 const TEXTS: [&str; 6] = ["labels", "annotations", "data", "stringData", "matchLabels", "nodeSelector"];
@@ -17,59 +19,78 @@ const NUMBER: [&str; 7] = ["replicas", "containerPort", "port", "nodePort", "min
 
 /// Looks at a manifest that is applied to the object of this name.
 pub(in crate::sim) fn check(config: &Value) -> Result<(), Refusal> {
-    let mut wrong = Vec::new();
-    walk(config, &mut Vec::new(), "", &mut wrong);
-    let told = match wrong.as_slice() {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&config["apiVersion"]), text(&config["kind"]));
+    let group = group.split_once('/').map(|(group, _)| group).unwrap_or_default();
+    let mut look = Look { unknown: unknown(group, &kind, config), wrong: Vec::new() };
+    look.walk(config, &mut Vec::new(), At::default());
+    let told = match look.wrong.as_slice() {
         [] => return Ok(()),
         [one] => format!(" {one}"),
         many => format!(" errors:\n{}", many.iter().map(|one| format!("  {one}")).collect::<Vec<_>>().join("\n")),
     };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (metadata, api_version) = (&config["metadata"], text(&config["apiVersion"]));
     let api_version = if api_version.contains('/') { api_version } else { format!("/{api_version}") };
     let of = format!("{}/{}; {api_version}, Kind={}", text(&metadata["namespace"]), text(&metadata["name"]), text(&config["kind"]));
     Err(Refusal::new(500, "", format!("failed to create typed patch object ({of}):{told}")))
 }
 
-fn walk<'a>(value: &'a Value, path: &mut Vec<&'a str>, at: &str, wrong: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => {
-            for (name, inner) in map {
-                let here = format!("{at}.{name}");
-                let parent = path.last().copied().unwrap_or_default();
-                match wanted(parent, name, inner) {
-                    Some(why) => wrong.push(format!("{here}: {why}")),
-                    None => {
-                        path.push(name);
-                        walk(inner, path, &here, wrong);
-                        path.pop();
+/// A place, as it is told and as JSON pointers write it.
+#[derive(Default)]
+struct At {
+    told: String,
+    pointer: String,
+}
+
+struct Look {
+    unknown: BTreeSet<String>,
+    wrong: Vec<String>,
+}
+
+impl Look {
+    fn walk<'a>(&mut self, value: &'a Value, path: &mut Vec<&'a str>, at: At) {
+        match value {
+            Value::Object(map) => {
+                for (name, inner) in map {
+                    let here = At { told: format!("{}.{name}", at.told), pointer: format!("{}/{}", at.pointer, escaped(name)) };
+                    let parent = path.last().copied().unwrap_or_default();
+                    let is_unknown = self.unknown.contains(&here.pointer);
+                    let unknown = is_unknown.then(|| "field not declared in schema".to_owned());
+                    match unknown.or_else(|| wanted(parent, name, inner)) {
+                        Some(why) => self.wrong.push(format!("{}: {why}", here.told)),
+                        None => {
+                            path.push(name);
+                            self.walk(inner, path, here);
+                            path.pop();
+                        }
                     }
                 }
             }
+            Value::Array(items) => self.elements(items, path, &at),
+            _ => {}
         }
-        Value::Array(items) => elements(items, path, at, wrong),
-        _ => {}
     }
-}
 
-fn elements<'a>(items: &'a [Value], path: &mut Vec<&'a str>, at: &str, wrong: &mut Vec<String>) {
-    let keys = match schema::shape(path) {
-        Shape::Keyed(keys) => keys,
-        _ => &[],
-    };
-    let mut seen = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let key = (!keys.is_empty()).then(|| element(item, keys));
-        let place = key.as_deref().and_then(written).unwrap_or_else(|| index.to_string());
-        if key.is_some() && seen.contains(&key) {
-            wrong.push(format!("{at}: duplicate entries for key [{place}]"));
-            continue;
-        }
-        seen.push(key);
-        let is_text = path.last().is_some_and(|name| LISTS.contains(name));
-        match not_text(item).filter(|_| is_text) {
-            Some(why) => wrong.push(format!("{at}[{place}]: {why}")),
-            None => walk(item, path, &format!("{at}[{place}]"), wrong),
+    fn elements<'a>(&mut self, items: &'a [Value], path: &mut Vec<&'a str>, at: &At) {
+        let keys = match schema::shape(path) {
+            Shape::Keyed(keys) => keys,
+            _ => &[],
+        };
+        let mut seen = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let key = (!keys.is_empty()).then(|| element(item, keys));
+            let place = key.as_deref().and_then(written).unwrap_or_else(|| index.to_string());
+            if key.is_some() && seen.contains(&key) {
+                self.wrong.push(format!("{}: duplicate entries for key [{place}]", at.told));
+                continue;
+            }
+            seen.push(key);
+            let is_text = path.last().is_some_and(|name| LISTS.contains(name));
+            let here = At { told: format!("{}[{place}]", at.told), pointer: format!("{}/{index}", at.pointer) };
+            match not_text(item).filter(|_| is_text) {
+                Some(why) => self.wrong.push(format!("{}: {why}", here.told)),
+                None => self.walk(item, path, here),
+            }
         }
     }
 }
