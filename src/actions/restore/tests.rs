@@ -254,6 +254,22 @@ async fn names_that_cannot_be_changed_leave_everybody_where_they_were() {
     assert_eq!((shop.rows(), shop.server().databases.len()), (5, 1));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_database_that_a_dead_bowline_still_makes_is_found() {
+    let shop = Shop::new(params(NAME, false)).await;
+    let (noted, performed) = shop.perform().await;
+    performed.unwrap();
+    let scratch = noted.0.lock().unwrap().iter().find(|effect| effect.key.0 == "scratch").cloned().unwrap();
+    let settle = || async {
+        let effect = DynEffect { known: Known::Open, ..scratch.clone() };
+        shop.action().settle(shop.read(), shop.params(), effect).await.unwrap()
+    };
+    // Its own has become `app`; another bowline's command is on its way.
+    assert_eq!(settle().await, Settled::NotDone);
+    shop.server().late = Some(scratch.undo["scratch"]["database"].as_str().unwrap().to_owned());
+    assert!(matches!(settle().await, Settled::Other(_)));
+}
+
 #[tokio::test]
 async fn a_backup_that_is_damaged_or_restores_to_less_is_never_switched_to() {
     let mut told = Vec::new();

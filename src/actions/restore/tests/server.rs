@@ -23,6 +23,8 @@ pub(super) struct Server {
     pub(super) last_word: bool,
     /// Names cannot be changed.
     pub(super) stuck: bool,
+    /// A database that is made as soon as somebody has found that it is not there.
+    pub(super) late: Option<String>,
 }
 
 #[derive(Clone)]
@@ -57,11 +59,11 @@ impl Server {
         match sql {
             _ if sql.contains("pg_is_in_recovery") => "f\n".into(),
             _ if sql.starts_with("SELECT 1 FROM pg_database") => {
-                if self.databases.contains_key(&quoted(sql, '\'')) {
-                    "1\n".into()
-                } else {
-                    String::new()
+                let is_there = self.databases.contains_key(&quoted(sql, '\''));
+                if let Some(late) = self.late.take() {
+                    self.make(&late, 0);
                 }
+                if is_there { "1\n".into() } else { String::new() }
             }
             _ if sql.contains("SELECT datname, oid") => self.databases.iter().map(|(name, it)| format!("{name}\t{}\n", it.oid)).collect(),
             _ if sql.contains("CREATE DATABASE") => {
