@@ -76,8 +76,9 @@ fn command(arguments: &[&str]) -> String {
 /// Runs a line of one command as a person would type it.
 pub fn line(bench: &Bench, columns: u16, line: &str, typed: Typed<'_>, variables: &[(&str, &str)]) -> Seen {
     let line = format!("stty cols {columns} rows 200; exec {line}");
-    let mut command = Command::new("script");
-    command.args(["-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
+    // A suite that runs in the background, or under `nohup`, is deaf to keys and so would be what it starts.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP,INT,QUIT,TERM", "script", "-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
     command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh").env("TZ", "UTC");
     for unset in ["BOWLINE_STATE", "BOWLINE_KEY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(unset);
