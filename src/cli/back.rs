@@ -6,10 +6,11 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{later, print, standing};
 use crate::engine::Core;
+use crate::engine::core::Step;
 use crate::ids::{RunId, StepId};
 use crate::journal::{RunRow, StateFolder};
 use crate::plan::Plan;
-use crate::record::{Record, Reversibility, Scope, Target};
+use crate::record::{EffectKey, Record, Reversibility, Scope, Target};
 use crate::report::{table, words};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,9 +117,21 @@ fn no_way_back(run: &RunId, pivot: &StepId, is_over: bool) -> CommandFailure {
     }
 }
 
+/// True when nothing of the step goes back: a later run may have built on all of it, or on something that only the step's own `undo` knows.
+fn is_built_on(core: &Core, step: &StepId, spared: &[Target]) -> bool {
+    let keys: Vec<_> = core.step(step).into_iter().flat_map(Step::may_have_touched).collect();
+    let by_steps = core.summary(step).is_some_and(|summary| summary.reversibility == Reversibility::Compensable);
+    let is_spared = |key: &&EffectKey| key.is_spared(spared);
+    match by_steps {
+        true => keys.iter().any(is_spared),
+        false => !keys.is_empty() && keys.iter().all(is_spared),
+    }
+}
+
 /// Steps from the last one on, and what stays although they go back.
 fn told(core: &Core, run: &RunId, steps: &[&StepId], staying: &BTreeMap<StepId, String>, spared: &[Target]) -> Vec<String> {
     let (stay, go): (Vec<&StepId>, Vec<&StepId>) = steps.iter().partition(|step| staying.contains_key(**step));
+    let (built_on, go): (Vec<&StepId>, Vec<&StepId>) = go.into_iter().partition(|step| is_built_on(core, step, spared));
     let mut lines = vec![match go.len() {
         0 => format!("run {run} left nothing that can be taken back"),
         1 => format!("of run {run} this would be taken back:"),
@@ -132,9 +145,14 @@ fn told(core: &Core, run: &RunId, steps: &[&StepId], staying: &BTreeMap<StepId, 
     };
     let rows: Vec<Vec<String>> = go.iter().rev().map(|step| row(step)).collect();
     lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
-    if !spared.is_empty() {
+    let written: Vec<&Target> = spared.iter().filter(|target| **target != Target::programs()).collect();
+    if !written.is_empty() {
         lines.push("stays, because a later run wrote it:".to_owned());
-        lines.extend(spared.iter().map(|target| format!("  {}", words::plain(target.0.strip_prefix("kube:").unwrap_or(&target.0)))));
+        lines.extend(written.iter().map(|target| format!("  {}", words::plain(target.0.strip_prefix("kube:").unwrap_or(&target.0)))));
+    }
+    if !built_on.is_empty() {
+        lines.push("stays, because a later run wrote it or may have built on it:".to_owned());
+        lines.extend(built_on.iter().map(|step| format!("  {step}")));
     }
     if !stay.is_empty() {
         lines.push("stays on purpose:".to_owned());

@@ -33,6 +33,7 @@ pub fn written_since(
         let standing = still_written(&folder.records(&row.run)?);
         if has_programs && row.identity == this.identity && standing.iter().any(|key| target(key).is_none()) {
             told.push(format!("run {} of {} came later, and its programs may have built on what this one's did", row.run, row.identity));
+            spared.insert(Target::programs());
         }
         let theirs: BTreeSet<Target> = standing.iter().filter_map(target).filter(|theirs| ours.contains(theirs)).collect();
         if let Some(Target(first)) = theirs.first() {
@@ -47,7 +48,9 @@ pub fn written_since(
     }
     let mut failure = CommandFailure::new(Exit::Refused, format!("run {run} cannot be taken back as a whole"));
     failure.causes = told;
-    Err(failure.hint(format!("take the later run back first, or `bowline rollback {run} --partial`: what later runs wrote stays then")))
+    Err(failure.hint(format!(
+        "take the later run back first, or `bowline rollback {run} --partial`: what later runs wrote or may have built on stays then"
+    )))
 }
 
 /// What a run has written and not taken back. Of one that makes no sense here everything that it meant to write.
@@ -66,9 +69,8 @@ fn intended(record: &Record) -> impl Iterator<Item = &EffectKey> {
     effects.iter().map(|(key, _)| key)
 }
 
-/// An effect's key ends with its target, where it has one.
 fn target(key: &EffectKey) -> Option<Target> {
-    key.0.split_once(':').map(|(_, target)| Target(target.to_owned()))
+    key.target().map(|target| Target(target.to_owned()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::action::{ActionError, DynEffect, Effects, ReadCx, Registry, UndoCx};
 use crate::ids::ActionKind;
 use crate::journal::RunJournal;
 use crate::ports::Clock;
-use crate::record::{EffectKey, Failure, Mark, MarkKind, Target};
+use crate::record::{Failure, Mark, MarkKind, Target};
 use futures::FutureExt;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
@@ -19,6 +19,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long a workload's compensation waits for the evidence of the failure.
 pub(super) const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
+/// What is said of what stays because of a later run.
+const SPARED: &str = "a later run wrote it, or may have built on it: it stays";
 /// How long a stopped compensation has to come to an end by itself.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -80,16 +82,20 @@ impl Retreat {
             Compensation::ByAction => {
                 let action = find(&self.registry, &self.rendered.kind)?;
                 let (spared, ours): (Vec<DynEffect>, Vec<DynEffect>) =
-                    self.effects.iter().cloned().partition(|effect| is_spared(&effect.key, &self.spared));
+                    self.effects.iter().cloned().partition(|effect| effect.key.is_spared(&self.spared));
                 let mut marks = match ours.is_empty() {
                     true => Vec::new(),
                     false => action.compensate(self.cx.clone(), self.rendered.params.clone(), ours).await?,
                 };
-                let note = "a later run wrote it: it stays";
-                marks.extend(spared.into_iter().map(|effect| Mark { key: effect.key, kind: MarkKind::Kept, notes: vec![note.to_owned()] }));
+                let kept = |effect: DynEffect| Mark { key: effect.key, kind: MarkKind::Kept, notes: vec![SPARED.to_owned()] };
+                marks.extend(spared.into_iter().map(kept));
                 Ok(marks)
             }
             Compensation::Nothing(why) => Ok(self.mark_all(MarkKind::Nothing, Some(why))),
+            // What the plan's own undo touches nobody knows: it may be just what has to stay.
+            Compensation::Steps(_) if self.effects.iter().any(|effect| effect.key.is_spared(&self.spared)) => {
+                Ok(self.mark_all(MarkKind::Kept, Some(&SPARED.to_owned())))
+            }
             Compensation::Steps(steps) => {
                 // Nobody knows what they destroy: the evidence of the failure comes first.
                 self.cx.evidence.cancelled().await;
@@ -106,11 +112,6 @@ impl Retreat {
     fn mark_all(&self, kind: MarkKind, note: Option<&String>) -> Vec<Mark> {
         self.effects.iter().map(|effect| Mark { key: effect.key.clone(), kind, notes: note.into_iter().cloned().collect() }).collect()
     }
-}
-
-/// An effect's key ends with its target, where it has one.
-fn is_spared(key: &EffectKey, spared: &[Target]) -> bool {
-    key.0.split_once(':').is_some_and(|(_, target)| spared.iter().any(|known| known.0 == target))
 }
 
 fn find<'a>(registry: &'a Registry, kind: &ActionKind) -> Result<&'a Arc<dyn crate::action::DynAction>, ActionError> {

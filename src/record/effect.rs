@@ -1,5 +1,6 @@
 //! What a record says of one effect: its name, its undo, its end.
 
+use super::graph::Target;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -10,6 +11,21 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct EffectKey(#[schemars(with = "String")] pub SmolStr);
+
+impl EffectKey {
+    /// The name of what it touches; none where nobody knows, as of a program.
+    pub fn target(&self) -> Option<&str> {
+        self.0.split_once(':').map(|(_, target)| target)
+    }
+
+    /// True when it is among what has to stay.
+    pub fn is_spared(&self, spared: &[Target]) -> bool {
+        match self.target() {
+            Some(target) => spared.iter().any(|known| known.0 == target),
+            None => spared.contains(&Target::programs()),
+        }
+    }
+}
 
 /// Points at sealed bytes in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -144,6 +144,13 @@ pub struct LimitSummary {
 #[serde(transparent)]
 pub struct Target(pub String);
 
+impl Target {
+    /// All that programs did: nobody knows which objects that are.
+    pub fn programs() -> Self {
+        Self("programs".to_owned())
+    }
+}
+
 /// When a step's compensation may run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]

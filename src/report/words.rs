@@ -49,7 +49,7 @@ pub fn outcome(outcome: Outcome) -> &'static str {
 /// What an effect's key names, without the technical prefixes: `apply:kube:apps/Deployment/shop/web` is `apps/Deployment/shop/web`. A key
 /// that is only a verb, as a program's is, names nothing that people know.
 pub fn effect(key: &EffectKey) -> &str {
-    let Some((_, target)) = key.0.split_once(':') else { return "what it did" };
+    let Some(target) = key.target() else { return "what it did" };
     target.strip_prefix("kube:").or_else(|| target.strip_prefix("file:")).unwrap_or(target)
 }
 

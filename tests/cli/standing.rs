@@ -162,9 +162,16 @@ steps:
     }
     let refused = bench.run(&["rollback", "r1", "--yes"]);
     assert_told(&refused, 7, &["run r2 of `release` came later", "--partial"]);
-    assert!(bench.has("log"));
     bench.run(&["rollback", "r2", "--yes"]).assert_code(0);
     bench.run(&["rollback", "r1", "--yes"]).assert_code(0);
+
+    // Nor is what the later one may have built on taken back with the rest.
+    for run in ["r3", "r4"] {
+        bench.run(&["run", "plan.yaml", "--run-id", run, "-i", &format!("version={run}")]).assert_code(0);
+    }
+    let partly = bench.run(&["rollback", "r3", "--partial", "--yes"]);
+    assert_told(&partly, 0, &["stays, because a later run wrote it or may have built on it", "write"]);
+    assert!(bench.has("log"));
 }
 
 #[test]
