@@ -155,7 +155,7 @@ fn settlements(records: &[Record], settle: &[Settlement]) -> Result<Vec<Settleme
             false => format!("in doubt: {}", doubtful.join(", ")),
         })
     };
-    let mut all = Vec::new();
+    let mut all: Vec<(Settlement, &StepId)> = Vec::new();
     for Settlement { step, done } in settle {
         let mut named = story.steps.values().filter(|known| step.stands_for(&known.id)).peekable();
         if named.peek().is_none() {
@@ -165,7 +165,16 @@ fn settlements(records: &[Record], settle: &[Settlement]) -> Result<Vec<Settleme
         if open.is_empty() {
             return Err(refused(format!("`{step}` is not in doubt")));
         }
-        all.extend(open.into_iter().map(|known| Settlement { step: known.id.clone(), done: *done }));
+        for known in open {
+            match all.iter_mut().find(|(told, _)| told.step == known.id) {
+                None => all.push((Settlement { step: known.id.clone(), done: *done }, step)),
+                Some((told, by)) if told.done == *done => *by = step,
+                // Of one item, and of all: who names one means that one.
+                Some((told, by)) if **by != known.id && *step == known.id => (told.done, *by) = (*done, step),
+                Some((_, by)) if **by == known.id && *step != known.id => {}
+                Some(_) => return Err(CommandFailure::usage(format!("`{step}` is said to be done, and not to be done"))),
+            }
+        }
     }
-    Ok(all)
+    Ok(all.into_iter().map(|(told, _)| told).collect())
 }

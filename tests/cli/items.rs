@@ -59,6 +59,10 @@ fn all_items_in_doubt_are_settled_by_the_name_of_their_step() {
         .assert_code(2)
         .assert_says("`before` is not in doubt")
         .assert_says("deploy[eu], deploy[us]");
-    bench.run(&["resume", "--settle", "deploy=done"]).assert_code(0);
+    let twice = ["resume", "--settle", "deploy=done", "--settle", "deploy=not-done"];
+    bench.run(&twice).assert_code(2).assert_says("said to be done, and not to be done");
+    // Of all, and otherwise of one: it is begun anew.
+    std::fs::remove_file(bench.path("us.txt")).expect("it is there");
+    bench.run(&["resume", "--settle", "deploy[us]=not-done", "--settle", "deploy=done"]).assert_code(0);
     assert!(bench.has("eu.txt") && bench.has("us.txt"));
 }
