@@ -79,9 +79,13 @@ pub fn looking(context: &Context, run: &RunId, plan: &Arc<Plan>, frozen: &Frozen
     }
 }
 
-/// The plan's file, or the first of those that it reads, that somebody has edited since. What is gone was not edited.
+/// The plan's file, or the first of those that it reads, that somebody has edited since. What is gone was not edited, nor was what is no
+/// file: a pipe would be waited for.
 pub async fn edited(context: &Context, frozen: &Frozen) -> Option<String> {
-    let read = async |path: &Path| context.ports.files.read(path).await.ok();
+    let read = async |path: &Path| match context.ports.files.size(path).await {
+        Some(_) => context.ports.files.read(path).await.ok(),
+        None => None,
+    };
     let name = Path::new(&frozen.plan_file).file_name()?.to_string_lossy().into_owned();
     let is_as_it_was = |bytes| Source::from_bytes(name.clone(), bytes).is_ok_and(|source| source.text == frozen.plan_text);
     if read(Path::new(&frozen.plan_file)).await.is_some_and(|bytes| !is_as_it_was(bytes)) {
