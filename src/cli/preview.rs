@@ -67,7 +67,7 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
 
 fn told_missing(secret: &MissingSecret) -> String {
     match secret.may_be_made {
-        true => format!("not there yet, unless an earlier step makes it: {}", secret.told),
+        true => format!("not there now, unless a step of the run makes it first: {}", secret.told),
         false => format!("a run would be refused: {}", secret.told),
     }
 }

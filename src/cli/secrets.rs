@@ -84,7 +84,7 @@ pub async fn check(context: &Context, previewing: &Previewing, ahead: impl Fn(&S
     let missing = missing(context, previewing, ahead).await;
     let (later, now): (Vec<MissingSecret>, Vec<MissingSecret>) = missing.into_iter().partition(|secret| secret.may_be_made);
     if now.is_empty() {
-        let told = later.iter().map(|secret| format!("not there yet, unless an earlier step makes it: {}", secret.told));
+        let told = later.iter().map(|secret| format!("not there now, unless a step of the run makes it first: {}", secret.told));
         if !context.is_json() {
             print::notices(&told.collect::<Vec<_>>(), context.streams.width);
         }

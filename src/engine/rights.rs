@@ -10,7 +10,7 @@ use crate::plan::{Does, Plan, Step, Undo};
 use crate::record::{Reversibility, Scope};
 use futures::FutureExt;
 use indexmap::IndexMap;
-use petgraph::Direction::Incoming;
+use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::algo::toposort;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -104,7 +104,7 @@ pub fn secrets_needed(previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead)
         return Vec::new();
     }
     let runs = |step: &Step| step.when.is_none() || previewing.program.holds(&step.id, &Outputs::new()).unwrap_or(false);
-    let changed = changed_before(plan, &ahead);
+    let (changed, changed_since) = (changed_before(plan, &ahead), changed_since(plan, &ahead));
     let mut needed: IndexMap<&str, NeededSecret> = IndexMap::new();
     for step in plan.steps.iter().filter(|step| !step.secrets.is_empty()) {
         let ahead = ahead(&step.id);
@@ -113,7 +113,10 @@ pub fn secrets_needed(previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead)
             Ahead::Undo => secrets_of_undo(step).collect(),
             Ahead::All | Ahead::Nothing => Vec::new(),
         };
-        let may_be_made = ahead == Ahead::All && changed.contains(&step.id);
+        let may_be_made = match ahead {
+            Ahead::Undo => changed_since.contains(&step.id),
+            Ahead::All | Ahead::Nothing => changed.contains(&step.id),
+        };
         for name in names {
             let new = || NeededSecret { name: name.clone(), step: step.id.clone(), may_be_made };
             let known = needed.entry(name).or_insert_with(new);
@@ -129,6 +132,19 @@ pub fn secrets_needed(previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead)
 fn secrets_of_undo(step: &Step) -> impl Iterator<Item = &String> {
     let by_action = step.secrets.iter().filter(|_| matches!(step.undo, Undo::ByAction) && step.stays.is_none());
     step.undo_secrets.iter().chain(by_action)
+}
+
+/// The steps after which another one has changed something: it may have taken away what the undo needs, and its own undo may bring it back.
+fn changed_since<'a>(plan: &'a Plan, ahead: &impl Fn(&StepId) -> Ahead) -> HashSet<&'a StepId> {
+    let has_changed = |step: &Step| ahead(&step.id) == Ahead::Undo && step.reversibility != Reversibility::ReadOnly;
+    let mut changed = HashSet::new();
+    for node in toposort(plan.graph(), None).unwrap_or_default().into_iter().rev() {
+        let next = plan.graph().neighbors_directed(node, Outgoing).map(|next| &plan.steps[next.index()]);
+        if next.into_iter().any(|next| has_changed(next) || changed.contains(&next.id)) {
+            changed.insert(&plan.steps[node.index()].id);
+        }
+    }
+    changed
 }
 
 /// The steps before which another one is still to change something.

@@ -60,8 +60,8 @@ steps:
     shell: { run: 'true', read-only: true, secrets: { PASSWORD: password } }
 ",
     );
-    bench.run(&["preview", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
-    bench.run(&["run", "plan.yaml"]).assert_code(0).assert_says("not there yet, unless an earlier step makes it: login");
+    bench.run(&["preview", "plan.yaml"]).assert_code(0).assert_says("not there now, unless a step of the run makes it first: login");
+    bench.run(&["run", "plan.yaml"]).assert_code(0).assert_says("not there now, unless a step of the run makes it first: login");
 }
 
 const BOTH_WAYS: &str = "
@@ -101,6 +101,33 @@ fn whoever_goes_on_or_back_is_told_what_is_missing_before_anything_is_written() 
     bench.write("back.txt", "open sesame\n");
     bench.run(&["rollback"]).assert_code(0);
     assert!(!bench.has("first.txt"));
+}
+
+#[test]
+fn what_a_later_step_has_taken_away_stands_in_nobody_s_way() {
+    let plan = "plan: login
+secrets: { token: { file: token.txt } }
+steps:
+  - id: login
+    shell: { run: 'echo sesame > token.txt' }
+    undo: [{ shell: { run: 'rm -f token.txt' } }]
+  - id: use
+    shell: { run: 'touch used.txt', secrets: { TOKEN: token } }
+    undo: [{ shell: { run: 'rm used.txt', secrets: { TOKEN: token } } }]
+  - id: logout
+    shell: { run: 'rm token.txt' }
+    undo: [{ shell: { run: 'echo sesame > token.txt' } }]
+  - id: check
+    shell: { run: 'test ! -e broken', read-only: true }
+";
+    for command in ["resume", "rollback"] {
+        let bench = Bench::with(plan);
+        bench.write("broken", "");
+        bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
+        std::fs::remove_file(bench.path("broken")).expect("it is there");
+        bench.run(&[command, "r1"]).assert_code(0);
+        assert_eq!(bench.has("used.txt"), command == "resume");
+    }
 }
 
 #[test]
