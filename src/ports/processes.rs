@@ -221,10 +221,13 @@ fn check_directory(spec: &ProcessSpec) -> io::Result<()> {
 }
 
 /// This process, for [`RUNNER_VARIABLE`]. It stays the same from start to end, and asking for it takes longer than starting a small program should.
-fn runner() -> Option<&'static str> {
-    static RUNNER: OnceLock<Option<String>> = OnceLock::new();
-    let ask = || SystemHost.this_process().ok().map(|facts| format!("{}:{}", facts.pid, facts.started));
-    RUNNER.get_or_init(ask).as_deref()
+fn runner() -> Option<String> {
+    static RUNNER: OnceLock<String> = OnceLock::new();
+    if RUNNER.get().is_none() {
+        let facts = SystemHost.this_process().ok()?;
+        let _already_known = RUNNER.set(format!("{}:{}", facts.pid, facts.started));
+    }
+    RUNNER.get().cloned()
 }
 
 fn command(spec: &ProcessSpec) -> Command {

@@ -146,7 +146,8 @@ impl Server {
     /// Whether a database is there that a command of ours makes whose end nobody has seen. One that is at work is waited for; so is, for a
     /// moment, one that is still on its way: whoever sent it may be dead, and the pod does not know.
     pub(super) async fn has_been_made(&self, name: &str, clock: &dyn Clock) -> Result<bool, ActionError> {
-        let sql = format!("{}\nSELECT 1 FROM pg_database WHERE datname = {};", wait_for_turn(name), literal(name));
+        let look = format!("SELECT 1 FROM pg_database WHERE datname = {};", literal(name));
+        let sql = format!("SET statement_timeout = '20s';\n{}\n{look}", wait_for_turn(name));
         for pause in [Some(ON_ITS_WAY), None] {
             let is_there = !self.ask(&self.home, &sql).await?.is_empty();
             match pause {
