@@ -33,7 +33,10 @@ pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure>
     let tries: Vec<&Try<'_>> = all.values().filter(|one| is_wanted(one.step) && (one.printed.is_some() || one.end != End::Seen)).collect();
     if tries.iter().all(|one| one.printed.is_none()) {
         let whose = arguments.step.as_ref().map_or_else(|| format!("run {run}"), |step| format!("`{step}` in run {run}"));
-        let nothing = format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends");
+        let nothing = match tries.is_empty() {
+            true => format!("no program of {whose} printed anything"),
+            false => format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends"),
+        };
         print::notices(&[nothing], context.streams.width);
     }
     if tries.is_empty() {

@@ -103,8 +103,10 @@ fn none_is_open(context: &Context, folder: Option<&StateFolder>) -> Result<Comma
         return Ok(CommandFailure::usage("this state folder holds no run that is real").hint("`bowline run PLAN` makes one"));
     };
     let opened = words::date_and_minute(row.opened, &context.zone());
-    let failure =
-        CommandFailure::usage(format!("no run is open: the last one, {} of {} ({opened}), is {}", row.run, row.identity, row.state));
+    let failure = CommandFailure::usage(format!(
+        "no run is open; the state of the last one, {} of {} ({opened}), is {}",
+        row.run, row.identity, row.state
+    ));
     Ok(failure.hint("name the one that you mean: `bowline runs` lists them"))
 }
 
