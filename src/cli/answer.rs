@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// # Errors
 /// When nobody asks, or nobody hears the answer.
 pub async fn answer(context: &Context, arguments: &Answer, approved: bool) -> Result<Exit, CommandFailure> {
-    let (Found { folder, run }, step) = question(context, &arguments.words)?;
+    let (Found { folder, run }, step) = question(context, &arguments.words, approved)?;
     let (step_told, by, comment) = (step.clone(), context.person(), arguments.comment.clone());
     let request = match approved {
         true => Request::Approve { step, by, comment },
@@ -57,24 +57,29 @@ pub async fn wait(context: &Context, folder: &StateFolder, request: RequestId) -
 }
 
 /// Which step of which run is meant.
-fn question(context: &Context, words: &[String]) -> Result<(Found, StepId), CommandFailure> {
+fn question(context: &Context, words: &[String], approved: bool) -> Result<(Found, StepId), CommandFailure> {
     let (run, step) = match words {
         [run, step] => (Some(run.as_str()), Some(step.as_str())),
         [one] => (None, Some(one.as_str())),
         _ => (None, None),
     };
+    if let Some(run) = run {
+        // Others are looked at only for whoever named none, or a wrong one.
+        let named = pick::run(context, Some(run)).or_else(|failure| Err(naming(failure, &asking(context)?, approved)))?;
+        return chosen(context, named, step);
+    }
     let asking = asking(context)?;
-    let found = match (run, step) {
-        (Some(run), _) => pick::run(context, Some(run)).map_err(|failure| naming(failure, &asking))?,
-        (None, Some(one)) => match only(&asking, Some(one)) {
+    let naming = |failure| naming(failure, &asking, approved);
+    let found = match step {
+        Some(one) => match only(&asking, Some(one)) {
             Some(found) => found,
             // A lone word may as well be a run's whole id; how one begins is too little to say yes with.
             None => match pick::run(context, Some(one)) {
                 Ok(found) if found.run.as_str() == one => return chosen(context, found, None),
-                _ => pick::run(context, None).map_err(|failure| naming(failure, &asking))?,
+                _ => pick::run(context, None).map_err(naming)?,
             },
         },
-        (None, None) => only(&asking, None).map_or_else(|| pick::run(context, None), Ok).map_err(|failure| naming(failure, &asking))?,
+        None => only(&asking, None).map_or_else(|| pick::run(context, None), Ok).map_err(naming)?,
     };
     chosen(context, found, step)
 }
@@ -95,13 +100,14 @@ struct Asking {
     steps: Vec<StepId>,
 }
 
-/// Every run that asks something now.
+/// Every run that asks something now, but for those that cannot be read: whoever answers one is not kept from it by another.
 fn asking(context: &Context) -> Result<Vec<Asking>, CommandFailure> {
     let Some(folder) = context.shelves()?.real else { return Ok(Vec::new()) };
     let open = folder.runs(&RunFilter { unclosed: true, ..RunFilter::default() })?;
     let mut asking = Vec::new();
     for row in open.into_iter().filter(|row| row.state == RunState::Live) {
-        let story = Story::of(&folder.records(&row.run)?);
+        let Ok(records) = folder.records(&row.run) else { continue };
+        let story = Story::of(&records);
         let steps: Vec<StepId> = asking_steps(&story).into_iter().cloned().collect();
         if !steps.is_empty() {
             asking.push(Asking { found: Found { folder: folder.clone(), run: row.run }, steps });
@@ -121,8 +127,9 @@ fn only(asking: &[Asking], step: Option<&str>) -> Option<Found> {
 }
 
 /// A failure to find the run, with those that ask instead of whatever else there is.
-fn naming(failure: CommandFailure, asking: &[Asking]) -> CommandFailure {
-    let steps = asking.iter().flat_map(|asking| asking.steps.iter().map(|step| format!("`bowline approve {} {step}`", asking.found.run)));
+fn naming(failure: CommandFailure, asking: &[Asking], approved: bool) -> CommandFailure {
+    let verb = if approved { "approve" } else { "reject" };
+    let steps = asking.iter().flat_map(|asking| asking.steps.iter().map(|step| format!("`bowline {verb} {} {step}`", asking.found.run)));
     let commands: Vec<String> = steps.collect();
     match commands.is_empty() {
         true => {

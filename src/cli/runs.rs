@@ -32,7 +32,7 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
     let shelves = if context.common.state.is_some() { context.shelves()? } else { context.shelves_if_any()? };
     let all = pick::all(&shelves, &filter)?;
     let more = all.len().saturating_sub(arguments.limit as usize);
-    let rows = all.into_iter().take(arguments.limit as usize).map(|listed| shown(&shelves, listed)).collect::<Result<Vec<_>, _>>()?;
+    let rows = all.into_iter().take(arguments.limit as usize).map(|listed| shown(&shelves, listed)).collect::<Vec<_>>();
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),
@@ -55,15 +55,16 @@ fn all_of(arguments: &Runs, count: usize) -> String {
     std::iter::once("runs".to_owned()).chain(plan).chain(environment).chain(open).chain([format!(" -n {count}")]).collect()
 }
 
-fn shown(shelves: &Shelves, listed: Listed) -> Result<Shown, CommandFailure> {
+/// How a run stands; of one whose records cannot be read what the list itself says.
+fn shown(shelves: &Shelves, listed: Listed) -> Shown {
     let Listed { row, is_simulated } = listed;
     let shelf = if is_simulated { &shelves.simulated } else { &shelves.real };
     let records = match (row.state, shelf) {
-        (RunState::Closed(Outcome::RolledBack), Some(shelf)) => shelf.records(&row.run)?,
+        (RunState::Closed(Outcome::RolledBack), Some(shelf)) => shelf.records(&row.run).unwrap_or_default(),
         _ => Vec::new(),
     };
     let simulated = if is_simulated { " (simulated)" } else { "" };
-    Ok(Shown { state: format!("{}{simulated}", standing::word(row.state, &records)), row, is_simulated })
+    Shown { state: format!("{}{simulated}", standing::word(row.state, &records)), row, is_simulated }
 }
 
 /// A table where there is room for one, else two lines a run.
