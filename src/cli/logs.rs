@@ -23,7 +23,7 @@ pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure>
     let looking = |refused| CommandFailure::of_looking(&refused);
     let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
     let records = folder.records(&run).map_err(looking)?;
-    let is_live = folder.run(&run).map_err(looking)?.state == RunState::Live;
+    let state = folder.run(&run).map_err(looking)?.state;
     let story = Story::of(&records);
     let is_wanted = |step: &StepId| arguments.step.as_ref().is_none_or(|wanted| wanted.stands_for(step));
     if let Some(step) = arguments.step.as_ref().filter(|step| !story.steps.keys().any(|known| step.stands_for(known))) {
@@ -44,7 +44,7 @@ pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure>
     }
     let reader = folder.reader(&run).map_err(looking)?;
     for one in tries {
-        let page = Page { context, column: story.column, is_named: arguments.step.as_ref() != Some(one.step), is_live };
+        let page = Page { context, column: story.column, is_named: arguments.step.as_ref() != Some(one.step), state };
         page.tell(one, &one.lines(&reader)?);
     }
     Ok(Exit::Succeeded)
@@ -119,7 +119,7 @@ impl Try<'_> {
     }
 
     /// What sets these lines apart from those before.
-    fn title(&self, is_live: bool) -> Option<String> {
+    fn title(&self, state: RunState) -> Option<String> {
         let what = match (self.undo, self.attempt) {
             (false, 1) => None,
             (false, attempt) => Some(format!("attempt {attempt}")),
@@ -131,7 +131,10 @@ impl Try<'_> {
             .then(|| format!("{} before these not kept", words::count(usize::try_from(dropped).unwrap_or(usize::MAX), "line", "lines")));
         let end = match self.end {
             End::Seen => None,
-            End::Unseen if is_live => Some("at work: what it prints is kept when it ends".to_owned()),
+            End::Unseen if state == RunState::Live => Some("at work: what it prints is kept when it ends".to_owned()),
+            End::Unseen if state == RunState::Elsewhere => {
+                Some("it has no end yet: whether another machine is still at it cannot be seen from here".to_owned())
+            }
             End::Unseen | End::Lost => Some("it has no end: its bowline was gone before, and what a program printed is lost".to_owned()),
         };
         let parts: Vec<String> = what.into_iter().chain(dropped).chain(end).collect();
@@ -145,13 +148,14 @@ struct Page<'a> {
     column: usize,
     /// Each line says whose it is.
     is_named: bool,
-    is_live: bool,
+    /// How the run stands.
+    state: RunState,
 }
 
 impl Page<'_> {
     /// Lines as they were printed; of several steps each says whose it is.
     fn tell(&self, one: &Try<'_>, lines: &[String]) {
-        let (context, title) = (self.context, one.title(self.is_live));
+        let (context, title) = (self.context, one.title(self.state));
         if context.is_json() {
             let title = title.filter(|_| one.printed.is_none());
             title.into_iter().for_each(|text| print::line(&JsonLine::Warning { step: Some(one.step.clone()), text }.to_text()));
@@ -165,5 +169,22 @@ impl Page<'_> {
         let lines: Vec<String> = lines.iter().map(|line| format!("{prefix}{}", words::plain(line))).collect();
         // Those of one step may be meant for another program: they stay as they are.
         print::lines(&lines, context.streams.width.filter(|_| self.is_named));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, Try};
+    use crate::ids::StepId;
+    use crate::journal::RunState;
+
+    #[test]
+    fn only_of_a_process_that_is_gone_it_is_said_that_it_is() {
+        let step = StepId::new("build").unwrap();
+        let one = Try { step: &step, attempt: 1, undo: false, epoch: 1, printed: None, end: End::Unseen };
+        let title = |state| one.title(state).unwrap();
+        assert_eq!(title(RunState::Live), "at work: what it prints is kept when it ends");
+        assert_eq!(title(RunState::Elsewhere), "it has no end yet: whether another machine is still at it cannot be seen from here");
+        assert!(title(RunState::Dead).contains("its bowline was gone"));
     }
 }
