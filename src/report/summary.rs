@@ -3,7 +3,7 @@
 use super::story::{Hand, Status, StepStory, Story};
 use super::words;
 use crate::ids::{PlanName, RunId, StepId};
-use crate::record::{EffectKey, Mark, MarkKind, Mode, Outcome, Role, Scope};
+use crate::record::{Cause, EffectKey, Mark, MarkKind, Mode, Outcome, Role, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -11,6 +11,9 @@ pub use next::Next;
 
 /// Most steps that a line names.
 const NAMED: usize = 10;
+/// The reason that stands in the records of a rollback for which somebody asked.
+const ASKED_FOR: &str = "asked for";
+
 /// The end of a run's story, in parts that a program can read and a person is told in order.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -230,8 +233,13 @@ fn reason(story: &Story) -> (Option<String>, Option<String>) {
         return (Some(format!("{}: {}", step.id, words::failure(failure))), failure.hint.as_deref().map(words::plain));
     }
     let asked = story.holder.as_ref().is_some_and(|(_, mode)| *mode == Mode::Rollback);
-    let cause = story.rollback.as_ref().filter(|_| !asked).map(|rollback| words::plain(&rollback.cause.reason));
-    let rest = story.ending.as_ref().filter(|ending| ending.outcome != Outcome::Halted).and_then(|ending| ending.reason.as_deref());
+    // Whoever asked for it need not be told so, nor whoever took it up after them.
+    let says_why = |cause: &Cause| !asked && (cause.step.is_some() || cause.reason != ASKED_FOR);
+    let cause = story.rollback.as_ref().filter(|rollback| says_why(&rollback.cause)).map(|rollback| words::plain(&rollback.cause.reason));
+    // Why it rests the headline says, but for what failed in the look after a rollback.
+    let rests = |outcome| outcome == Outcome::Stuck && !next::only_the_look_failed(story);
+    let rest = story.ending.as_ref().filter(|ending| ending.outcome != Outcome::Halted && !rests(ending.outcome));
+    let rest = rest.and_then(|ending| ending.reason.as_deref());
     (cause.or_else(|| rest.map(words::plain)), None)
 }
 

@@ -219,3 +219,15 @@ fn of_a_run_that_was_closed_as_it_is_everything_that_is_still_there_is_told() {
     warning: switch: not all evidence could be kept: the server did not answer within 5s
     ");
 }
+
+#[test]
+fn a_rollback_by_hand_ends_without_a_line_that_says_nothing() {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.done("database", 10).rollback(None, "asked for");
+    let mut stuck = Journal::of(samples::blue_green());
+    stuck.records.clone_from(&journal.records);
+    journal.close(Outcome::RolledBack);
+    assert_eq!(Summary::of(&Story::of(&journal.records)).reason, None);
+    stuck.write(What::RunHalted { outcome: Outcome::Stuck, reason: "not everything could be taken back".to_owned() });
+    assert_eq!(Summary::of(&Story::of(&stuck.records)).reason, None);
+}
