@@ -4,6 +4,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use crate::engine::Core;
+use crate::ids::StepId;
 use crate::journal::{Refused, RunRow, RunState, StateFolder};
 use crate::record::{Outcome, Record, Scope};
 use crate::report::story::{Hand, Story};
@@ -81,9 +82,11 @@ fn next(story: &Story) -> String {
     next.map(|Next { command, does }| format!("`{command}` {does}")).collect::<Vec<_>>().join(", ")
 }
 
+/// True when a rollback would take something back: what stays on purpose does not go.
 fn may_be_taken_back(records: &[Record]) -> bool {
-    Core::replay(records)
-        .is_ok_and(|core| core.may_reopen() && core.foresee(&crate::record::Scope::Everything).is_ok_and(|steps| !steps.is_empty()))
+    let Ok(core) = Core::replay(records) else { return false };
+    let goes = |step: &&StepId| core.summary(step).is_none_or(|summary| !summary.stays);
+    core.may_reopen() && core.foresee(&Scope::Everything).is_ok_and(|steps| steps.iter().any(goes))
 }
 
 fn did(outcome: Outcome) -> &'static str {

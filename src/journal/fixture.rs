@@ -36,6 +36,7 @@ pub(super) fn graph() -> Graph {
         timeout: None,
         continue_on_error: false,
         idempotent: false,
+        stays: false,
     };
     Graph {
         steps: vec![step],

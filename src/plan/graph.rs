@@ -127,6 +127,7 @@ fn step(step: &Step) -> StepSummary {
         timeout: step.timeout,
         continue_on_error: step.continue_on_error,
         idempotent: step.idempotent,
+        stays: step.stays.is_some(),
     }
 }
 

@@ -49,6 +49,9 @@ pub struct StepSummary {
     pub continue_on_error: bool,
     /// An attempt with an unknown end may simply be repeated.
     pub idempotent: bool,
+    /// What it does stays when the run goes back: the plan says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stays: bool,
 }
 
 /// Who carries a step out.

@@ -109,6 +109,7 @@ impl Story {
             step.kind = Some(summary.kind.clone());
             step.role = summary.role;
             step.reversibility = summary.reversibility;
+            step.stays = summary.stays;
             self.steps.insert(summary.id.clone(), step);
         }
         // Kept, since displays ask for it with every line and a plan may have very many steps.

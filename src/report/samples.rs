@@ -37,6 +37,7 @@ pub fn step(name: &str, kind: &str, reversibility: Reversibility, needs: &[&str]
         timeout: None,
         continue_on_error: false,
         idempotent: false,
+        stays: false,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct StepStory {
     pub role: Role,
     /// How far it can be taken back.
     pub reversibility: Reversibility,
+    /// What it does stays when the run goes back: the plan says so.
+    pub stays: bool,
     /// Where it stands.
     pub status: Status,
     /// Attempts so far.
@@ -212,7 +214,7 @@ impl Story {
         let over = self.rollback.is_some() || self.ending.as_ref().is_some_and(|ending| ending.closed);
         match step.status {
             Status::Waiting if over => "not-run",
-            Status::Undone if step.stays() => "stays",
+            Status::Undone if step.has_left_nothing() => "stays",
             ref status => status.word(),
         }
     }
@@ -308,6 +310,7 @@ impl StepStory {
             kind: None,
             role: Role::Action,
             reversibility: Reversibility::Reversible,
+            stays: false,
             status: Status::Waiting,
             attempts: 0,
             started: None,
@@ -327,7 +330,7 @@ impl StepStory {
     }
 
     /// True when going back found nothing to take back of it, and says why.
-    fn stays(&self) -> bool {
+    fn has_left_nothing(&self) -> bool {
         !self.marks.is_empty() && self.marks.iter().all(|mark| mark.kind == MarkKind::Nothing && !mark.notes.is_empty())
     }
 

@@ -178,8 +178,8 @@ steps:
 fn a_name_that_no_run_has_is_told_with_those_that_ask() {
     let (bench, run) = asking();
     bench.run(&["approve", "wrong"]).assert_code(2).assert_says("run asks has no step `wrong`").assert_says("these ask: gate");
-    for words in [&["approve", "wrong", "gate"], &["reject", "wrong", "gate"]] {
-        bench.run(words).assert_code(2).assert_says("approve asks gate");
+    for verb in ["approve", "reject"] {
+        bench.run(&[verb, "wrong", "gate"]).assert_code(2).assert_says(&format!("these ask: `bowline {verb} asks gate"));
     }
     for command in ["show", "logs", "approve"] {
         bench.run(&[command, ""]).assert_code(2);
@@ -222,4 +222,52 @@ fn a_list_that_is_cut_short_says_how_many_more_there_are() {
     told.assert_code(0).assert_says("1 more, which are older: `bowline runs --plan p -n 3 --state ");
     assert_eq!(told.out.lines().count(), 3, "a head and two runs:\n{}", told.out);
     assert!(!bench.run(&["runs"]).all().contains("more"));
+}
+
+#[test]
+fn what_stays_on_purpose_is_not_offered_to_be_taken_back() {
+    let bench = Bench::with(
+        "
+plan: keeps
+steps:
+  - id: keep
+    shell: { run: 'echo 1 > kept.txt' }
+    undo: { none: it is only a note }
+  - id: second
+    shell: { run: 'echo 2 > second.txt' }
+    undo: [{ shell: { run: 'rm -f second.txt' } }]
+",
+    );
+    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
+    bench.run(&["resume", "r1"]).assert_code(7).assert_says("`bowline rollback r1");
+    bench.run(&["rollback", "r1", "--step", "second", "--yes"]).assert_code(0);
+    for words in [&["resume", "r1"][..], &["show", "r1"]] {
+        let told = bench.run(words);
+        assert!(!told.all().contains("bowline rollback"), "{}", told.all());
+    }
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("left nothing that can be taken back");
+}
+
+#[test]
+fn a_run_that_cannot_be_read_keeps_nobody_from_the_others() {
+    let (bench, run) = asking();
+    bench.write("broken", "");
+    bench.write("back.yaml", &PLAN.replace("plan: notes", "plan: back"));
+    bench.run(&["run", "back.yaml", "--run-id", "back"]).assert_code(3);
+    let plan = std::fs::read_to_string(bench.path("plan.yaml")).expect("it is there");
+    bench.write("other.yaml", &plan.replace("plan: asking", "plan: other"));
+    let other = bench.start(&["run", "other.yaml", "--run-id", "other"]);
+    while !bench.run(&["show", "other"]).out.contains("Is everybody ready?") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let journal = rusqlite::Connection::open(bench.path("state").join("journal.db")).expect("it is there");
+    journal.busy_timeout(std::time::Duration::from_secs(5)).expect("a number");
+    let damage = "UPDATE records SET bytes = x'7b' WHERE seq = 0 AND no IN (SELECT no FROM runs WHERE run IN ('back', 'other'))";
+    assert_eq!(journal.execute(damage, []).expect("the test's own journal"), 2);
+    bench.run(&["show", "back"]).assert_code(2);
+    bench.run(&["runs"]).assert_code(0).assert_says("rolled-back").assert_says("asks");
+    bench.run(&["approve", "gate"]).assert_code(0).assert_says("approved gate of run asks");
+    wait(run).assert_code(0);
+    crate::bench::signal(&other, "KILL");
+    drop(other.wait_with_output());
 }

@@ -19,6 +19,7 @@ pub(crate) fn step(name: &str, needs: &[&str]) -> StepSummary {
         timeout: None,
         continue_on_error: false,
         idempotent: false,
+        stays: false,
     }
 }
 

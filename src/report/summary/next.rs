@@ -78,7 +78,7 @@ fn resume(story: &Story, settles: bool) -> &'static str {
 fn to_take_back_the_rest(story: &Story, run: &RunId) -> Vec<Told> {
     let part = story.rollback.as_ref().is_some_and(|rollback| matches!(rollback.scope, Scope::Step(_)));
     let is_back = story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::RolledBack);
-    let may_go_on = part && is_back && story.pivot().is_none() && story.steps.values().any(StepStory::may_stand);
+    let may_go_on = part && is_back && story.pivot().is_none() && story.steps.values().any(|step| step.may_stand() && !step.stays);
     if may_go_on { vec![(format!("rollback {run}"), "takes back the rest".to_owned())] } else { Vec::new() }
 }
 
