@@ -1,5 +1,6 @@
 //! TELLING about a run: every display folds the same events into the same story. It decides nothing, and knows no engine and no journal.
 
+mod ahead;
 pub mod called;
 pub mod dot;
 mod fold;

@@ -197,9 +197,12 @@ fn failed(verb: &str, failure: &Failure, attempt: u32, at: Moment, retry_at: Opt
 /// What a cancel does to this run.
 fn stopping(story: &Story, level: CancelLevel) -> String {
     match (level, story.pivot()) {
-        (CancelLevel::RollBack, Some(pivot)) => {
-            format!("nothing more starts; what was done stays, since {} cannot be taken back", pivot.id)
-        }
+        (CancelLevel::RollBack, Some(pivot)) => match story.guard_past_pivot() {
+            Some(guard) => {
+                format!("nothing more starts; what `{}` guards is taken back, the rest stays, since {} cannot be", guard.id, pivot.id)
+            }
+            None => format!("nothing more starts; what was done stays, since {} cannot be taken back", pivot.id),
+        },
         (CancelLevel::RollBack, None) => "nothing more starts, what was done is taken back".to_owned(),
         (CancelLevel::Halt, _) => "halting as soon as possible".to_owned(),
     }

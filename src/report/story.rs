@@ -253,16 +253,6 @@ impl Story {
         }
     }
 
-    /// True when whoever takes the run up again goes back, not on. Past the pivot only a rollback that was opened goes on.
-    pub fn goes_back(&self) -> bool {
-        self.rollback.is_some() || (self.back_asked && self.pivot().is_none())
-    }
-
-    /// The first step that cannot be taken back, and that has done something, or may have.
-    pub fn pivot(&self) -> Option<&StepStory> {
-        self.steps.values().find(|step| step.reversibility == Reversibility::Irreversible && step.may_stand())
-    }
-
     /// True for a step that the open rollback takes back.
     pub fn is_in_scope(&self, step: &StepId) -> bool {
         match self.rollback.as_ref().map(|rollback| &rollback.scope) {
@@ -274,12 +264,6 @@ impl Story {
             }
             Some(Scope::Step(first)) => self.graph.as_ref().is_some_and(|graph| stands_on(graph, step, first)),
         }
-    }
-
-    /// True for a step that goes back with the run, done or not: what was under way goes back wherever it stands in the plan.
-    pub fn takes_back(&self, step: &StepStory) -> bool {
-        let is_over = self.ending.as_ref().is_some_and(|ending| ending.closed);
-        !is_over && self.goes_back() && (self.rollback.is_none() || self.is_in_scope(&step.id) || step.status != Status::Done)
     }
 
     /// Steps with effects of which nobody can tell whether they happened.

@@ -3,7 +3,8 @@
 use super::of;
 use crate::record::{AttemptResult, CancelLevel, EffectKey, Record, Reversibility, Settled, What};
 use crate::report::samples::{self, Journal};
-use crate::report::story::Story;
+use crate::report::story::{Hand, Story};
+use crate::report::summary::Summary;
 use jiff::tz::TimeZone;
 
 fn told(records: &[Record]) -> String {
@@ -150,4 +151,52 @@ fn past_a_step_that_cannot_be_taken_back_a_cancel_promises_nothing() {
     journal.write(What::CancelRequested { level: CancelLevel::RollBack, by: "ada".to_owned() });
     let told = told(&journal.records);
     assert!(told.ends_with("cancel asked by ada: nothing more starts; what was done stays, since database cannot be taken back"), "{told}");
+}
+
+/// `send` is done and cannot be taken back, `wait` is at work in a guard that does not hold it.
+fn behind_the_pivot() -> Journal {
+    use Reversibility::{Irreversible, Reversible};
+    let steps = vec![
+        samples::step("send", "shell", Irreversible, &[]),
+        samples::step("a", "shell", Reversible, &["send"]),
+        samples::step("wait", "shell", Reversible, &["a"]),
+        samples::step("back", "rollback-on-fail", Reversibility::ReadOnly, &["wait"]),
+    ];
+    let mut journal = Journal::of(samples::graph(steps, vec![samples::guard("back", &["a", "wait"], 60)]));
+    journal.begin("send", 1).write(What::EffectDone { step: samples::id("send"), key: EffectKey("run".into()), after: samples::blob() });
+    journal.end("send", 1, AttemptResult::Succeeded { output: None });
+    journal
+}
+
+fn to_cancel(story: &Story) -> String {
+    let next = Summary::of(&story.clone().in_hand(Hand::Process)).next;
+    next.into_iter().find(|next| !next.command.ends_with("--halt")).map(|next| next.does).unwrap_or_default()
+}
+
+#[test]
+fn a_guard_behind_the_pivot_goes_back_and_that_is_said() {
+    let mut journal = behind_the_pivot();
+    journal.done("a", 10);
+    // Between two steps, and while one is at work.
+    assert_eq!(to_cancel(&Story::of(&journal.records)), "stops it, and takes back what `back` guards; the rest stays");
+    journal.begin("wait", 1);
+    assert_eq!(to_cancel(&Story::of(&journal.records)), "stops it, and takes back what `back` guards; the rest stays");
+    journal.write(What::CancelRequested { level: CancelLevel::RollBack, by: "ada".to_owned() });
+    let said = told(&journal.records);
+    assert!(said.ends_with("nothing more starts; what `back` guards is taken back, the rest stays, since send cannot be"), "{said}");
+    let story = Story::of(&journal.records);
+    assert!(story.goes_back() && !story.takes_back(story.step(&samples::id("send")).unwrap()));
+}
+
+#[test]
+fn a_guard_that_holds_the_pivot_does_not_go_back() {
+    let mut journal = behind_the_pivot();
+    if let What::RunOpened { graph, .. } = &mut journal.records[0].what {
+        std::sync::Arc::make_mut(graph).guards[0].guards.insert(samples::id("send"));
+    }
+    journal.begin("a", 1);
+    assert_eq!(to_cancel(&Story::of(&journal.records)), "stops it; what it did stays");
+    journal.write(What::CancelRequested { level: CancelLevel::RollBack, by: "ada".to_owned() });
+    assert!(told(&journal.records).ends_with("what was done stays, since send cannot be taken back"));
+    assert!(!Story::of(&journal.records).goes_back());
 }

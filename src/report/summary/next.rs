@@ -90,11 +90,19 @@ fn to_a_process(story: &Story, run: &RunId) -> Vec<Told> {
             told.push((format!("approve {run} {}", step.id), "says yes, and it goes on".to_owned()));
             told.push((format!("reject {run} {}", step.id), "says no: it counts as failed".to_owned()));
         }
-        let cancel = if story.pivot().is_some() { "stops it; what it did stays" } else { "stops it, and takes back what it did" };
-        told.push((format!("cancel {run}"), cancel.to_owned()));
+        told.push((format!("cancel {run}"), cancel(story)));
     }
     told.push((format!("cancel {run} --halt"), "stops it where it is".to_owned()));
     told
+}
+
+/// What `cancel` does with this run.
+fn cancel(story: &Story) -> String {
+    match (story.pivot(), story.guard_past_pivot()) {
+        (None, _) => "stops it, and takes back what it did".to_owned(),
+        (Some(_), None) => "stops it; what it did stays".to_owned(),
+        (Some(_), Some(guard)) => format!("stops it, and takes back what `{}` guards; the rest stays", guard.id),
+    }
 }
 
 fn asking(story: &Story) -> impl Iterator<Item = &StepStory> {
