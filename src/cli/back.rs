@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{later, print, standing};
 use crate::engine::Core;
-use crate::engine::core::Step;
 use crate::ids::{RunId, StepId};
 use crate::journal::{RunRow, StateFolder};
 use crate::plan::Plan;
@@ -119,7 +118,7 @@ fn no_way_back(run: &RunId, pivot: &StepId, is_over: bool) -> CommandFailure {
 
 /// True when nothing of the step goes back: a later run may have built on all of it, or on something that only the step's own `undo` knows.
 fn is_built_on(core: &Core, step: &StepId, spared: &[Target]) -> bool {
-    let keys: Vec<_> = core.step(step).into_iter().flat_map(Step::may_have_touched).collect();
+    let keys: Vec<_> = core.step(step).into_iter().flat_map(|step| step.may_have_touched()).collect();
     let by_steps = core.summary(step).is_some_and(|summary| summary.reversibility == Reversibility::Compensable);
     let is_spared = |key: &&EffectKey| key.is_spared(spared);
     match by_steps {
