@@ -16,7 +16,7 @@ const OVER_ALL: [&str; 3] = ["all", "everything", "whole-plan"];
 const MOST_TRIED: usize = 8;
 
 /// Guards times steps above which nobody waits for advice.
-const MOST_LOOKED_AT: usize = 200_000;
+const MOST_LOOKED_AT: usize = 20_000;
 
 /// What to write, and where.
 #[derive(Debug, Default)]
