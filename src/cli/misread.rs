@@ -1,11 +1,12 @@
 //! What is said of a command line that cannot be read: broken between words, and with what other programs' habits are called here. It
 //! reads no plan.
 
+use super::arguments::Arguments;
 use crate::report::called::quoted;
 use crate::report::wrap::wrap;
-use clap::Error;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, Error};
 use std::ffi::OsString;
 
 /// What people type who come from other programs, and what does here what they mean. `PLAN` becomes the plan that they named.
@@ -20,16 +21,29 @@ const COMMANDS: [(&[&str], &str); 8] = [
     (&["continue", "retry", "restart"], "`bowline resume RUN` goes on with a run that was stopped"),
 ];
 
-/// The same of options.
-const OPTIONS: [(&[&str], &str); 7] = [
-    (&["--dry-run", "--check", "--diff", "--noop", "--what-if"], "`bowline preview PLAN` tells what a run would change"),
-    (&["-f", "--file", "--filename"], "name the plan's file without an option: `bowline run PLAN`"),
-    (&["--var", "--param"], "write `-i INPUT=VALUE`"),
-    (&["--var-file", "--values"], "write `--inputs FILE`"),
-    (&["--auto-approve", "--force", "--assume-yes"], "write `--yes`"),
-    (&["-o", "--json", "--format"], "write `--output json`"),
-    (&["--no-color", "--no-colour"], "write `--color never`"),
+/// Where what is said of an option holds.
+enum Place {
+    /// Where the command has this option.
+    Takes(&'static str),
+    /// Where the command is about a plan. `COMMAND` becomes its name.
+    Plan,
+    /// In this command.
+    In(&'static str),
+}
+
+/// The same of options, and where it holds: what one command takes another one refuses.
+const OPTIONS: [(&[&str], Place, &str); 8] = [
+    (&REHEARSALS, Place::Plan, "`bowline preview PLAN` tells what a run would change"),
+    (&REHEARSALS, Place::In("rollback"), "`bowline rollback RUN` tells what it takes back and asks before it does"),
+    (&["-f", "--file", "--filename"], Place::Plan, "name the plan's file without an option: `bowline COMMAND PLAN`"),
+    (&["--var", "--param"], Place::Takes("input"), "write `-i INPUT=VALUE`"),
+    (&["--var-file", "--values"], Place::Takes("inputs"), "write `--inputs FILE`"),
+    (&["--auto-approve", "--force", "--assume-yes"], Place::Takes("yes"), "write `--yes`"),
+    (&["-o", "--json", "--format"], Place::Takes("output"), "write `--output json`"),
+    (&["--no-color", "--no-colour"], Place::Takes("color"), "write `--color never`"),
 ];
+
+const REHEARSALS: [&str; 5] = ["--dry-run", "--check", "--diff", "--noop", "--what-if"];
 
 /// The text for a person, in lines of at most `width` columns where there is a width.
 pub fn told(mut error: Error, typed: &[OsString], colour: bool, width: Option<usize>) -> String {
@@ -49,19 +63,53 @@ pub fn told(mut error: Error, typed: &[OsString], colour: bool, width: Option<us
 
 /// What the person may have meant; none where nobody knows.
 fn tip(error: &Error, typed: &[OsString]) -> Option<String> {
-    let (kind, table): (_, &[(&[&str], &str)]) = match error.kind() {
-        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, &COMMANDS),
-        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, &OPTIONS),
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
         _ => return None,
     };
     let Some(ContextValue::String(word)) = error.get(kind) else { return None };
-    let plan = typed.iter().skip(1).filter_map(|word| word.to_str()).find(|word| is_plan(word));
+    let words = || typed.iter().skip(1).filter_map(|word| word.to_str());
+    let plan = words().find(|word| is_plan(word));
     if kind == ContextKind::InvalidSubcommand && is_plan(word) {
         return Some(format!("`bowline run {plan}` runs this plan, `bowline validate {plan}` only looks at it", plan = quoted(word)));
     }
     let word = word.split('=').next().unwrap_or_default();
-    let (_, meant) = table.iter().find(|(words, _)| words.contains(&word))?;
-    Some(plan.map_or_else(|| (*meant).to_owned(), |plan| meant.replace("PLAN", &quoted(plan))))
+    let meant = match kind {
+        ContextKind::InvalidSubcommand => COMMANDS.iter().find(|(habits, _)| habits.contains(&word)).map(|(_, meant)| (*meant).to_owned()),
+        _ => of_option(word, &commands(words())),
+    };
+    let meant = meant?;
+    Some(plan.map_or_else(|| meant.clone(), |plan| meant.replace("PLAN", &quoted(plan))))
+}
+
+/// What an option of other programs is called in the last of these commands, one inside the other.
+fn of_option(word: &str, commands: &[Command]) -> Option<String> {
+    let called = commands.last().map_or("", Command::get_name);
+    let arguments = || commands.iter().flat_map(Command::get_arguments);
+    let holds = |place: &Place| match place {
+        Place::Takes(option) => arguments().any(|argument| argument.get_id() == *option),
+        Place::Plan => arguments().any(|argument| argument.is_positional() && argument.get_id() == "plan"),
+        Place::In(command) => called == *command,
+    };
+    let (.., meant) = OPTIONS.iter().find(|(habits, place, _)| habits.contains(&word) && holds(place))?;
+    Some(meant.replace("COMMAND", called))
+}
+
+/// The commands that were typed, one inside the other; `run` where none was.
+fn commands<'t>(words: impl Iterator<Item = &'t str>) -> Vec<Command> {
+    let mut all = vec![Arguments::command()];
+    let inside = |command: &Command, word: &str| {
+        let mut near = command.get_subcommands().filter(|inner| inner.get_name().starts_with(word));
+        let exact = command.find_subcommand(word);
+        exact.or_else(|| near.next().filter(|_| near.next().is_none())).cloned()
+    };
+    for word in words.chain(std::iter::once("run")) {
+        // What stands after a command may be called as another one is.
+        let is_whole = all.last().is_none_or(|command| !command.has_subcommands());
+        all.extend(all.last().filter(|_| !is_whole).and_then(|command| inside(command, word)));
+    }
+    all
 }
 
 fn is_plan(word: &str) -> bool {
@@ -70,8 +118,8 @@ fn is_plan(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS, OPTIONS, told};
-    use crate::cli::arguments::Arguments;
+    use super::{Arguments, COMMANDS, Command, OPTIONS, told};
+    use clap::error::ErrorKind;
     use clap::{CommandFactory, Parser};
     use std::ffi::OsString;
 
@@ -124,6 +172,53 @@ mod tests {
         ");
     }
 
+    fn tip(line: &str) -> Option<String> {
+        said(line, None).lines().find_map(|line| line.trim().strip_prefix("tip: ").map(str::to_owned))
+    }
+
+    #[test]
+    fn a_tip_holds_for_the_command_that_was_typed() {
+        for line in ["resume --force", "cancel --force", "approve --auto-approve", "logs -f", "show --dry-run", "runs --file=x"] {
+            let ours = tip(&format!("bowline {line}")).filter(|tip| !tip.contains("as a value"));
+            assert_eq!(ours, None, "{line}");
+        }
+        for (line, meant) in [
+            ("rollback 7f3a --dry-run", "`bowline rollback RUN` tells what it takes back and asks before it does"),
+            ("roll --force", "write `--yes`"),
+            ("backups prune --force", "write `--yes`"),
+            ("preview -f web.yaml", "name the plan's file without an option: `bowline preview web.yaml`"),
+            ("--state run run --force", "write `--yes`"),
+            ("-f web.yaml", "name the plan's file without an option: `bowline run web.yaml`"),
+        ] {
+            assert_eq!(tip(&format!("bowline {line}")).as_deref(), Some(meant), "{line}");
+        }
+    }
+
+    /// Every command with every habit: whatever option is told, the command has.
+    #[test]
+    fn no_option_is_told_that_the_command_refuses() {
+        fn lines(command: &Command, before: &str) -> Vec<String> {
+            let line = format!("{before} {}", command.get_name());
+            let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+            let inside: Vec<String> = inner.flat_map(|inner| lines(inner, &line)).collect();
+            if inside.is_empty() { vec![line] } else { inside }
+        }
+        let mut told = 0;
+        for line in lines(&Arguments::command(), "") {
+            for habit in OPTIONS.iter().flat_map(|(habits, ..)| habits.iter()) {
+                let typed = format!("{} {habit}", line.trim());
+                let Err(error) = Arguments::try_parse_from(typed.split(' ')) else { continue };
+                let Some(tip) = (error.kind() == ErrorKind::UnknownArgument).then(|| tip(&typed)).flatten() else { continue };
+                let Some(option) = tip.strip_prefix("write `").and_then(|tip| tip.strip_suffix('`')) else { continue };
+                told += 1;
+                let mended = Arguments::try_parse_from(format!("{} {option}", line.trim()).split(' '));
+                let refused = mended.is_err_and(|error| error.kind() == ErrorKind::UnknownArgument);
+                assert!(!refused, "{typed}: {tip}");
+            }
+        }
+        assert!(told > 50, "{told} tips were tried");
+    }
+
     #[test]
     fn what_is_no_habit_keeps_the_usual_words() {
         assert!(said("bowline run plan.yaml --simulte", None).contains("'--simulate'"));
@@ -138,10 +233,11 @@ mod tests {
         }
         let options: Vec<&str> =
             command.get_subcommands().flat_map(|command| command.get_arguments()).filter_map(|a| a.get_long()).collect();
-        for word in OPTIONS.iter().flat_map(|(words, _)| words.iter()).filter(|word| **word != "--format") {
+        for word in OPTIONS.iter().flat_map(|(words, ..)| words.iter()).filter(|word| **word != "--format") {
             assert!(!options.contains(&word.trim_start_matches('-')), "{word} is an option");
         }
-        for (_, meant) in COMMANDS.iter().chain(&OPTIONS) {
+        for meant in COMMANDS.iter().map(|(_, meant)| *meant).chain(OPTIONS.iter().map(|(.., meant)| *meant)) {
+            let meant = meant.replace("COMMAND", "run");
             for line in meant.split('`').filter(|part| part.starts_with("bowline ")) {
                 assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
             }
