@@ -5,7 +5,7 @@ use crate::expr::yaml::{Entry, Kind, Node};
 use crate::ids::{LockName, LockNamespace, PlanName};
 use crate::plan::decode::decode_as;
 use crate::plan::model::{Environment, Input};
-use crate::plan::suggest::instead;
+use crate::plan::suggest::{instead, instead_key};
 use crate::plan::written::{Defaults, EnvironmentWritten, RetryWritten, SecretSource};
 use crate::scenario::Scenario;
 use indexmap::IndexMap;
@@ -57,7 +57,7 @@ impl Reader<'_, '_> {
         }
         for entry in entries.iter().filter(|entry| !PLAN_KEYS.contains(&entry.key.as_str())) {
             let problem = self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{}` in a plan", entry.key));
-            problem.help(instead(&entry.key, "keys", PLAN_KEYS));
+            problem.help(instead_key(&entry.key, "keys", PLAN_KEYS));
         }
         let head = self.head(root);
         let start = 0..root.label.end.min(self.notes.source.text.len());

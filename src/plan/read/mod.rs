@@ -23,7 +23,7 @@ use super::Undo;
 use super::decode::{Failure, Mistake};
 use super::model::Does;
 use super::problem::Notes;
-use super::suggest::instead;
+use super::suggest::{instead, instead_key};
 use super::written::RetryWritten;
 use crate::action::{Registry, RunScope};
 use crate::expr::yaml::{Entry, Kind, Node};
@@ -146,7 +146,7 @@ impl<'r, 's> Reader<'r, 's> {
         let span = &failure.span;
         match &failure.mistake {
             Mistake::UnknownKey { key, known } => {
-                let help = instead(key, "keys", known.iter().map(String::as_str));
+                let help = instead_key(key, "keys", known.iter().map(String::as_str));
                 self.notes.error("plan::unknown-key", span, format!("there is no key `{key}` in {what}")).help(help);
             }
             Mistake::UnknownWord { word, known } => {

@@ -10,7 +10,7 @@ use crate::ids::{ActionKind, StepId};
 use crate::plan::Undo;
 use crate::plan::decode::decode_own;
 use crate::plan::model::Does;
-use crate::plan::suggest::{closest, instead};
+use crate::plan::suggest::{closest_key, instead_key};
 use crate::plan::written::{STEP_KEYS, StepWritten};
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -40,7 +40,7 @@ impl Reader<'_, '_> {
         let mut draft = self.common(node);
         let others: Vec<&Entry> = node.entries().iter().filter(|entry| !STEP_KEYS.contains(&entry.key.as_str())).collect();
         let is_known = |key: &str| self.registry.get(key).is_some();
-        if let Some(slip) = others.iter().find(|entry| !is_known(&entry.key) && closest(&entry.key, STEP_KEYS) == Some("for-each")) {
+        if let Some(slip) = others.iter().find(|entry| !is_known(&entry.key) && closest_key(&entry.key, STEP_KEYS) == Some("for-each")) {
             draft.each.get_or_insert_with(|| Box::new(EachDraft::unknown(&slip.key_span)));
         }
         if let Some(entry) = self.action_of(&others, &draft.id_span, node) {
@@ -182,12 +182,12 @@ impl Reader<'_, '_> {
     /// An unknown key is an action with a slip in it, if it is the only one that can be the action and is near no common key.
     fn tell_unknown(&mut self, entry: &Entry, is_alone: bool, kinds: &[&str]) {
         let key = &entry.key;
-        if is_alone && closest(key, STEP_KEYS).is_none() {
-            let meant = closest(key, kinds.iter().copied()).and_then(|kind| as_mapping(&**self.registry.get(kind)?, &entry.value));
-            let help = meant.map_or_else(|| instead(key, "actions", kinds.iter().copied()), |line| format!("did you mean {line}?"));
+        if is_alone && closest_key(key, STEP_KEYS).is_none() {
+            let meant = closest_key(key, kinds.iter().copied()).and_then(|kind| as_mapping(&**self.registry.get(kind)?, &entry.value));
+            let help = meant.map_or_else(|| instead_key(key, "actions", kinds.iter().copied()), |line| format!("did you mean {line}?"));
             self.notes.error("plan::unknown-action", &entry.key_span, format!("there is no action `{key}`")).help(help);
         } else {
-            let help = instead(key, "keys", STEP_KEYS.into_iter().chain(kinds.iter().copied()));
+            let help = instead_key(key, "keys", STEP_KEYS.into_iter().chain(kinds.iter().copied()));
             self.notes.error("plan::unknown-key", &entry.key_span, format!("there is no key `{key}` in a step")).help(help);
         }
     }

@@ -6,7 +6,7 @@ use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Template, Text};
 use crate::ids::ActionKind;
 use crate::plan::Undo;
-use crate::plan::suggest::instead;
+use crate::plan::suggest::instead_key;
 
 const SHAPE: &str = "write `undo: { none: why }` if there is nothing to take back, else a list of actions: `undo: [{ shell: { run: … } }]`";
 
@@ -68,7 +68,7 @@ impl Reader<'_, '_> {
         let Some(action) = self.registry.get(&entry.key).cloned() else {
             let known: Vec<&str> = self.registry.iter().map(|action| action.kind()).collect();
             let message = format!("there is no action `{}`", entry.key);
-            self.notes.error("plan::unknown-action", &entry.key_span, message).help(instead(&entry.key, "actions", known));
+            self.notes.error("plan::unknown-action", &entry.key_span, message).help(instead_key(&entry.key, "actions", known));
             return None;
         };
         let template = self.params(&*action, &entry.value, mentions, secrets)?;
