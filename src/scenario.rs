@@ -30,6 +30,21 @@ pub struct Scenario {
     pub fails: BTreeMap<StepId, String>,
 }
 
+impl Scenario {
+    /// Makes what is said of a step hold for all the steps that stand in its place; what is said of one of them counts more.
+    pub fn spread(&mut self, step: &StepId, all: &[StepId]) {
+        spread(&mut self.approvals, step, all);
+        spread(&mut self.fails, step, all);
+    }
+}
+
+fn spread<T: Clone>(said: &mut BTreeMap<StepId, T>, step: &StepId, all: &[StepId]) {
+    let Some(of_all) = said.remove(step) else { return };
+    for one in all {
+        said.entry(one.clone()).or_insert_with(|| of_all.clone());
+    }
+}
+
 /// What a person answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -23,6 +23,8 @@ mod later;
 mod lock;
 mod logs;
 mod manual;
+#[cfg(test)]
+mod meant_tests;
 mod misread;
 #[cfg(test)]
 mod mutated_tests;

@@ -114,6 +114,8 @@ impl Plan {
             ..step.clone()
         });
         let all = all.collect();
+        let ids: Vec<StepId> = members.iter().map(|(_, id)| id.clone()).collect();
+        self.simulate.spread(&step.id, &ids);
         self.families.insert(step.id.clone(), Family { members, max_parallel });
         all
     }

@@ -68,6 +68,7 @@ impl Checker<'_, '_> {
         let names = self.names();
         let guards = self.guard_sets(&names);
         let order = self.order(&names, &guards);
+        self.check_simulated(&names);
         self.check_items();
         self.check_locks();
         self.check_references(&names, order.as_ref());

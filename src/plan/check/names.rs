@@ -61,6 +61,13 @@ impl Checker<'_, '_> {
         Names { places, unclear }
     }
 
+    /// The steps that a scenario names are there.
+    pub(super) fn check_simulated(&mut self, names: &Names) {
+        for named in std::mem::take(&mut self.head.simulated) {
+            self.meant(names, &named);
+        }
+    }
+
     /// What is named, told if there is no such thing.
     pub(super) fn meant(&mut self, names: &Names, named: &Named) -> Meant {
         if names.is_unclear(&named.id) {

@@ -6,6 +6,9 @@ use crate::expr::yaml::SyntaxError;
 pub(super) fn told(text: &str, error: &SyntaxError) -> (String, String) {
     let said = error.message.as_str();
     let has = |words: &str| said.contains(words);
+    if let Some(line) = unquoted(text, error.line) {
+        return (format!("this is not YAML: {said}"), format!("put it between quotes: `{line}`"));
+    }
     let (said, help) = if text.contains('\0') {
         (said, "this file holds bytes that are no text: is it a plan at all?")
     } else if has("tabs disallowed") {
@@ -32,4 +35,57 @@ pub(super) fn told(text: &str, error: &SyntaxError) -> (String, String) {
         (said, "put a text with `: `, `#`, `{`, `[`, `*` or `&` in it between `'` and `'`")
     };
     (format!("this is not YAML: {said}"), help.to_owned())
+}
+
+/// The entry to write where a template of a step stands without quotes in this line. What stands above the steps may be a secret, and is
+/// not said again.
+fn unquoted(text: &str, line: usize) -> Option<String> {
+    let top = text.lines().take(line).filter(|line| line.starts_with(|first: char| first.is_ascii_alphabetic())).last()?;
+    let line = text.lines().nth(line.checked_sub(1)?)?.trim();
+    let opens = line.find("{{")?;
+    let (before, after) = line.split_at(opens);
+    let is_quoted = ['\'', '"'].into_iter().any(|quote| line.contains(quote));
+    let closes = after.rfind("}}").filter(|_| top.starts_with("steps:") && !is_quoted)?;
+    // `}}}`: the last one closes the mapping around it.
+    let closes = if after[..closes].ends_with('}') { closes - 1 } else { closes };
+    let colon = before.rfind(": ")?;
+    let key = before[..colon].rsplit(['{', ',', ' ']).next().filter(|key| !key.is_empty())?;
+    let words = before[colon + 2..].trim_start();
+    let rest = after[closes + 2..].trim();
+    // Words behind the template belong to it, up to what closes the mapping.
+    let rest = rest.trim_end_matches(['}', ']', ' ']);
+    let is_whole = !words.contains(['[', '{', ',']) && !after[..closes].contains(',') && !rest.contains([',', '`']);
+    let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
+    is_whole.then(|| format!("{key}: '{words}{}{rest}'", &after[..closes + 2]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+    use crate::expr::yaml::parse;
+
+    fn help(line: &str) -> String {
+        let text = format!("plan: p\nsteps:\n- id: a\n  {line}\n- id: b\n  backup:\n");
+        told(&text, &parse(&text).unwrap_err()).1
+    }
+
+    #[test]
+    fn a_template_without_quotes_is_told_with_them() {
+        for (line, meant) in [
+            ("shell: { run: echo {{ inputs.x }} }", "run: 'echo {{ inputs.x }}'"),
+            ("shell: {run: echo {{inputs.x}}}", "run: 'echo {{inputs.x}}'"),
+            ("shell: { read-only: true, run: {{ inputs.x }} twice }", "run: '{{ inputs.x }} twice'"),
+            ("timeout: {{ inputs.x }}", "timeout: '{{ inputs.x }}'"),
+        ] {
+            assert_eq!(help(line), format!("put it between quotes: `{meant}`"), "{line}");
+        }
+        let other = help("shell: { run: 'echo {{ inputs.x }}', env: [ }");
+        assert!(other.contains("close every"), "{other}");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_said_again() {
+        let text = "secrets:\n  token: { env: hunter2 {{ x }} }\nsteps:\n- id: a\n";
+        assert!(!told(text, &parse(text).unwrap_err()).1.contains("hunter2"));
+    }
 }

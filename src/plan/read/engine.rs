@@ -2,7 +2,7 @@
 
 use super::params::named_secrets;
 use super::{APPROVE, Draft, GUARD, Named, PAUSE, Reader};
-use crate::expr::yaml::{Kind, Node};
+use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Template, Text};
 use crate::ids::Period;
 use crate::plan::decode::{Failure, Mistake, decode, decode_as};
@@ -14,18 +14,19 @@ use std::time::Duration;
 pub(in crate::plan) const BUDGET: Period = Period(Duration::from_secs(600));
 
 impl Reader<'_, '_> {
-    pub(super) fn engine_kind(&mut self, kind: &str, node: &Node, draft: &mut Draft) {
-        draft.does = match kind {
-            GUARD => self.guard(node, draft),
-            APPROVE => self.approve(node, draft),
-            PAUSE => self.pause(node, draft),
+    pub(super) fn engine_kind(&mut self, entry: &Entry, draft: &mut Draft) {
+        draft.does = match entry.key.as_str() {
+            GUARD => self.guard(entry, draft),
+            APPROVE => self.approve(entry, draft),
+            PAUSE => self.pause(&entry.value, draft),
             _ => None,
         };
     }
 
-    fn guard(&mut self, node: &Node, draft: &mut Draft) -> Option<Does> {
+    fn guard(&mut self, entry: &Entry, draft: &mut Draft) -> Option<Does> {
+        let node = &entry.value;
         let decoded = decode_as::<GuardWritten>(node);
-        self.tell(&decoded.failures, "`rollback-on-fail`");
+        self.tell_own(&decoded.failures, "`rollback-on-fail`", std::slice::from_ref(entry));
         ["guards", "budget"].into_iter().filter_map(|key| node.get(key)).for_each(|inner| self.refuse_templates(inner));
         draft.guards = node.get("guards").and_then(named);
         let misread = |failure: &Failure| matches!(failure.mistake, Mistake::UnknownKey { .. });
@@ -46,8 +47,7 @@ impl Reader<'_, '_> {
             return self.template(probe, &decoded, &mut draft.mentions);
         };
         let list = Node { id: usize::MAX, kind: Kind::List(vec![probe.clone()]), ..probe.clone() };
-        let entry =
-            crate::expr::yaml::Entry { key: "probes".to_owned(), key_id: usize::MAX - 1, key_span: probe.label.clone(), value: list };
+        let entry = Entry { key: "probes".to_owned(), key_id: usize::MAX - 1, key_span: probe.label.clone(), value: list };
         let test = Node { id: usize::MAX - 2, kind: Kind::Map(vec![entry]), ..probe.clone() };
         let decoded = decode(&test, |reader| action.decode(&mut <dyn erased_serde::Deserializer<'_>>::erase(reader)));
         self.tell(&decoded.failures, "a probe");
@@ -55,9 +55,10 @@ impl Reader<'_, '_> {
         self.template(probe, &decoded, &mut draft.mentions)
     }
 
-    fn approve(&mut self, node: &Node, draft: &mut Draft) -> Option<Does> {
+    fn approve(&mut self, entry: &Entry, draft: &mut Draft) -> Option<Does> {
+        let node = &entry.value;
         let decoded = decode_as::<ApproveWritten>(node);
-        self.tell(&decoded.failures, "`approve`");
+        self.tell_own(&decoded.failures, "`approve`", std::slice::from_ref(entry));
         node.get("timeout").into_iter().for_each(|inner| self.refuse_templates(inner));
         let message = self.template(node.get("message")?, &decoded, &mut draft.mentions)?;
         let written = decoded.value?;

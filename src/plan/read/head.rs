@@ -1,6 +1,7 @@
 //! Reads everything above a plan's steps. It knows no step.
 
-use super::{Draft, Reader};
+use super::simulate::named_in_scenario;
+use super::{Draft, Named, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::ids::{LockName, LockNamespace, PlanName};
 use crate::plan::decode::decode_as;
@@ -40,6 +41,8 @@ pub(in crate::plan) struct Head {
     pub(in crate::plan) lock: Option<LockName>,
     pub(in crate::plan) lock_namespace: Option<LockNamespace>,
     pub(in crate::plan) simulate: Scenario,
+    /// The steps that `simulate` names.
+    pub(in crate::plan) simulated: Vec<Named>,
 }
 
 /// The inputs that environments can give values to.
@@ -93,6 +96,7 @@ impl Reader<'_, '_> {
             lock: root.get("lock").and_then(|node| self.piece(node, "`lock`")),
             lock_namespace: root.get("lock-namespace").and_then(|node| self.piece(node, "`lock-namespace`")),
             simulate: root.get("simulate").map(|node| self.scenario(node)).unwrap_or_default(),
+            simulated: root.get("simulate").map(named_in_scenario).unwrap_or_default(),
             input_spans: root
                 .get("inputs")
                 .into_iter()
@@ -155,7 +159,13 @@ impl Reader<'_, '_> {
     }
 
     fn secrets(&mut self, node: &Node) -> IndexMap<String, SecretSource> {
-        let entries = self.entries_of(node, "a mapping of secrets");
+        if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
+            // What stands here may be the secrets themselves.
+            self.mask(node);
+            let problem = self.notes.error("plan::wrong-type", &node.label, "`secrets` tells of each name where that secret comes from");
+            problem.help("write for example `secrets: { token: { env: TOKEN } }`");
+        }
+        let entries = node.entries();
         entries.iter().filter_map(|entry| Some((entry.key.clone(), self.secret(entry)?))).collect()
     }
 

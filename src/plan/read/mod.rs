@@ -5,6 +5,7 @@ mod each;
 mod engine;
 mod head;
 mod input;
+mod meant;
 mod params;
 mod place;
 mod prepare;
@@ -30,6 +31,7 @@ use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Condition, Reference, Text, Wanted};
 use crate::ids::{ActionKind, Period, PlanName, RunId, StepId};
 use crate::record::{Reversibility, Target};
+use meant::as_own;
 use smol_str::SmolStr;
 use std::fmt;
 use std::ops::Range;
@@ -136,13 +138,20 @@ impl<'r, 's> Reader<'r, 's> {
 
     /// Tells what did not fit. True when everything did.
     fn tell(&mut self, failures: &[Failure], what: impl fmt::Display + Copy) -> bool {
+        failures.iter().for_each(|failure| self.tell_one(failure, what, None));
+        failures.is_empty()
+    }
+
+    /// The same for keys of the plan's own, whose lines are known.
+    fn tell_own(&mut self, failures: &[Failure], what: impl fmt::Display + Copy, entries: &[Entry]) -> bool {
         for failure in failures {
-            self.tell_one(failure, what);
+            let entry = entries.iter().find(|entry| entry.value.label == failure.span);
+            self.tell_one(failure, what, entry.and_then(|entry| as_own(&entry.key, &entry.value)));
         }
         failures.is_empty()
     }
 
-    fn tell_one(&mut self, failure: &Failure, what: impl fmt::Display) {
+    fn tell_one(&mut self, failure: &Failure, what: impl fmt::Display, meant: Option<String>) {
         let span = &failure.span;
         match &failure.mistake {
             Mistake::UnknownKey { key, known } => {
@@ -155,7 +164,8 @@ impl<'r, 's> Reader<'r, 's> {
             }
             Mistake::WrongType { wanted } | Mistake::WrongValue { wanted } => {
                 let problem = self.notes.error("plan::wrong-type", span, format!("expected {wanted}, found {}", failure.found));
-                problem.help(unquote(wanted, &failure.found).unwrap_or_else(|| format!("write {wanted}")));
+                let meant = meant.map(|line| format!("write {line}")).or_else(|| unquote(wanted, &failure.found));
+                problem.help(meant.unwrap_or_else(|| format!("write {wanted}")));
             }
             Mistake::MissingKey { key } => {
                 let problem = self.notes.error("plan::missing-key", span, format!("{what} needs the key `{key}` here"));

@@ -6,18 +6,12 @@ use crate::action::DynAction;
 use crate::expr::yaml::{Kind, Node};
 use crate::expr::{Reference, Template, Text, Wanted};
 use crate::plan::decode::{Decoded, Failure, Mistake, decode};
-use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 /// A parameter of this name takes the whole output of a step and is written as the step's id.
 const STEP_OUTPUT: &str = "applied-by";
 /// A parameter of this name, where a text is wanted, names a secret.
 const SECRET: [&str; 2] = ["bearer", "password"];
-/// The key that is meant where an action could take others, too, and whether it is so also of several texts.
-const MAIN_KEYS: [(&str, bool, &str); 4] =
-    [("apply", true, "manifests"), ("delete", true, "objects"), ("wait-healthy", false, "applied-by"), ("wait-healthy", true, "objects")];
-/// Longest text that is said again in a help.
-const MOST_QUOTED: usize = 60;
 /// A mapping of this name has names of secrets for values.
 const SECRETS: [&str; 2] = ["secrets", "secret-headers"];
 
@@ -34,7 +28,7 @@ impl Reader<'_, '_> {
         if is_no_mapping(&decoded, node) {
             let message = format!("`{kind}` takes a mapping, found {}", node.describe(), kind = action.kind());
             let shown = || format!("a mapping, such as `bowline actions {}` shows", action.kind());
-            let help = format!("write {}", as_mapping(action, node).unwrap_or_else(shown));
+            let help = format!("write {}", self.as_mapping(action, node).unwrap_or_else(shown));
             self.notes.error("plan::wrong-type", &node.label, message).help(help);
             return None;
         }
@@ -105,55 +99,6 @@ impl Reader<'_, '_> {
 fn is_no_mapping<T>(decoded: &Decoded<T>, node: &Node) -> bool {
     matches!(decoded.failures.as_slice(), [Failure { span, mistake: Mistake::WrongType { .. }, .. }] if *span == node.label)
         && !matches!(node.kind, Kind::Map(_) | Kind::Null)
-}
-
-/// The line that a person meant who wrote `shell: echo hello`: with the key that an action needs, or that is meant most often.
-pub(super) fn as_mapping(action: &dyn DynAction, node: &Node) -> Option<String> {
-    let items = match &node.kind {
-        Kind::Map(_) | Kind::Null => return None,
-        Kind::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let texts: Vec<String> = items.iter().map(text_of).collect::<Option<_>>()?;
-    let inlined = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let schema = action.params_schema(&mut inlined.into_generator()).to_value();
-    let is_many = matches!(node.kind, Kind::List(_));
-    let (kind, key) = (action.kind(), main_key(action.kind(), &schema, is_many)?);
-    if texts.iter().any(|text| text.contains('\n')) {
-        return Some(format!("`{key}: |` below `{kind}:`, and the text below that"));
-    }
-    let types = &schema["properties"][key]["type"];
-    let takes_list = types == "array" || types.as_array().is_some_and(|types| types.iter().any(|known| known == "array"));
-    let texts: Vec<String> = texts.iter().map(|text| as_yaml(text).unwrap_or_else(|| "…".to_owned())).collect();
-    Some(match is_many || takes_list {
-        true => format!("`{kind}: {{ {key}: [{}] }}`", texts.join(", ")),
-        false => format!("`{kind}: {{ {key}: {} }}`", texts.join(", ")),
-    })
-}
-
-fn main_key<'s>(kind: &str, schema: &'s Value, is_many: bool) -> Option<&'s str> {
-    if let Some([key]) = schema["required"].as_array().map(Vec::as_slice) {
-        return key.as_str();
-    }
-    MAIN_KEYS.iter().find(|(of, many, _)| *of == kind && (*many || !is_many)).map(|(.., key)| *key)
-}
-
-fn text_of(node: &Node) -> Option<String> {
-    match (&node.kind, &node.written) {
-        (Kind::Text(text), _) => Some(text.clone()),
-        (_, written) => written.as_deref().map(str::to_owned),
-    }
-}
-
-/// A short text as it stands in one line of YAML, between braces.
-pub(super) fn as_yaml(text: &str) -> Option<String> {
-    let is_harmless = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
-    let is_plain = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.chars().all(is_harmless);
-    match is_plain && !["true", "false", "null", "yes", "no", "on", "off"].contains(&text) {
-        _ if text.contains(['\n', '`']) || text.chars().count() > MOST_QUOTED => None,
-        true => Some(text.to_owned()),
-        false => Some(format!("'{}'", text.replace('\'', "''"))),
-    }
 }
 
 fn scalar<T>(node: &Node, decoded: &Decoded<T>) -> Value {

@@ -1,6 +1,6 @@
 //! Reads what a plan says of a simulated outside. It simulates nothing.
 
-use super::Reader;
+use super::{Named, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::plan::decode::decode_as;
 use crate::scenario::Scenario;
@@ -13,6 +13,12 @@ impl Reader<'_, '_> {
         self.tell(&decoded.failures, "`simulate`");
         decoded.value.and_then(|scenario| restored(&scenario)).unwrap_or_default()
     }
+}
+
+/// The steps that a scenario names.
+pub(super) fn named_in_scenario(node: &Node) -> Vec<Named> {
+    let named = ["fails", "approvals"].into_iter().filter_map(|key| node.get(key)).flat_map(Node::entries);
+    named.map(|entry| Named { id: entry.key.as_str().into(), span: entry.key_span.clone() }).collect()
 }
 
 /// Stands for `{{` while a piece is read, so that nothing in it is taken for an expression.

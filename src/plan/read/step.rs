@@ -1,7 +1,6 @@
 //! Reads one step: its common keys and its one action.
 
 use super::engine::named;
-use super::params::as_mapping;
 use super::place::within;
 use super::{Draft, ENGINE_KINDS, EachDraft, GUARD, Mention, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
@@ -14,6 +13,9 @@ use crate::plan::suggest::{closest_key, instead_key};
 use crate::plan::written::{STEP_KEYS, StepWritten};
 use std::num::NonZeroU32;
 use std::ops::Range;
+
+/// Programs that people write where an action stands.
+const PROGRAMS: [&str; 3] = ["helm", "kubectl", "kustomize"];
 
 impl Reader<'_, '_> {
     /// Reads one item of the list of steps.
@@ -56,7 +58,7 @@ impl Reader<'_, '_> {
                 }
                 None => {
                     self.refuse_keys(&entry.key, node);
-                    self.engine_kind(&entry.key, &entry.value, &mut draft);
+                    self.engine_kind(entry, &mut draft);
                 }
             }
         }
@@ -105,7 +107,7 @@ impl Reader<'_, '_> {
         let entries = self.entries_of(node, "a step");
         let decoded = decode_own::<StepWritten>(node, &STEP_KEYS);
         if !entries.is_empty() {
-            self.tell(&decoded.failures, "a step");
+            self.tell_own(&decoded.failures, "a step", entries);
         }
         for key in ["id", "needs", "max-parallel", "locks", "timeout", "retry", "continue-on-error", "idempotent"] {
             node.get(key).into_iter().for_each(|inner| self.refuse_templates(inner));
@@ -182,8 +184,13 @@ impl Reader<'_, '_> {
     /// An unknown key is an action with a slip in it, if it is the only one that can be the action and is near no common key.
     fn tell_unknown(&mut self, entry: &Entry, is_alone: bool, kinds: &[&str]) {
         let key = &entry.key;
-        if is_alone && closest_key(key, STEP_KEYS).is_none() {
-            let meant = closest_key(key, kinds.iter().copied()).and_then(|kind| as_mapping(&**self.registry.get(kind)?, &entry.value));
+        if key == "unless" {
+            let problem = self.notes.error("plan::unknown-key", &entry.key_span, "there is no key `unless` in a step");
+            problem.help("write the opposite: `when: '!(…)'`");
+        } else if is_alone && closest_key(key, STEP_KEYS).is_none() {
+            let meant = closest_key(key, kinds.iter().copied()).and_then(|kind| self.as_mapping(&**self.registry.get(kind)?, &entry.value));
+            // What follows the name of a program is a command line of its own, and no manifest.
+            let meant = meant.filter(|_| !PROGRAMS.contains(&key.as_str()));
             let help = meant.map_or_else(|| instead_key(key, "actions", kinds.iter().copied()), |line| format!("did you mean {line}?"));
             self.notes.error("plan::unknown-action", &entry.key_span, format!("there is no action `{key}`")).help(help);
         } else {

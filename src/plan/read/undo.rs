@@ -1,6 +1,6 @@
 //! Reads how a step is taken back.
 
-use super::params::as_yaml;
+use super::meant::as_yaml;
 use super::{Mention, Named, Reader};
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Template, Text};

@@ -4,6 +4,7 @@ mod advice;
 mod causes;
 mod each;
 mod graph;
+mod meant;
 mod page;
 mod pieces;
 mod steps;

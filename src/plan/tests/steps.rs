@@ -84,7 +84,7 @@ fn templates_and_conditions() {
     16:29 [secrets.token] plan::unknown-name: `secrets.token` is not known
         help: secrets are given by their name where an action takes one, such as `bearer: api-token`
     16:49 [run.name] plan::unknown-name: `run` has no field `name`
-        help: did you mean `id`? known fields: id, plan, environment
+        help: known fields: id, plan, environment
     ");
 }
 
