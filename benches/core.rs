@@ -46,6 +46,7 @@ fn graph(count: usize, shape: Shape) -> Graph {
         timeout: None,
         continue_on_error: false,
         idempotent: false,
+        stays: false,
     };
     Graph {
         steps: (0..count).map(step).collect(),
