@@ -179,7 +179,8 @@ fn every_action_keeps_the_seams_promises() {
         command.args(["conformance::inside", "--exact", "--nocapture"]).env(INSIDE, &prefix).output().expect("the test starts itself");
     let names = cluster.kubectl_ok(&["get", "namespaces", "-o", "name"]);
     for name in names.lines().filter(|name| name.starts_with(&format!("namespace/{prefix}-"))) {
-        cluster.kubectl_ok(&["delete", name, "--wait=false"]);
+        // It may have been on its way out, and be gone by now.
+        cluster.kubectl_ok(&["delete", name, "--wait=false", "--ignore-not-found"]);
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
