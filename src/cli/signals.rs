@@ -1,7 +1,7 @@
 //! What signals do to a run, and the watchdog that leaves when a halted run does not stop. It knows no terminal.
 
 use crate::engine::Control;
-use crate::ports::{Clock, SystemHost};
+use crate::ports::{Clock, SystemHost, SystemUptime, Uptime};
 use crate::record::CancelLevel;
 use crate::report::sentence::CTRL_C;
 use futures::future::BoxFuture;
@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 const LEAVE_WITHIN: Duration = Duration::from_millis(6_500);
 /// Time for tasks to fall, and with them the programs that they started.
 const FALL_WITHIN: Duration = Duration::from_millis(500);
+/// A wrapper that forwards signals to a program which the terminal has told already makes two of one Ctrl-C. Nobody presses it again as soon.
+const ECHO: Duration = Duration::from_millis(300);
 
 /// A signal that says something to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +38,31 @@ enum Meaning {
     Halt(Control),
     /// Leave now.
     Leave,
+    /// Nothing: it was heard before.
+    Echo,
 }
 
 /// Counts signals: each person's next one is more urgent than the one before.
 #[derive(Debug, Default)]
 struct Signals {
-    interrupts: u32,
+    /// When the last Ctrl-C that counted was heard.
+    interrupted: Option<Duration>,
     halting: bool,
 }
 
 impl Signals {
-    fn hear(&mut self, signal: Signal) -> Meaning {
+    /// `at` is the machine's time since it was booted.
+    fn hear(&mut self, signal: Signal, at: Duration) -> Meaning {
         let cancel = |level, by: &str| Control::Cancel { level, by: by.to_owned() };
-        self.interrupts += u32::from(signal == Signal::Interrupt);
+        let before = self.interrupted;
+        if signal == Signal::Interrupt {
+            if before.is_some_and(|before| at.saturating_sub(before) < ECHO) {
+                return Meaning::Echo;
+            }
+            self.interrupted = Some(at);
+        }
         let by = match signal {
-            Signal::Interrupt if self.interrupts == 1 && !self.halting => {
+            Signal::Interrupt if before.is_none() && !self.halting => {
                 return Meaning::Tell(cancel(CancelLevel::RollBack, CTRL_C));
             }
             Signal::Interrupt if self.halting => return Meaning::Leave,
@@ -134,7 +146,7 @@ async fn watch<T: Send + 'static>(
     clock: &Arc<dyn Clock>,
     controls: &UnboundedSender<Control>,
     work: impl Future<Output = T> + Send + 'static,
-    mut next: impl AsyncFnMut() -> Signal,
+    mut next: impl AsyncFnMut() -> (Signal, Duration),
 ) -> End<T> {
     let mut signals = Signals::default();
     let mut task: JoinHandle<T> = workers.spawn(work);
@@ -143,8 +155,9 @@ async fn watch<T: Send + 'static>(
     loop {
         tokio::select! {
             ended = &mut task => return ended.map_or(End::BrokeDown, End::Came),
-            signal = next() => match signals.hear(signal) {
+            (signal, at) = next() => match signals.hear(signal, at) {
                 Meaning::Leave => return End::Left,
+                Meaning::Echo => {}
                 Meaning::Tell(control) => tell(controls, control),
                 Meaning::Halt(control) => {
                     tell(controls, control);
@@ -178,19 +191,21 @@ impl Streams {
         })
     }
 
-    async fn next(&mut self) -> Signal {
+    /// The next signal, and when it was heard. That is no time of the run: a simulated one stands still while somebody works.
+    async fn next(&mut self) -> (Signal, Duration) {
         let hang_up = async {
             match &mut self.hang_up {
                 Some(stream) => stream.recv().await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let signal = tokio::select! {
             Some(()) = self.interrupt.recv() => Signal::Interrupt,
             Some(()) = self.terminate.recv() => Signal::Terminate,
             Some(()) = hang_up => Signal::HangUp,
             else => std::future::pending().await,
-        }
+        };
+        (signal, SystemUptime.uptime())
     }
 }
 
@@ -207,15 +222,22 @@ mod tests {
     use tokio::runtime::Handle;
     use tokio::sync::mpsc::unbounded_channel;
 
+    /// What signals mean, a second apart.
     fn meanings(heard: &[Signal]) -> Vec<&'static str> {
+        let timed: Vec<(Signal, u64)> = heard.iter().copied().zip((1..).map(|second| second * 1_000)).collect();
+        meanings_at(&timed)
+    }
+
+    fn meanings_at(heard: &[(Signal, u64)]) -> Vec<&'static str> {
         let mut signals = Signals::default();
         let word = |meaning| match meaning {
             Meaning::Tell(Control::Cancel { level: CancelLevel::RollBack, .. }) => "roll back",
             Meaning::Halt(Control::Cancel { level: CancelLevel::Halt, .. }) => "halt",
             Meaning::Leave => "leave",
+            Meaning::Echo => "-",
             _ => "?",
         };
-        heard.iter().map(|signal| word(signals.hear(*signal))).collect()
+        heard.iter().map(|(signal, millis)| word(signals.hear(*signal, Duration::from_millis(*millis)))).collect()
     }
 
     #[test]
@@ -225,6 +247,18 @@ mod tests {
         assert_eq!(meanings(&[Interrupt, Terminate]), ["roll back", "halt"]);
         assert_eq!(meanings(&[Terminate, Terminate, HangUp]), ["halt", "halt", "halt"], "a supervisor that repeats itself is no person");
         assert_eq!(meanings(&[HangUp, Interrupt]), ["halt", "leave"]);
+    }
+
+    #[test]
+    fn a_ctrl_c_that_arrives_twice_at_once_is_one() {
+        use Signal::{Interrupt, Terminate};
+        assert_eq!(meanings_at(&[(Interrupt, 1_000), (Interrupt, 1_000), (Interrupt, 1_299)]), ["roll back", "-", "-"]);
+        assert_eq!(meanings_at(&[(Interrupt, 1_000), (Interrupt, 1_300)]), ["roll back", "halt"]);
+        assert_eq!(meanings_at(&[(Interrupt, 0), (Interrupt, 9), (Interrupt, 2_000), (Interrupt, 2_009)]), ["roll back", "-", "halt", "-"]);
+        let kept_pressed = [(Interrupt, 0), (Interrupt, 200), (Interrupt, 400), (Interrupt, 600), (Interrupt, 800)];
+        assert_eq!(meanings_at(&kept_pressed), ["roll back", "-", "halt", "-", "leave"], "an echo gives no more time");
+        assert_eq!(meanings_at(&[(Interrupt, 0), (Terminate, 5), (Interrupt, 9)]), ["roll back", "halt", "-"]);
+        assert_eq!(meanings_at(&[(Terminate, 0), (Interrupt, 5), (Interrupt, 9)]), ["halt", "leave", "-"]);
     }
 
     #[test]
@@ -274,7 +308,7 @@ mod tests {
         let begun = tokio::time::Instant::now();
         let every_second = async || {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            Signal::Terminate
+            (Signal::Terminate, Duration::ZERO)
         };
         let workers = Handle::current();
         let watching = watch(&workers, &clock, &controls, std::future::pending::<()>(), every_second);

@@ -4,6 +4,9 @@ use crate::bench::{Bench, signal, wait};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Nobody presses Ctrl-C again any sooner: what comes before is taken for the same one. Counted from when the first was seen to be heard.
+pub const AGAIN: Duration = Duration::from_millis(310);
+
 /// The sleep's length marks the test's own processes.
 pub fn plan(mark: &str) -> String {
     format!(
@@ -35,6 +38,20 @@ fn one_ctrl_c_takes_everything_back() {
     assert!(!bench.has("before.txt") && !bench.has("begun") && !left_behind("301.1"));
 }
 
+/// `timeout --foreground` and other wrappers forward a Ctrl-C that the terminal has sent already.
+#[test]
+fn a_ctrl_c_that_arrives_twice_at_once_is_one() {
+    let bench = Bench::with(&plan("301.4"));
+    let run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("begun");
+    signal(&run, "INT");
+    // So close that nobody typed it, and far enough apart for two.
+    std::thread::sleep(Duration::from_millis(20));
+    signal(&run, "INT");
+    wait(run).assert_code(3).assert_says("rolled back");
+    assert!(!bench.has("before.txt") && !bench.has("begun") && !left_behind("301.4"));
+}
+
 #[test]
 fn a_second_ctrl_c_halts_and_the_run_can_be_taken_back_later() {
     let slow = plan("301.2").replace("rm before.txt", "while [ ! -e go ]; do sleep 0.05; done; rm before.txt");
@@ -47,6 +64,7 @@ fn a_second_ctrl_c_halts_and_the_run_can_be_taken_back_later() {
         assert!(started.elapsed() < Duration::from_secs(20), "the rollback does not begin");
         std::thread::sleep(Duration::from_millis(10));
     }
+    std::thread::sleep(AGAIN);
     signal(&run, "INT");
     wait(run).assert_code(5).assert_says("bowline resume");
     assert!(bench.has("before.txt") && !left_behind("301.2"));

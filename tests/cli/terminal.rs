@@ -1,7 +1,7 @@
 //! On a terminal: what keys do to a run, how the terminal is left behind, and what is left when it is closed.
 
 use crate::bench::{Bench, Ended, wait};
-use crate::signals::{left_behind, plan};
+use crate::signals::{AGAIN, left_behind, plan};
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,6 +80,7 @@ fn ctrl_c_twice_halts_and_leaves_the_terminal_as_it_was() {
     bench.wait_for("begun");
     press_ctrl_c(&mut terminal);
     bench.wait_for("undoing");
+    std::thread::sleep(AGAIN);
     press_ctrl_c(&mut terminal);
     let ended = wait(terminal);
     assert_left_well(&ended, 5);
