@@ -5,6 +5,7 @@ use crate::journal::{ExportError, ImportError, JournalError, Refused};
 use crate::report::called::Called;
 use crate::report::json::JsonLine;
 use crate::report::words;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::error::Error;
 
@@ -108,7 +109,9 @@ impl CommandFailure {
             Refused::Journal(error) => of_journal(error),
             _ => Exit::Refused,
         };
-        let mut failure = Self::new(exit, refused.to_string());
+        // Told in the zone of whoever reads it, which the journal does not know.
+        let since = refused.since().map(|since| format!(", since {}", words::date_and_minute(since, &TimeZone::system())));
+        let mut failure = Self::new(exit, format!("{refused}{}", since.unwrap_or_default()));
         failure.hint = refused.hint();
         failure
     }

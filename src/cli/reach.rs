@@ -28,9 +28,9 @@ pub async fn reach(context: &Context, plan: &Plan, bound: &mut Bound) -> Result<
         Ok::<_, KubernetesError>(connection)
     };
     let connection = connecting.await.map_err(|error| {
-        CommandFailure::new(Exit::Refused, error.to_string())
+        CommandFailure::new(Exit::Refused, format!("{error}, so nothing was begun"))
             .because(&error)
-            .hint("nothing was begun: `kubectl version` tells whether the cluster is there")
+            .hint("look whether the cluster is there: `kubectl version`")
     })?;
     bound.namespace.get_or_insert(connection.namespace);
     if connection.context != IN_CLUSTER {

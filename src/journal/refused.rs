@@ -23,8 +23,8 @@ pub struct HeldBy {
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// A living process works on a run of this identity.
-    #[error("{identity} is held by run {run}: process {pid} of {user} on {host}, since {since}",
-        identity = .0.identity, run = .0.run, pid = .0.holder.pid, user = .0.holder.user, host = .0.holder.host, since = .0.since)]
+    #[error("{identity} is held by run {run}: process {pid} of {user} on {host}",
+        identity = .0.identity, run = .0.run, pid = .0.holder.pid, user = .0.holder.user, host = .0.holder.host)]
     Held(Box<HeldBy>),
     /// A process is about to hold a run of this identity, and has not yet said who it is.
     #[error("another process is just opening a run of {0}")]
@@ -40,8 +40,8 @@ pub enum Refused {
         state: RunState,
     },
     /// The holder is on a machine that cannot be seen from here.
-    #[error("run {run} is held by process {pid} of {user} on {host}, which cannot be seen from here, since {since}",
-        run = .0.run, pid = .0.holder.pid, user = .0.holder.user, host = .0.holder.host, since = .0.since)]
+    #[error("run {run} is held by process {pid} of {user} on {host}, which cannot be seen from here",
+        run = .0.run, pid = .0.holder.pid, user = .0.holder.user, host = .0.holder.host)]
     Elsewhere(Box<HeldBy>),
     /// The run is over.
     #[error("run {run} is closed: {outcome}", outcome = super::runs::outcome_name(*outcome))]
@@ -68,6 +68,14 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Since when somebody holds what is refused.
+    pub fn since(&self) -> Option<Moment> {
+        match self {
+            Refused::Held(by) | Refused::Elsewhere(by) => Some(by.since),
+            _ => None,
+        }
+    }
+
     /// What to type next.
     pub fn hint(&self) -> Option<String> {
         match self {
