@@ -172,7 +172,7 @@ impl Action for Shell {
 
     async fn settle(&self, cx: &ReadCx, params: &ShellParams, _effect: &Begun<Self>) -> Result<Settled<Ended>, ActionError> {
         let Some(check) = &params.check else {
-            return Ok(Settled::Unknown(format!("nobody can tell whether `{}` ran to its end: give it a `check`", params.run.title())));
+            return Ok(Settled::Unknown("nobody saw its program end, and it has no `check` to ask".to_owned()));
         };
         let checked = self.job(cx, params, check).await?.run().await;
         Ok(match checked {
@@ -252,24 +252,34 @@ fn ended(exit: &Exit, redactor: &Redactor) -> Ended {
 
 fn output(params: &ShellParams, ended: Ended) -> Result<ShellOutput, ActionError> {
     let title = params.run.title();
-    let code = match (ended.code, ended.signal) {
-        (Some(0), _) => 0,
-        (Some(code), _) => return Err(failed(format!("`{title}` exited with code {code}"), &ended)),
-        (None, Some(signal)) => return Err(failed(format!("`{title}` was ended by signal {signal}"), &ended)),
-        (None, None) => return Err(failed(format!("`{title}` ended without a code"), &ended)),
+    let how = match (ended.code, ended.signal) {
+        (Some(0), _) => None,
+        (Some(code), _) => Some(format!("exited with code {code}")),
+        (None, Some(signal)) => Some(format!("was ended by signal {signal}")),
+        (None, None) => Some("ended without a code".to_owned()),
     };
+    if let Some(how) = how {
+        return Err(failed(format!("`{title}` {how}"), &ended));
+    }
     let (json, lines) = match params.output {
         OutputForm::Text => (None, None),
         OutputForm::Json => (Some(parse(&title, &ended.stdout)?), None),
         OutputForm::Lines => (None, Some(ended.stdout.lines().map(str::to_owned).collect())),
     };
-    Ok(ShellOutput { code, stdout: ended.stdout, json, lines })
+    Ok(ShellOutput { code: 0, stdout: ended.stdout, json, lines })
 }
 
 fn failed(message: String, ended: &Ended) -> ActionError {
-    let mut failure = ActionError::transient(message).into_failure();
+    let is_for_good = ended.code.is_some_and(is_for_good);
+    let error = if is_for_good { ActionError::permanent(message) } else { ActionError::transient(message) };
+    let mut failure = error.into_failure();
     failure.causes.extend(ended.errors.iter().cloned());
     failure.into()
+}
+
+/// True for what a shell says of a program that cannot be run, or is not there: nor will it be at the next try.
+pub(super) fn is_for_good(code: i32) -> bool {
+    matches!(code, 126 | 127)
 }
 
 fn parse(title: &str, stdout: &str) -> Result<Value, ActionError> {

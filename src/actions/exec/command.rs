@@ -3,6 +3,7 @@
 use super::{ExecOutput, ExecParams, OutputForm};
 use crate::action::{ActionError, EffectError, Progress, ReadCx, RunScope};
 use crate::actions::pods::{PodCommand, PodProgram, Pods};
+use crate::actions::shell::is_for_good;
 use crate::ports::{Capture, Script};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -98,7 +99,8 @@ pub(super) fn output(params: &ExecParams, ended: PodEnded) -> Result<ExecOutput,
     let title = params.run.title();
     if ended.code != 0 {
         let message = format!("`{title}` exited with code {} in pod/{}", ended.code, ended.pod);
-        let mut failure = ActionError::transient(message).into_failure();
+        let error = if is_for_good(ended.code) { ActionError::permanent(message) } else { ActionError::transient(message) };
+        let mut failure = error.into_failure();
         failure.causes.extend(ended.errors);
         return Err(failure.into());
     }

@@ -173,6 +173,16 @@ async fn a_failure_says_how_it_ended_and_its_last_words() {
 }
 
 #[tokio::test]
+async fn a_program_that_cannot_be_run_is_not_tried_again() {
+    for (run, is_tried_again) in
+        [("nosuchprogram", false), ("/etc/passwd", false), ("exit 1", true), ("exit 125", true), ("kill -9 $$", true)]
+    {
+        let error = tried(json!({ "run": run })).await.output.unwrap_err();
+        assert_eq!(error.is_transient(), is_tried_again, "{run}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn what_never_started_did_nothing_and_what_was_stopped_is_in_doubt() {
     let absent = tried(json!({ "run": ["no-such-program-here"] })).await;
     assert!(matches!(absent.effects[0], Err(EffectError::Refused(_))));
@@ -187,7 +197,7 @@ async fn without_a_check_nobody_can_tell() {
     let effect = crate::action::DynEffect { key: EffectKey("run".into()), undo: json!({}), known: Known::Open };
     let settled = DynAction::settle(&shell(), read_cx(&listener), params, effect).await.unwrap();
     let Settled::Unknown(why) = settled else { panic!("{settled:?}") };
-    insta::assert_snapshot!(why, @"nobody can tell whether `make` ran to its end: give it a `check`");
+    insta::assert_snapshot!(why, @"nobody saw its program end, and it has no `check` to ask");
 }
 
 #[test]
