@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use crate::ports::forget_typed;
 use std::io::{BufRead, Write};
 
 /// Goes on when the person says yes, or has said so with `--yes`. `fact` is what the person ought to know, `question` what is asked then.
@@ -17,6 +18,8 @@ pub fn confirm(context: &Context, yes: bool, fact: &str, question: &str) -> Resu
         let unasked = format!("{fact}, and nobody can be asked here");
         return Err(CommandFailure::new(Exit::Refused, unasked).hint("add --yes if that is what you want"));
     }
+    // Whoever says yes has read what to.
+    forget_typed();
     let question = format!("{fact}. {question}");
     match ask(&mut std::io::stdin().lock(), &mut std::io::stderr(), &question) {
         true => Ok(()),

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::ids::{Period, RunId, StepId};
 use crate::journal::{Frozen, Held, JournalError, Request, StateFolder};
 use crate::plan::Plan;
-use crate::ports::{Clock, Gate, Ports};
+use crate::ports::{Clock, Gate, Ports, forget_typed};
 use crate::record::{CancelLevel, Outcome, Record, What};
 use crate::report::Display;
 use crate::report::summary::Summary;
@@ -47,11 +47,17 @@ pub struct Journey {
     pub(super) stage: Option<Stage>,
 }
 
-/// Drives it until it is closed, rests, or has to be left.
+/// Drives it until it is closed, rests, or has to be left. What was typed meanwhile was typed to nobody.
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn drive(context: &Context, mut journey: Journey) -> Result<Exit, CommandFailure> {
+pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure> {
+    let driven = drive_to_its_end(context, journey);
+    forget_typed();
+    driven
+}
+
+fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, CommandFailure> {
     let stage = journey.stage.take();
     let run = journey.held.run().clone();
     let exit = journey.exit;
@@ -111,7 +117,7 @@ pub fn drive(context: &Context, mut journey: Journey) -> Result<Exit, CommandFai
                 true => "left before everything had ended".to_owned(),
                 false => format!("left before everything had ended; `bowline resume {run}` looks up what was under way, and {then}"),
             };
-            print::notices(&[context.called.complete(&text)], context.streams.width);
+            print::notices(&[context.called.complete(&text)], context.streams);
             Ok(Exit::Halted)
         }
     }

@@ -46,7 +46,7 @@ pub use scratch::ScratchFolder;
 pub use script::Script;
 pub use tcp::{NetworkTcp, Tcp, TcpError};
 pub use tls::{Certificate, NetworkTls, Tls, TlsError, TlsQuestion};
-pub use typing::UnseenTyping;
+pub use typing::{UnseenTyping, forget_typed};
 
 use std::sync::Arc;
 

@@ -1,8 +1,22 @@
-//! Keeps what a person types from being shown while lines move on a terminal: what is echoed there tears them. It draws nothing.
+//! What a person types while nobody asks: it is not shown where lines move, since they would tear, and it is forgotten, since it is no answer
+//! to anything. It draws nothing.
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
-use std::io::{Stderr, stderr};
+use std::io::{Stderr, stderr, stdin};
+use std::os::fd::AsFd;
+
+/// Forgets what was typed and not read: a question that comes now was not there when it was typed, and the shell would take it for a command.
+pub fn forget_typed() {
+    if !forget(stdin()) {
+        forget(stderr());
+    }
+}
+
+/// True where that is this process's terminal. From the background it is left alone: a process that takes from it there is stopped.
+fn forget(terminal: impl AsFd) -> bool {
+    tcgetpgrp(&terminal) == Ok(getpgrp()) && tcflush(&terminal, FlushArg::TCIFLUSH).is_ok()
+}
 
 /// While it lives, nothing that is typed is shown on the terminal of standard error; keys that are signals are heard all the same.
 pub struct UnseenTyping {

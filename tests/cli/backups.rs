@@ -69,7 +69,7 @@ fn damage_is_found_and_named() {
 fn old_ones_go_only_when_somebody_says_so_and_of_each_database_the_newest_stay() {
     let bench = bench();
     bench.run(&["backups", "prune", "--keep", "1"]).assert_code(7).assert_says("app-1").assert_says("--yes");
-    pty::run(&bench, 80, &["backups", "prune", "--keep", "1"], "n\n", &[]).assert_code(7).assert_says("Remove? [y/N]");
+    pty::answer(&bench, &["backups", "prune", "--keep", "1"], "Remove? [y/N]", "n\n").assert_code(7);
     assert!(bench.has("state/backups/app-1.zst"));
     let json = bench.run(&["backups", "prune", "--keep", "1", "--yes", "--output", "json"]);
     assert_eq!(json.assert_code(0).out, "{\"removed\":[\"app-2\",\"app-1\"]}\n");

@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// What was seen on a terminal.
 pub struct Seen {
@@ -56,6 +56,8 @@ pub enum Typed<'a> {
     AtOnce(&'a str),
     /// These words, once those before them are seen.
     After(&'a str, &'a str),
+    /// The same, where they are seen.
+    IfAsked(&'a str, &'a str),
 }
 
 /// Runs the program on a terminal so many columns wide; `typed` is what a person types there.
@@ -68,43 +70,82 @@ pub fn answer(bench: &Bench, arguments: &[&str], question: &str, typed: &str) ->
     line(bench, 80, &command(arguments), Typed::After(question, typed), &[])
 }
 
-fn command(arguments: &[&str]) -> String {
+pub fn command(arguments: &[&str]) -> String {
     let quoted: Vec<String> = arguments.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
     format!("{} {} --state state", env!("CARGO_BIN_EXE_bowline"), quoted.join(" "))
 }
 
 /// Runs a line of one command as a person would type it.
 pub fn line(bench: &Bench, columns: u16, line: &str, typed: Typed<'_>, variables: &[(&str, &str)]) -> Seen {
-    let line = format!("stty cols {columns} rows 200; exec {line}");
-    // A suite that runs in the background, or under `nohup`, is deaf to keys and so would be what it starts.
-    let mut command = Command::new("env");
-    command.args(["--default-signal=HUP,INT,QUIT,TERM", "script", "-qfec", &line, "/dev/null"]).current_dir(bench.path(""));
-    command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh").env("TZ", "UTC");
-    for unset in ["BOWLINE_STATE", "BOWLINE_KEY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-        command.env_remove(unset);
-    }
-    command.envs(variables.iter().copied());
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("script is part of every Linux");
-    let (mut keys, mut screen) = (child.stdin.take().expect("it is piped"), child.stdout.take().expect("it is piped"));
-    let mut raw = Vec::new();
-    let words = match typed {
-        Typed::AtOnce(words) => words,
+    let mut terminal = Terminal::start(bench, columns, &format!("exec {line}"), variables);
+    match typed {
+        Typed::AtOnce(words) => terminal.press(words),
         Typed::After(question, words) => {
-            while !String::from_utf8_lossy(&raw).contains(question) {
-                let mut more = [0; 1024];
-                let count = screen.read(&mut more).expect("the terminal lives");
-                assert!(count > 0, "`{question}` is not asked:\n{}", String::from_utf8_lossy(&raw));
-                raw.extend(&more[..count]);
-            }
-            words
+            assert!(terminal.shows(question), "`{question}` is not asked:\n{}", terminal.shown());
+            terminal.press(words);
         }
-    };
-    keys.write_all(words.as_bytes()).expect("the terminal lives");
-    drop(keys);
-    screen.read_to_end(&mut raw).expect("the terminal lives");
-    let code = child.wait().expect("it is our child").code();
-    let mut terminal = vt100::Parser::new(200, columns, 0);
-    terminal.process(&raw);
-    Seen { code, raw: String::from_utf8_lossy(&raw).into_owned(), terminal }
+        Typed::IfAsked(question, words) if terminal.shows(question) => terminal.press(words),
+        Typed::IfAsked(..) => {}
+    }
+    terminal.end()
+}
+
+/// A terminal on which something runs.
+pub struct Terminal {
+    columns: u16,
+    child: Child,
+    keys: ChildStdin,
+    screen: ChildStdout,
+    raw: Vec<u8>,
+}
+
+impl Terminal {
+    /// Runs lines of a shell.
+    pub fn start(bench: &Bench, columns: u16, lines: &str, variables: &[(&str, &str)]) -> Self {
+        let lines = format!("stty cols {columns} rows 200; {lines}");
+        // A suite that runs in the background, or under `nohup`, is deaf to keys and so would be what it starts.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,QUIT,TERM", "script", "-qfec", &lines, "/dev/null"]).current_dir(bench.path(""));
+        command.env("TERM", "xterm-256color").env("SHELL", "/bin/sh").env("TZ", "UTC");
+        for unset in ["BOWLINE_STATE", "BOWLINE_KEY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(unset);
+        }
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("script is part of every Linux");
+        let (keys, screen) = (child.stdin.take().expect("it is piped"), child.stdout.take().expect("it is piped"));
+        Self { columns, child, keys, screen, raw: Vec::new() }
+    }
+
+    /// Presses keys.
+    pub fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("the terminal lives");
+    }
+
+    /// Waits until these words are shown; false when all ended without them.
+    pub fn shows(&mut self, words: &str) -> bool {
+        while !self.shown().contains(words) {
+            let mut more = [0; 1024];
+            match self.screen.read(&mut more).expect("the terminal lives") {
+                0 => return false,
+                count => self.raw.extend(&more[..count]),
+            }
+        }
+        true
+    }
+
+    /// Everything that was shown so far.
+    pub fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.raw).into_owned()
+    }
+
+    /// Waits until all ended.
+    pub fn end(mut self) -> Seen {
+        drop(self.keys);
+        self.screen.read_to_end(&mut self.raw).expect("the terminal lives");
+        let code = self.child.wait().expect("it is our child").code();
+        let mut terminal = vt100::Parser::new(200, self.columns, 0);
+        terminal.process(&self.raw);
+        Seen { code, raw: String::from_utf8_lossy(&self.raw).into_owned(), terminal }
+    }
 }

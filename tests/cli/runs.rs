@@ -164,10 +164,43 @@ fn what_succeeded_is_taken_back_only_by_who_says_yes() {
     bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
     bench.run(&["rollback", "r1"]).assert_code(7).assert_says("4 steps of `tree` would be taken back").assert_says("--yes");
     assert!(bench.has("root"));
-    pty::run(&bench, 80, &["rollback", "r1"], "n\n", &[]).assert_code(7).assert_says("Take back? [y/N]").assert_says("nothing was done");
+    pty::answer(&bench, &["rollback", "r1"], "Take back? [y/N]", "n\n").assert_code(7).assert_says("nothing was done");
     assert!(bench.has("root"));
-    pty::run(&bench, 80, &["rollback", "r1"], "y\n", &[]).assert_code(0).assert_says("rolled back");
+    pty::answer(&bench, &["rollback", "r1"], "Take back? [y/N]", "y\n").assert_code(0).assert_says("rolled back");
     assert!(!bench.has("root"));
+}
+
+/// Starts the program once these keys are there to be read, as after a person who types ahead.
+fn typed_ahead(bench: &Bench, keys: &str, arguments: &[&str], then: &str) -> pty::Terminal {
+    let lines = format!("while [ ! -e typed ]; do sleep 0.02; done; {}; {then}", pty::command(arguments));
+    let mut terminal = pty::Terminal::start(bench, 80, &lines, &[]);
+    terminal.press(keys);
+    assert!(terminal.shows(keys.trim_end()), "{}", terminal.shown());
+    bench.write("typed", "");
+    terminal
+}
+
+#[test]
+fn what_was_typed_before_a_question_is_no_answer_to_it() {
+    let bench = Bench::with(TREE);
+    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
+    let mut terminal = typed_ahead(&bench, "y\n", &["rollback", "r1"], "exit $?");
+    assert!(terminal.shows("Take back? [y/N]"), "{}", terminal.shown());
+    terminal.press("n\n");
+    terminal.end().assert_code(7).assert_says("nothing was done");
+    assert!(bench.has("root"));
+}
+
+#[test]
+fn what_was_typed_during_a_run_is_no_command_after_it() {
+    for output in ["auto", "lines"] {
+        let bench = Bench::with(TREE);
+        let read = "stty -icanon min 0 time 2; echo \"left: <$(dd bs=64 count=1 2>/dev/null)>\"";
+        let mut terminal = typed_ahead(&bench, "touch oops\n", &["run", "plan.yaml", "--output", output], read);
+        assert!(terminal.shows("left: <"), "{}", terminal.shown());
+        let seen = terminal.end();
+        assert!(seen.raw.contains("left: <>"), "{}", seen.text());
+    }
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn type_and_answer(bench: &Bench, command: &str, path: &str, asks: bool) -> Seen
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        let seen = pty::line(bench, 100, command, Typed::AtOnce("y\n"), &[("PATH", path)]);
+        let seen = pty::line(bench, 100, command, Typed::IfAsked("[y/N]", "y\n"), &[("PATH", path)]);
         over.store(true, Ordering::Relaxed);
         seen
     })
