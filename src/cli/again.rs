@@ -49,7 +49,7 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
         print::line(&JsonLine::Summary { exit_code: exit.code(), summary }.to_text());
     } else {
         let lead = format!("run {id} is over already, and nothing was run now; this is how it ended:");
-        print::notices(&[lead], context.streams.width);
+        print::notices(&[lead], context.streams);
         print::summary(context, &summary);
     }
     Ok(Some(exit))

@@ -76,7 +76,7 @@ impl Back {
         if foreseen.told.is_empty() {
             return Ok(foreseen.spared);
         }
-        print::notices(&foreseen.told, context.streams.width);
+        print::notices(&foreseen.told, context.streams);
         if core.closed().is_some() || context.streams.can_ask {
             let count = words::count(foreseen.steps, "step", "steps");
             confirm(context, self.yes, &format!("{count} of {} would be taken back", row.identity), "Take back?")?;

@@ -37,7 +37,7 @@ pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure>
             true => format!("no program of {whose} printed anything"),
             false => format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends"),
         };
-        print::notices(&[nothing], context.streams.width);
+        print::notices(&[nothing], context.streams);
     }
     if tries.is_empty() {
         return Ok(Exit::Succeeded);

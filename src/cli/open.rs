@@ -124,7 +124,7 @@ pub fn mention_warnings(context: &Context, plan: &Plan, file: &Path) {
     let more = plan.warnings.len().saturating_sub(MENTIONED);
     let more = if more > 0 { format!("and {more} more; ") } else { String::new() };
     lines.push(format!("  {more}what to write instead: `bowline validate {}`", quoted(&file.display().to_string())));
-    print::notices(&lines, context.streams.width_err);
+    print::notices(&lines, context.streams);
 }
 
 /// Binds a plan to an environment and inputs.

@@ -55,8 +55,8 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
     } else {
         tell(&Pen::new(context), &title, &seen, changing);
         let refused = refusals.iter().flat_map(|(seen, told)| told.iter().map(|why| format!("{}: {why}", seen.step)));
-        print::notices(&refused.collect::<Vec<_>>(), context.streams.width);
-        print::notices(&missing.iter().map(told_missing).collect::<Vec<_>>(), context.streams.width);
+        print::notices(&refused.collect::<Vec<_>>(), context.streams);
+        print::notices(&missing.iter().map(told_missing).collect::<Vec<_>>(), context.streams);
     }
     Ok(match (!is_refused, changing > 0 && exit_code) {
         (false, _) => Exit::Refused,

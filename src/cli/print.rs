@@ -1,6 +1,6 @@
 //! Writes what a command says. Nobody reading any more is a quiet end, never a crash.
 
-use super::context::Context;
+use super::context::{Context, Streams};
 use crate::report::summary::Summary;
 use crate::report::wrap::wrap;
 use std::io::Write;
@@ -41,10 +41,11 @@ pub fn notice(text: &str) {
     let _nobody_reads = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Writes lines to standard error, broken between words where a terminal is too narrow for them.
-pub fn notices(lines: &[String], width: Option<usize>) {
+/// Writes lines to standard error, broken between words where its terminal is too narrow for them: it may be another than that of standard
+/// output, or the only one.
+pub fn notices(lines: &[String], streams: Streams) {
     for text in lines {
-        match width {
+        match streams.width_err {
             Some(width) => wrap(text, width).iter().for_each(|text| notice(text)),
             None => notice(text),
         }

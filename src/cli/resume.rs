@@ -126,7 +126,7 @@ async fn tell_edited(context: &Context, row: &RunRow, records: &[Record], frozen
     let text = context.called.complete(&text);
     match context.is_json() {
         true => print::line(&JsonLine::Warning { step: None, text }.to_text()),
-        false => print::notices(&[text], context.streams.width),
+        false => print::notices(&[text], context.streams),
     }
 }
 

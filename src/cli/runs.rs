@@ -42,7 +42,7 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
     }
     if more > 0 && !context.is_json() {
         let command = context.called.command(&all_of(arguments, rows.len() + more));
-        print::notices(&[format!("{more} more, which are older: `{command}`")], context.streams.width);
+        print::notices(&[format!("{more} more, which are older: `{command}`")], context.streams);
     }
     Ok(Exit::Succeeded)
 }

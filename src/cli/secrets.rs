@@ -86,7 +86,7 @@ pub async fn check(context: &Context, previewing: &Previewing, ahead: impl Fn(&S
     if now.is_empty() {
         let told = later.iter().map(|secret| format!("not there now, unless a step of the run makes it first: {}", secret.told));
         if !context.is_json() {
-            print::notices(&told.collect::<Vec<_>>(), context.streams.width);
+            print::notices(&told.collect::<Vec<_>>(), context.streams);
         }
         return Ok(());
     }

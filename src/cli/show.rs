@@ -142,7 +142,7 @@ fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Rec
         pieces.iter().for_each(|piece| tell(&whose, piece));
     }
     if !context.is_json() {
-        print::notices(&[context.called.complete(&logs)], context.streams.width);
+        print::notices(&[context.called.complete(&logs)], context.streams);
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ fn tell(context: &Context, failure: &CommandFailure) {
         false => {
             let paint = Paint { is_on: context.streams.colour };
             let lines: Vec<String> = failure.lines().iter().map(|line| paint.lead(line)).collect();
-            print::notices(&lines, context.streams.width_err);
+            print::notices(&lines, context.streams);
         }
     }
 }

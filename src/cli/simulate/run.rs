@@ -48,7 +48,7 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
     open::mention_warnings(&context, &draft.opened.plan, &arguments.choice.plan);
     if !context.is_json() {
         let lead = format!("simulated (seed {seed}): nothing outside this process is reached");
-        print::notices(&[lead], context.streams.width);
+        print::notices(&[lead], context.streams);
     }
     let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone() };
     let (exit, run) = begin(&context, draft, arguments, &folder, stage)?;
@@ -184,5 +184,5 @@ fn tell(context: &Context, simulation: &Simulation, exit: Exit, run: &RunId) {
             told => lines.extend(told.iter().map(|what| format!("simulated: not as before the run: {what}"))),
         }
     }
-    print::notices(&lines, context.streams.width);
+    print::notices(&lines, context.streams);
 }
