@@ -90,7 +90,7 @@ fn chosen(context: &Context, found: Found, step: Option<&str>) -> Result<(Found,
         // Who is not there hears no answer.
         return Err(standing::refused(context, &row, &records));
     }
-    let step = choose(&Story::of(&records), &found.run, step)?;
+    let step = choose(&standing::story(&row, &records), &found.run, step)?;
     Ok((found, step))
 }
 
@@ -175,14 +175,14 @@ mod tests {
     use crate::ids::RunId;
     use crate::record::{Record, What};
     use crate::report::samples;
-    use crate::report::story::Story;
+    use crate::report::story::{Hand, Story};
 
     #[test]
     fn only_a_step_that_asks_can_be_answered() {
         let run = RunId::new("20261121-120300-7f3a").unwrap();
         let records = samples::rejected();
         let asked = records.iter().position(|record: &Record| matches!(record.what, What::ApprovalAsked { .. })).unwrap();
-        let asking = Story::of(&records[..=asked]);
+        let asking = Story::of(&records[..=asked]).in_hand(Hand::Process);
         let told = |story: &Story, given| choose(story, &run, given).map(|id| id.to_string()).map_err(|failure| failure.lines().join("\n"));
         assert_eq!(told(&asking, None), Ok("colours".to_owned()));
         assert_eq!(told(&asking, Some("colours")), Ok("colours".to_owned()));

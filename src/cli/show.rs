@@ -220,7 +220,7 @@ mod tests {
           switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
         not taken back yet, because what is still there needs them: deploy
         in doubt:
-          database: what it did: a program's end cannot be looked up
+          database: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline resume 20261121-120300-7f3a
@@ -274,7 +274,7 @@ mod tests {
         blue-green in production rolls back what `back` guards: 0 steps taken back, 2 to go
         switch: waiting for the new side to answer through the ingress
         in doubt:
-          database: what it did: a program's end cannot be looked up
+          database: a program's end cannot be looked up
         warning: switch: not all evidence could be kept: the server did not answer within 5s
         next:
           bowline cancel 20261121-120300-7f3a --halt  stops it where it is

@@ -1,8 +1,10 @@
 //! How far a run goes back, also before that has been decided. It follows the rules by which the engine decides and knows no engine.
 
 use super::story::{Status, StepStory, Story};
-use crate::ids::StepId;
-use crate::record::{GuardSummary, Mode, Reversibility};
+use super::words;
+use crate::ids::{Moment, StepId};
+use crate::record::{GuardSummary, Mode, Reversibility, StepSummary};
+use jiff::tz::TimeZone;
 
 impl Story {
     /// True when whoever takes the run up again goes back, not on. Past the pivot only a guard that does not hold it goes back.
@@ -35,6 +37,38 @@ impl Story {
         // What is half done goes back with the guard, wherever it stands.
         let is_clear = pivots.all(|pivot| pivot.status == Status::Done && !guard.guards.contains(&pivot.id));
         is_clear.then_some(guard)
+    }
+
+    /// When an approval that asks counts as failed; none when it waits for ever. A halt does not stop that clock.
+    pub fn answer_by(&self, step: &StepStory) -> Option<Moment> {
+        let limit = self.summary(&step.id)?.timeout.filter(|_| matches!(step.status, Status::Asking(_)))?;
+        Some(step.started?.after(limit.0))
+    }
+
+    /// What comes when nobody answers an approval in time.
+    pub fn unanswered(&self, step: &StepStory) -> String {
+        let (Some(graph), Some(summary)) = (&self.graph, self.summary(&step.id)) else { return "it counts as failed".to_owned() };
+        let guards = graph.guards.iter().filter(|guard| guard.guards.contains(&step.id));
+        let guard = guards.min_by_key(|guard| guard.guards.len());
+        // What is half done goes back with the guard, wherever it stands.
+        let reaches = |pivot: &StepStory| guard.is_none_or(|guard| guard.guards.contains(&pivot.id)) || pivot.status != Status::Done;
+        let may_go_back = !self.steps.values().any(|step| is_pivot(step) && reaches(step));
+        match guard {
+            _ if summary.continue_on_error => "the run goes on without it".to_owned(),
+            _ if graph.halts_on_failure || !may_go_back => "the run halts".to_owned(),
+            None => "everything is rolled back".to_owned(),
+            Some(guard) => format!("what `{}` guards is rolled back", guard.id),
+        }
+    }
+
+    /// Until when an approval can be answered, and what comes else: `by 14:05:00, else everything is rolled back`.
+    pub fn terms(&self, step: &StepStory, zone: &TimeZone) -> Option<String> {
+        let by = words::time_after(self.answer_by(step)?, step.started?, zone);
+        Some(format!("by {by}, else {}", self.unanswered(step)))
+    }
+
+    fn summary(&self, step: &StepId) -> Option<&StepSummary> {
+        self.graph.as_ref()?.steps.iter().find(|summary| summary.id == *step)
     }
 
     /// The smallest guard that holds everything at work, or all that would begin next.

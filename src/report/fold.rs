@@ -186,6 +186,7 @@ impl StepStory {
             self.started = None;
         }
         self.started.get_or_insert(at);
+        self.came_to = None;
         self.status = until.map_or(Status::Running, Status::Pausing);
         self.quieten();
     }
@@ -207,6 +208,7 @@ impl StepStory {
 
     fn rest(&mut self, at: Moment, status: Status) {
         self.ended = Some(at);
+        self.came_to = (!status.is_live()).then(|| status.clone());
         self.status = status;
         self.quieten();
     }
@@ -248,6 +250,7 @@ impl StepStory {
     fn begin_undo(&mut self, at: Moment) {
         if std::mem::take(&mut self.anew) {
             self.undo_started = None;
+            self.undo_tries = 0;
         }
         self.undo_started.get_or_insert(at);
         self.status = Status::Undoing;
@@ -281,6 +284,8 @@ impl StepStory {
     }
 
     fn undo_failed(&mut self, failure: &Failure, marks: &[Mark], retry_at: Option<Moment>) {
+        self.undo_failed_alike = self.undo_tries > 0 && self.undo_failure.as_ref() == Some(failure);
+        self.undo_tries += 1;
         self.undo_failure = Some(failure.clone());
         self.marks = marks.to_vec();
         self.status = retry_at.map_or(Status::Residue, Status::UndoBackoff);
@@ -288,57 +293,4 @@ impl StepStory {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::record::{Outcome, Record};
-    use crate::report::samples;
-    use crate::report::story::{Status, Story};
-
-    fn statuses(story: &Story) -> String {
-        let words: Vec<String> = story.steps.values().map(|step| format!("{}={}", step.id, step.status.word())).collect();
-        words.join(" ")
-    }
-
-    #[test]
-    fn a_run_that_comes_undone_is_told_step_by_step() {
-        let story = Story::of(&samples::rolled_back());
-        insta::assert_snapshot!(statuses(&story), @"database=done colours=undone deploy=kept healthy=undone smoke=waiting switch=waiting retire=waiting back=waiting");
-        assert_eq!(story.ending.map(|ending| (ending.outcome, ending.closed)), Some((Outcome::RolledBack, true)));
-        assert_eq!(story.rollback.and_then(|rollback| rollback.cause.step).map(|id| id.to_string()), Some("healthy".to_owned()));
-    }
-
-    #[test]
-    fn a_duplicate_changes_nothing() {
-        let records = samples::rolled_back();
-        let twice: Vec<Record> = records.iter().flat_map(|record| [record.clone(), record.clone()]).collect();
-        let again = [records.clone(), records.clone()].concat();
-        let once = format!("{:?}", Story::of(&records));
-        assert_eq!(format!("{:?}", Story::of(&twice)), once);
-        assert_eq!(format!("{:?}", Story::of(&again)), once);
-    }
-
-    #[test]
-    fn any_record_may_be_missing() {
-        let records = samples::rolled_back();
-        for missing in 0..records.len() {
-            let rest: Vec<&Record> = records.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, record)| record).collect();
-            let story = Story::of(rest);
-            // Whatever is lost, what follows it still tells where the step came to rest.
-            let healthy = story.steps.get("healthy").map(|step| step.status.clone());
-            assert!(healthy.is_some_and(|status| !matches!(status, Status::Waiting)), "without record {missing}");
-        }
-    }
-
-    #[test]
-    fn counts_leave_guards_out() {
-        let counts = Story::of(&samples::rolled_back()).counts();
-        assert_eq!((counts.all, counts.done, counts.undone, counts.waiting), (7, 1, 3, 3));
-    }
-
-    #[test]
-    fn what_a_dead_process_had_under_way_is_interrupted() {
-        let mut records = samples::running();
-        records.push(samples::resumed(records.len()));
-        let story = Story::of(&records);
-        assert_eq!(story.steps.get("deploy").map(|step| step.status.clone()), Some(Status::Interrupted));
-    }
-}
+mod tests;

@@ -205,6 +205,13 @@ mod tests {
             "headline": "blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed",
             "reason": "healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found",
             "hint": "push the image, or name one that exists",
+            "failed": [
+              {
+                "step": "healthy",
+                "why": "image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found",
+                "hint": "push the image, or name one that exists"
+              }
+            ],
             "restored": [],
             "stays": [],
             "kept": [

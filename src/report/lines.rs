@@ -73,7 +73,7 @@ impl Lines {
     fn tell(&self, state: &mut State, event: &Event) {
         match event {
             Event::Recorded(record) => {
-                let asked = sentence::still_asked(&state.story, record);
+                let asked = sentence::still_asked(&state.story, record, &self.zone);
                 let sentences = sentence::of(&state.story, record, &self.zone).into_iter().chain(asked);
                 for sentence in sentences.filter(|sentence| !self.is_quiet || sentence.tone.wants_attention()) {
                     self.say(state, record.at, &sentence);

@@ -99,7 +99,10 @@ fn activity(story: &Story, step: &StepStory, now: Moment, look: &Look<'_>) -> St
     let why = |failure: &Option<crate::record::Failure>| failure.as_ref().map(words::failure).unwrap_or_default();
     match &step.status {
         // How it is answered was told when it was asked: a command that is cut is copied wrongly.
-        Status::Asking(message) => format!("asks: {}", words::plain(message)),
+        Status::Asking(message) => {
+            let time = story.answer_by(step).map(|by| format!(", {} left", left(&by))).unwrap_or_default();
+            format!("asks{time}: {}", words::plain(message))
+        }
         Status::Pausing(until) if look.is_narrow => format!("pausing, {} left", left(until)),
         Status::Pausing(until) => format!("pausing until {}, {} left", words::time_of_day(*until, look.zone), left(until)),
         Status::Backoff(until) => format!("attempt {} in {}: {}", step.attempts + 1, left(until), why(&step.failure)),
@@ -139,6 +142,7 @@ mod tests {
     use crate::report::samples;
     use crate::report::story::Story;
     use jiff::tz::TimeZone;
+    use std::sync::Arc;
 
     const WIDE: Room = Room { width: 100, height: 24 };
 
@@ -191,6 +195,14 @@ mod tests {
         insta::assert_snapshot!(shown(&asking, 70, WIDE), @"
         blue-green 1m 10s: 1/7 done, 1 running
         ⠸ colours  8.9s asks: Move production to v3?
+        ");
+        let mut records = samples::rejected()[..5].to_vec();
+        if let What::RunOpened { graph, .. } = &mut records[0].what {
+            Arc::make_mut(graph).steps[1].timeout = Some(crate::ids::Period(std::time::Duration::from_secs(900)));
+        }
+        insta::assert_snapshot!(shown(&Story::of(&records), 70, WIDE), @"
+        blue-green 1m 10s: 1/7 done, 1 running
+        ⠸ colours  8.9s asks, 14m 51s left: Move production to v3?
         ");
         let halting =
             until(samples::halted(), |what| matches!(what, What::CancelRequested { level: crate::record::CancelLevel::Halt, .. }));

@@ -84,6 +84,8 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             (_, None) if *attempt > 1 => say(step, Tone::Begin, format!("attempt {attempt}")),
             _ => say(step, Tone::Begin, "started".to_owned()),
         },
+        // That nobody can tell how it ended was told.
+        What::AttemptEnded { step, result: AttemptResult::Interrupted, .. } if is_in_doubt(story, step) => None,
         What::AttemptEnded { step, attempt, result } => {
             let (tone, text) = attempt_ended(story.step(step), at, *attempt, result);
             say(step, tone, text)
@@ -92,16 +94,18 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             let (tone, text) = settling(story, words::effect(key), settled)?;
             say(step, tone, text)
         }
-        What::ApprovalAsked { step, message } => say(step, Tone::Warn, question(story, step, message)),
+        What::ApprovalAsked { step, message } => say(step, Tone::Warn, question(story, step, message, zone)),
         What::ApprovalAnswered { step, approved, by, comment } => {
             let (tone, verb) = if *approved { (Tone::Good, "approved") } else { (Tone::Bad, "rejected") };
             let comment = comment.as_ref().map(|comment| format!(": {}", words::plain(comment))).unwrap_or_default();
             say(step, tone, format!("{verb} by {}{comment}", words::plain(by)))
         }
-        What::UndoStarted { step, attempt } if *attempt > 1 => say(step, Tone::Begin, format!("taking it back, try {attempt}")),
+        // The one before has told when it comes.
+        // When it comes has been told.
+        What::UndoStarted { step, .. } if story.step(step).is_some_and(|step| step.undo_tries > 0) => None,
         What::UndoStarted { step, .. } => say(step, Tone::Begin, "taking it back".to_owned()),
-        What::UndoEnded { step, result, .. } => {
-            let (tone, text) = undo_ended(story.step(step), at, result);
+        What::UndoEnded { step, attempt, result } => {
+            let (tone, text) = undo_ended(story.step(step), at, *attempt, result);
             say(step, tone, text)
         }
         // Nobody can ask for it later.
@@ -130,22 +134,23 @@ fn opened(story: &Story) -> String {
 }
 
 /// What a step asks, and how it is answered. In a simulated run the plan says who answers.
-fn question(story: &Story, step: &StepId, message: &str) -> String {
+fn question(story: &Story, step: &StepId, message: &str, zone: &TimeZone) -> String {
     let asks = words::plain(message);
     if story.is_simulated {
         return format!("asks: {asks}");
     }
     let run = story.run.as_ref().map_or("RUN", |run| run.as_str());
     let command = |verb| story.called.command(&format!("{verb} {run} {step}"));
-    format!("asks: {asks} (answer with `{}` or `{}`)", command("approve"), command("reject"))
+    let terms = story.step(step).and_then(|step| story.terms(step, zone)).map(|terms| format!(" {terms}")).unwrap_or_default();
+    format!("asks: {asks} (answer with `{}` or `{}`{terms})", command("approve"), command("reject"))
 }
 
 /// What was asked of people before this process took the run up, and still is: a display begins anew.
-pub fn still_asked(story: &Story, record: &Record) -> Vec<Sentence> {
+pub fn still_asked(story: &Story, record: &Record, zone: &TimeZone) -> Vec<Sentence> {
     let resumes = matches!(record.what, What::EpochOpened { mode: Mode::Resume, .. });
     let asked = |step: &StepStory| match &step.status {
         Status::Asking(message) if resumes && !story.goes_back() => {
-            Some(Sentence { step: Some(step.id.clone()), tone: Tone::Warn, text: question(story, &step.id, message) })
+            Some(Sentence { step: Some(step.id.clone()), tone: Tone::Warn, text: question(story, &step.id, message, zone) })
         }
         _ => None,
     };
@@ -208,6 +213,10 @@ fn stopping(story: &Story, level: CancelLevel) -> String {
     }
 }
 
+fn is_in_doubt(story: &Story, step: &StepId) -> bool {
+    story.step(step).is_some_and(|step| !step.doubts.is_empty())
+}
+
 fn settling<T>(story: &Story, effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
     match settled {
         Settled::NotDone | Settled::Done(_) => None,
@@ -215,17 +224,21 @@ fn settling<T>(story: &Story, effect: &str, settled: &Settled<T>) -> Option<(Ton
         Settled::Unknown(why) => {
             // Whoever goes back asks nobody what became of it.
             let back = if story.goes_back() { ", and is taken back as if it was done" } else { "" };
-            Some((Tone::Warn, format!("{effect} is in doubt{back}: {}", words::plain(why))))
+            let what = if effect == words::ALL { String::new() } else { format!("{effect} is ") };
+            Some((Tone::Warn, format!("{what}in doubt{back}: {}", words::plain(why))))
         }
     }
 }
 
-fn undo_ended(step: Option<&StepStory>, at: Moment, result: &UndoResult) -> (Tone, String) {
+fn undo_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &UndoResult) -> (Tone, String) {
     let time = step.and_then(StepStory::undo_time).map(|time| format!(" in {}", words::took(time))).unwrap_or_default();
     match result {
         UndoResult::Undone { marks } => undone(marks, &time),
         UndoResult::Failed { failure, retry_at: Some(retry_at), .. } => {
-            (Tone::Warn, format!("not taken back yet: {}; the next try in {}", words::failure(failure), words::took(retry_at.since(at))))
+            let next = words::took(retry_at.since(at));
+            let is_known = step.is_some_and(|step| step.undo_failed_alike);
+            let why = if is_known { format!("try {attempt} failed as the one before") } else { words::failure(failure) };
+            (Tone::Warn, format!("not taken back yet: {why}; the next try in {next}"))
         }
         UndoResult::Failed { failure, .. } => (Tone::Bad, format!("could not be taken back: {}", words::failure(failure))),
         UndoResult::Interrupted => (Tone::Warn, "taking it back was interrupted".to_owned()),

@@ -1,5 +1,6 @@
-//! Where a step stands, and the word for it. It knows no run.
+//! Where a step stands, and the word for it: what is true of it hangs on who has the run in hand. It knows no record.
 
+use super::story::{Hand, StepStory, Story};
 use crate::ids::Moment;
 use crate::record::SkipReason;
 
@@ -67,5 +68,25 @@ impl Status {
     pub fn is_live(&self) -> bool {
         use Status::{Asking, Backoff, Pausing, Running, UndoBackoff, Undoing};
         matches!(self, Running | Pausing(_) | Asking(_) | Backoff(_) | Undoing | UndoBackoff(_))
+    }
+}
+
+impl Story {
+    /// One word for where a step stands. Of a run on which nobody works nothing runs and nothing waits; a step that failed, and of which
+    /// what it did stays, has failed.
+    pub fn word(&self, step: &StepStory) -> &'static str {
+        let rests = self.is_left() || self.ending.is_some();
+        match &step.status {
+            Status::Waiting if rests || self.rollback.is_some() => "not-run",
+            Status::Running | Status::Undoing if self.is_left() => "interrupted",
+            Status::Asking(_) if rests => "unanswered",
+            Status::Undone if step.has_left_nothing() => step.fall().map_or("stays", Status::word),
+            status => status.word(),
+        }
+    }
+
+    /// True for a run whose process is gone in the middle of it.
+    pub fn is_left(&self) -> bool {
+        self.hand == Hand::Nobody && self.ending.is_none()
     }
 }

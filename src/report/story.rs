@@ -74,10 +74,16 @@ pub struct StepStory {
     pub undo_started: Option<Moment>,
     /// When that came to rest.
     pub undo_ended: Option<Moment>,
+    /// How it came to rest on the way forward; none before it did.
+    pub came_to: Option<Status>,
     /// Why its last attempt failed.
     pub failure: Option<Failure>,
     /// Why it could not be taken back.
     pub undo_failure: Option<Failure>,
+    /// Tries of taking it back that failed, since its process took the run up.
+    pub undo_tries: u32,
+    /// The last of them failed just as the one before did.
+    pub undo_failed_alike: bool,
     /// What became of its effects.
     pub marks: Vec<Mark>,
     /// Effects of which nobody can tell whether they happened, and why not.
@@ -209,16 +215,6 @@ impl Story {
         self.steps.get(id)
     }
 
-    /// One word for where a step stands: what still waits when nothing more begins has not run.
-    pub fn word(&self, step: &StepStory) -> &'static str {
-        let over = self.rollback.is_some() || self.ending.as_ref().is_some_and(|ending| ending.closed);
-        match step.status {
-            Status::Waiting if over => "not-run",
-            Status::Undone if step.has_left_nothing() => "stays",
-            ref status => status.word(),
-        }
-    }
-
     /// Counts the steps.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -301,8 +297,11 @@ impl StepStory {
             ended: None,
             undo_started: None,
             undo_ended: None,
+            came_to: None,
             failure: None,
             undo_failure: None,
+            undo_tries: 0,
+            undo_failed_alike: false,
             marks: Vec::new(),
             doubts: Vec::new(),
             stands: IndexMap::new(),
@@ -314,8 +313,18 @@ impl StepStory {
     }
 
     /// True when going back found nothing to take back of it, and says why.
-    fn has_left_nothing(&self) -> bool {
+    pub(super) fn has_left_nothing(&self) -> bool {
         !self.marks.is_empty() && self.marks.iter().all(|mark| mark.kind == MarkKind::Nothing && !mark.notes.is_empty())
+    }
+
+    /// How it came to rest on the way forward, unless it was done.
+    pub fn fall(&self) -> Option<&Status> {
+        self.came_to.as_ref().filter(|status| **status != Status::Done)
+    }
+
+    /// True when it came to rest on the way forward because it failed, whatever became of it then.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.came_to, Some(Status::Failed | Status::TimedOut))
     }
 
     /// True when something that it did, or may have done, is still there.

@@ -3,16 +3,15 @@
 use super::story::{Hand, Status, StepStory, Story};
 use super::words;
 use crate::ids::{PlanName, RunId, StepId};
-use crate::record::{Cause, EffectKey, Mark, MarkKind, Mode, Outcome, Role, Scope};
+use crate::record::{Mark, MarkKind, Outcome, Role, Scope};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use failures::Failed;
 pub use next::Next;
 
 /// Most steps that a line names.
 const NAMED: usize = 10;
-/// The reason that stands in the records of a rollback for which somebody asked.
-const ASKED_FOR: &str = "asked for";
 
 /// The end of a run's story, in parts that a program can read and a person is told in order.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -34,6 +33,8 @@ pub struct Summary {
     pub reason: Option<String>,
     /// What to do about the reason.
     pub hint: Option<String>,
+    /// Every step that failed, the one that is the reason first.
+    pub failed: Vec<Failed>,
     /// What is back, though not in every respect: an object that was made again has a new uid.
     pub restored: Vec<Left>,
     /// What stays on purpose: a backup, or what the plan says there is nothing to take back of.
@@ -71,7 +72,7 @@ pub struct Left {
 impl Summary {
     /// Sums a story up.
     pub fn of(story: &Story) -> Self {
-        let (reason, hint) = reason(story);
+        let (reason, hint) = failures::reason(story);
         Self {
             run: story.run.clone(),
             plan: story.plan.clone(),
@@ -81,12 +82,13 @@ impl Summary {
             headline: headline(story),
             reason,
             hint,
+            failed: failures::failed(story),
             restored: noted(story, MarkKind::Restored),
             stays: noted(story, MarkKind::Nothing),
             kept: left(story, MarkKind::Kept),
             residue: residue(story),
             blocked: blocked(story),
-            doubts: doubts(story),
+            doubts: doubts::doubts(story),
             warnings: warnings(story),
             next: next::next(story),
             no_way_back: next::no_way_back(story),
@@ -97,9 +99,7 @@ impl Summary {
     /// The lines that a person reads.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.headline.clone()];
-        // Where the run rests because of it, the headline has told it.
-        lines.extend(self.reason.clone().filter(|reason| !self.headline.contains(reason.as_str())));
-        lines.extend(self.hint.as_ref().map(|hint| format!("  try this: {hint}")));
+        lines.extend(failures::lines(self));
         list(&mut lines, "still there:", &self.residue);
         if !self.blocked.is_empty() {
             lines.push(format!("not taken back yet, because what is still there needs them: {}", named(&self.blocked)));
@@ -110,7 +110,7 @@ impl Summary {
             lines.push("stays on purpose:".to_owned());
         }
         lines.extend(self.stays.iter().map(|stays| format!("  {}: {}", stays.step, stays.notes.join("; "))));
-        list(&mut lines, "in doubt:", &self.doubts);
+        lines.extend(doubts::lines(&self.doubts));
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         if !self.next.is_empty() {
             lines.push("next:".to_owned());
@@ -223,26 +223,6 @@ fn rolled_back(story: &Story) -> String {
     }
 }
 
-/// Why the run did not go through, and what to do about it.
-fn reason(story: &Story) -> (Option<String>, Option<String>) {
-    let outcome = story.ending.as_ref().map(|ending| ending.outcome);
-    if outcome == Some(Outcome::Succeeded) {
-        return (None, None);
-    }
-    if let Some((step, failure)) = story.culprit().and_then(|step| Some((step, step.failure.as_ref()?))) {
-        return (Some(format!("{}: {}", step.id, words::failure(failure))), failure.hint.as_deref().map(words::plain));
-    }
-    let asked = story.holder.as_ref().is_some_and(|(_, mode)| *mode == Mode::Rollback);
-    // Whoever asked for it need not be told so, nor whoever took it up after them.
-    let says_why = |cause: &Cause| !asked && (cause.step.is_some() || cause.reason != ASKED_FOR);
-    let cause = story.rollback.as_ref().filter(|rollback| says_why(&rollback.cause)).map(|rollback| words::plain(&rollback.cause.reason));
-    // Why it rests the headline says, but for what failed in the look after a rollback.
-    let rests = |outcome| outcome == Outcome::Stuck && !next::only_the_look_failed(story);
-    let rest = story.ending.as_ref().filter(|ending| ending.outcome != Outcome::Halted && !rests(ending.outcome));
-    let rest = rest.and_then(|ending| ending.reason.as_deref());
-    (cause.or_else(|| rest.map(words::plain)), None)
-}
-
 fn left(story: &Story, kind: MarkKind) -> Vec<Left> {
     let of = |step: &StepStory, mark: &Mark| Left {
         step: step.id.clone(),
@@ -298,17 +278,6 @@ fn blocked(story: &Story) -> Vec<StepId> {
     story.steps.values().filter(waits).map(|step| step.id.clone()).collect()
 }
 
-/// Whoever goes back takes for done what nobody can tell.
-fn doubts(story: &Story) -> Vec<Left> {
-    let back = |step: &StepStory| story.takes_back(step).then(|| "it is taken back as if it was done".to_owned());
-    let of = |step: &StepStory, (key, why): &(EffectKey, String)| Left {
-        step: step.id.clone(),
-        what: words::plain(words::effect(key)),
-        notes: std::iter::once(words::plain(why)).chain(back(step)).collect(),
-    };
-    story.doubtful().flat_map(|step| step.doubts.iter().map(|doubt| of(step, doubt)).collect::<Vec<_>>()).collect()
-}
-
 fn warnings(story: &Story) -> Vec<String> {
     let mut warnings = Vec::new();
     for warning in &story.warnings {
@@ -338,6 +307,8 @@ fn warnings(story: &Story) -> Vec<String> {
     warnings
 }
 
+mod doubts;
+mod failures;
 mod next;
 #[cfg(test)]
 mod tests;

@@ -59,7 +59,7 @@ impl Painter {
         self.story.event(event);
         match event {
             Event::Recorded(record) => {
-                let asked = sentence::still_asked(&self.story, record);
+                let asked = sentence::still_asked(&self.story, record, &self.look.zone);
                 for sentence in sentence::of(&self.story, record, &self.look.zone).into_iter().chain(asked) {
                     self.tell(record.at, &sentence);
                 }

@@ -35,6 +35,12 @@ pub fn date_and_minute(at: Moment, zone: &TimeZone) -> String {
     at.0.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
+/// A time in a zone, with its date where that is not the day of another one: `14:05:00`, `2026-11-22 00:05`.
+pub fn time_after(at: Moment, other: Moment, zone: &TimeZone) -> String {
+    let day = |moment: Moment| moment.0.to_zoned(zone.clone()).date();
+    if day(at) == day(other) { time_of_day(at, zone) } else { date_and_minute(at, zone) }
+}
+
 /// The outcome as the journal and the documentation write it.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -46,10 +52,13 @@ pub fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
+/// What an effect is called whose key names nothing.
+pub const ALL: &str = "what it did";
+
 /// What an effect's key names, without the technical prefixes: `apply:kube:apps/Deployment/shop/web` is `apps/Deployment/shop/web`. A key
 /// that is only a verb, as a program's is, names nothing that people know.
 pub fn effect(key: &EffectKey) -> &str {
-    let Some(target) = key.target() else { return "what it did" };
+    let Some(target) = key.target() else { return ALL };
     target.strip_prefix("kube:").or_else(|| target.strip_prefix("file:")).unwrap_or(target)
 }
 

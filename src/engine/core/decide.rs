@@ -136,9 +136,10 @@ impl Core {
         if self.unfinished == 0 && self.is_undo_quiet() {
             out.commands.push(Command::Record(What::RunClosed { outcome: Outcome::Succeeded, notes: self.closing_notes() }));
         } else if !self.doubtful.is_empty() && self.is_quiet() && out.commands.is_empty() {
-            let names: Vec<String> = self.doubtful.iter().map(|step| self.id(step).to_string()).collect();
-            let reason =
-                format!("nobody can tell whether {} took effect: say `--settle STEP=done` or `--settle STEP=not-done`", names.join(", "));
+            let reason = match self.doubtful.iter().collect::<Vec<_>>().as_slice() {
+                [one] => format!("nobody can tell whether {} was done", self.id(*one)),
+                several => format!("of {} steps nobody can tell whether they were done", several.len()),
+            };
             out.commands.push(Command::Record(What::RunHalted { outcome: Outcome::Halted, reason }));
         }
     }

@@ -1,7 +1,7 @@
 //! What is said of whole runs, record by record.
 
 use super::of;
-use crate::record::{AttemptResult, CancelLevel, EffectKey, Record, Reversibility, Settled, What};
+use crate::record::{AttemptResult, CancelLevel, EffectKey, Failure, Record, Reversibility, Settled, UndoResult, What};
 use crate::report::samples::{self, Journal};
 use crate::report::story::{Hand, Story};
 use crate::report::summary::Summary;
@@ -83,12 +83,11 @@ fn a_run_that_is_stuck_and_in_doubt() {
     Good smoke: done in 0.8s
     Begin switch: started
     Bad switch: timed out: waiting for the new side to answer through the ingress
-    Warn database: what it did is in doubt: a program's end cannot be looked up
+    Warn database: in doubt: a program's end cannot be looked up
     Bad rolling back what `back` guards, within 5m, because switch failed
     Warn switch: no evidence could be kept: the server did not answer within 5s
     Begin switch: taking it back
     Warn switch: not taken back yet: the server refused the write: 403 Forbidden; the next try in 1.5s
-    Begin switch: taking it back, try 2
     Bad switch: could not be taken back: the server refused the write: 403 Forbidden
     ");
 }
@@ -133,7 +132,7 @@ fn a_step_in_doubt_is_taken_back_with_the_rest_and_nobody_is_asked() {
     Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
     Begin deploy: started
     Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
-    Warn deploy: what it did is in doubt, and is taken back as if it was done: nobody can tell whether `make` ran to its end
+    Warn deploy: in doubt, and is taken back as if it was done: nobody can tell whether `make` ran to its end
     Warn deploy: stopped
     ");
 }
@@ -199,4 +198,77 @@ fn a_guard_that_holds_the_pivot_does_not_go_back() {
     journal.write(What::CancelRequested { level: CancelLevel::RollBack, by: "ada".to_owned() });
     assert!(told(&journal.records).ends_with("what was done stays, since send cannot be taken back"));
     assert!(!Story::of(&journal.records).goes_back());
+}
+
+#[test]
+fn what_nobody_saw_end_is_told_once_as_in_doubt() {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.begin("deploy", 1);
+    let settled = Settled::Unknown("nobody saw its program end".to_owned());
+    journal.write(What::EffectSettled { step: samples::id("deploy"), key: EffectKey("run".into()), settled });
+    let said = told(&journal.end("deploy", 1, AttemptResult::Interrupted).records);
+    assert!(said.ends_with("Begin deploy: started\nWarn deploy: in doubt: nobody saw its program end"), "{said}");
+}
+
+#[test]
+fn a_try_of_taking_back_is_told_once_and_why_only_where_it_is_news() {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.done("deploy", 10).rollback(Some("deploy"), "asked for");
+    for (attempt, why) in [(1, "503"), (2, "503"), (3, "403"), (4, "403")] {
+        let retry_at = (attempt < 4).then(|| crate::ids::Moment::from_millis(samples::OPENED + 4_010));
+        let result = UndoResult::Failed { failure: Failure::permanent(why), marks: Vec::new(), retry_at };
+        journal.write(What::UndoStarted { step: samples::id("deploy"), attempt });
+        journal.write(What::UndoEnded { step: samples::id("deploy"), attempt, result });
+    }
+    let said = told(&journal.records);
+    insta::assert_snapshot!(said.split_once("rolling back").unwrap().1.split_once('\n').unwrap().1, @"
+    Begin deploy: taking it back
+    Warn deploy: not taken back yet: 503; the next try in 4.0s
+    Warn deploy: not taken back yet: try 2 failed as the one before; the next try in 4.0s
+    Warn deploy: not taken back yet: 403; the next try in 4.0s
+    Bad deploy: could not be taken back: 403
+    ");
+}
+
+/// An approval that waits so long for an answer, in a plan that was changed.
+fn asked(limit: u64, change: impl FnOnce(&mut crate::record::Graph)) -> String {
+    let mut plan = samples::blue_green();
+    plan.steps[1] = samples::step("colours", "approve", Reversibility::ReadOnly, &["database"]);
+    plan.steps[1].timeout = Some(crate::ids::Period(std::time::Duration::from_secs(limit)));
+    change(&mut plan);
+    let mut journal = Journal::of(plan);
+    journal.done("database", 61_000);
+    journal.write(What::ApprovalAsked { step: samples::id("colours"), message: "Go?".to_owned() });
+    let story = Story::of(&journal.records);
+    let terms = story.terms(story.step(&samples::id("colours")).unwrap(), &TimeZone::UTC).unwrap();
+    assert!(told(&journal.records).ends_with(&format!(" colours` {terms})")), "{}", told(&journal.records));
+    terms
+}
+
+#[test]
+fn an_approval_tells_until_when_it_waits_and_what_comes_then() {
+    assert_eq!(asked(7_200, |_| {}), "by 14:04:01, else what `back` guards is rolled back");
+    assert_eq!(asked(86_400, |plan| plan.guards.clear()), "by 2026-11-22 12:04, else everything is rolled back");
+    assert_eq!(asked(60, |plan| plan.halts_on_failure = true), "by 12:05:01, else the run halts");
+    assert_eq!(asked(60, |plan| plan.steps[1].continue_on_error = true), "by 12:05:01, else the run goes on without it");
+}
+
+#[test]
+fn an_approval_past_the_pivot_halts_unless_a_guard_holds_it_without_the_pivot() {
+    let unanswered = |guards: &[&str]| {
+        let mut plan = samples::blue_green();
+        plan.steps[0].reversibility = Reversibility::Irreversible;
+        plan.steps[1] = samples::step("colours", "approve", Reversibility::ReadOnly, &["database"]);
+        plan.guards = vec![samples::guard("back", guards, 300)];
+        let mut journal = Journal::of(plan);
+        let (step, key) = (samples::id("database"), EffectKey("run".into()));
+        journal.begin("database", 1).write(What::EffectDone { step, key, after: samples::blob() });
+        journal.end("database", 1, AttemptResult::Succeeded { output: None });
+        journal.write(What::ApprovalAsked { step: samples::id("colours"), message: "Go?".to_owned() });
+        let story = Story::of(&journal.records);
+        story.unanswered(story.step(&samples::id("colours")).unwrap())
+    };
+    assert_eq!(unanswered(&["colours", "deploy"]), "what `back` guards is rolled back");
+    assert_eq!(unanswered(&["database", "colours"]), "the run halts");
+    assert_eq!(unanswered(&["deploy"]), "the run halts");
 }

@@ -65,7 +65,7 @@ fn to_take_up(story: &Story, run: &RunId) -> Vec<Told> {
 fn resume(story: &Story, settles: bool) -> &'static str {
     let is_stuck = story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Stuck);
     match is_stuck {
-        _ if settles => "goes on, once you have looked and found that it was done; `=not-done` when it was not",
+        _ if settles => "goes on, where you have looked and seen that it was done (else say `not-done`)",
         true if only_the_look_failed(story) => "looks once more whether it holds",
         true => "tries again, once you have mended what was in the way",
         false if story.goes_back() => "goes on taking back what was done",

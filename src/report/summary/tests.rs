@@ -48,7 +48,7 @@ fn a_stuck_run_tells_what_is_left_and_in_doubt_and_what_to_type() {
       switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
     not taken back yet, because what is still there needs them: deploy
     in doubt:
-      database: what it did: a program's end cannot be looked up
+      database: a program's end cannot be looked up
     warning: switch: not all evidence could be kept: the server did not answer within 5s
     next:
       bowline resume 20261121-120300-7f3a
@@ -132,7 +132,7 @@ fn halted_in_doubt(before: &[What]) -> String {
 #[test]
 fn only_who_goes_on_is_asked_what_became_of_a_step_in_doubt() {
     insta::assert_snapshot!(halted_in_doubt(&[]), @"
-    bowline resume 20261121-120300-7f3a --settle database=done: goes on, once you have looked and found that it was done; `=not-done` when it was not
+    bowline resume 20261121-120300-7f3a --settle database=done: goes on, where you have looked and seen that it was done (else say `not-done`)
     bowline rollback 20261121-120300-7f3a: takes back what was done
     bowline abandon 20261121-120300-7f3a: closes it as it is
     ");
@@ -215,7 +215,7 @@ fn of_a_run_that_was_closed_as_it_is_everything_that_is_still_there_is_told() {
       deploy: apps/Deployment/production/web-green
       switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
     in doubt:
-      database: what it did: a program's end cannot be looked up
+      database: a program's end cannot be looked up
     warning: switch: not all evidence could be kept: the server did not answer within 5s
     ");
 }
@@ -230,4 +230,88 @@ fn a_rollback_by_hand_ends_without_a_line_that_says_nothing() {
     assert_eq!(Summary::of(&Story::of(&journal.records)).reason, None);
     stuck.write(What::RunHalted { outcome: Outcome::Stuck, reason: "not everything could be taken back".to_owned() });
     assert_eq!(Summary::of(&Story::of(&stuck.records)).reason, None);
+}
+
+/// A rollback after these steps failed, one after another.
+fn after_failures(failures: &[(String, &str)]) -> Vec<Record> {
+    let steps = failures.iter().map(|(step, _)| samples::step(step, "shell", Reversibility::ReadOnly, &[])).collect();
+    let mut journal = Journal::of(samples::graph(steps, Vec::new()));
+    for (step, _) in failures {
+        journal.begin(step, 1);
+    }
+    for (step, why) in failures {
+        let failure = Failure { hint: Some("mend it".to_owned()), ..Failure::permanent(*why) };
+        journal.wait(10).end(step, 1, AttemptResult::Failed { failure, retry_at: None });
+    }
+    journal.rollback(failures.first().map(|(step, _)| step.as_str()), "it failed");
+    for (step, _) in failures {
+        journal.undone(step, 10, Vec::new());
+    }
+    journal.close(Outcome::RolledBack);
+    journal.records
+}
+
+#[test]
+fn of_all_steps_that_failed_it_is_told_why_and_of_those_that_failed_alike_once() {
+    let name = |name: &str| name.to_owned();
+    let records = after_failures(&[
+        (name("deploy[us]"), "`make` exited with code 2"),
+        (name("migrate"), "no such table"),
+        (name("deploy[eu]"), "`make` exited with code 2"),
+    ]);
+    insta::assert_snapshot!(told(&records).split_once('\n').unwrap().1, @"
+    deploy[us], deploy[eu]: `make` exited with code 2
+      try this: mend it
+    migrate: no such table
+      try this: mend it
+    ");
+    let reasons: Vec<String> = (0..8).map(|number| format!("wrong in its own way {number}")).collect();
+    let many: Vec<(String, &str)> = reasons.iter().enumerate().map(|(number, why)| (format!("s{number}"), why.as_str())).collect();
+    let told = told(&after_failures(&many));
+    assert!(told.contains("s4: wrong") && !told.contains("s5: wrong") && told.contains("and 3 more failed: s5, s6, s7"), "{told}");
+}
+
+#[test]
+fn what_the_headline_tells_is_not_told_again_and_the_others_are() {
+    let mut records = after_failures(&[("one".to_owned(), "no luck"), ("two".to_owned(), "no luck"), ("three".to_owned(), "no table")]);
+    let opens = records.iter().position(|record| matches!(record.what, What::RollbackOpened { .. })).unwrap();
+    records.truncate(opens + 1);
+    let reason = "one: no luck; nothing is taken back, as `--no-rollback` said".to_owned();
+    records[opens].what = What::RunHalted { outcome: Outcome::Halted, reason };
+    insta::assert_snapshot!(told(&records).split("next:").next().unwrap().trim_end(), @"
+    blue-green in production is halted after 30ms: one: no luck; nothing is taken back, as `--no-rollback` said
+    two: no luck
+      try this: mend it
+    three: no table
+      try this: mend it
+    ");
+}
+
+#[test]
+fn of_steps_of_which_the_same_is_in_doubt_it_is_told_once() {
+    let mut journal = Journal::of(samples::blue_green());
+    for (step, key, why) in [
+        ("database", "run", "nobody saw its program end"),
+        ("deploy", "run", "nobody saw its program end"),
+        ("switch", "patch:kube:Service/production/web", "it could not be looked up"),
+    ] {
+        journal.begin(step, 1);
+        let settled = Settled::Unknown(why.to_owned());
+        journal.write(What::EffectSettled { step: samples::id(step), key: EffectKey(key.into()), settled });
+        journal.end(step, 1, AttemptResult::Interrupted);
+    }
+    journal.write(What::RunHalted { outcome: Outcome::Halted, reason: "of 3 steps nobody can tell whether they were done".to_owned() });
+    insta::assert_snapshot!(told(&journal.records), @"
+    blue-green in production is halted after 0ms: of 3 steps nobody can tell whether they were done
+    in doubt:
+      database, deploy: nobody saw its program end
+      switch: Service/production/web; it could not be looked up
+    next:
+      bowline resume 20261121-120300-7f3a --settle database=done --settle deploy=done --settle switch=done
+          goes on, where you have looked and seen that it was done (else say `not-done`)
+      bowline rollback 20261121-120300-7f3a
+          takes back what was done
+      bowline abandon 20261121-120300-7f3a
+          closes it as it is
+    ");
 }
