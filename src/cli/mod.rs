@@ -8,6 +8,7 @@ mod arguments;
 mod back;
 mod backups;
 mod cancel;
+mod chosen;
 mod confirm;
 mod context;
 mod diagnostic;

@@ -3,6 +3,7 @@
 use super::context::{Context, Shelves};
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::standing::Standing;
 use crate::ids::RunId;
 use crate::journal::{JournalError, RunFilter, RunRow, StateFolder};
 use crate::report::words;
@@ -25,9 +26,9 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// How it stands, in one or two words.
-    pub fn state(&self) -> String {
-        if self.is_simulated { format!("{} (simulated)", self.row.state) } else { self.row.state.to_string() }
+    /// How it stands, as far as the list says.
+    pub fn standing(&self) -> Standing {
+        Standing::of(self.row.state, self.is_simulated, &[])
     }
 }
 
@@ -139,7 +140,7 @@ fn choose<'a>(given: Option<&str>, all: &'a [Listed]) -> Result<&'a Listed, Comm
 }
 
 fn named(listed: &Listed) -> String {
-    format!("{} of {} ({})", listed.row.run, listed.row.identity, listed.state())
+    format!("{} of {} ({})", listed.row.run, listed.row.identity, listed.standing())
 }
 
 /// The newest runs, for whoever has mistyped one.

@@ -5,10 +5,10 @@ use super::context::{Context, Shelves};
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::pick::{self, Listed};
-use super::{print, standing};
+use super::print;
+use super::standing::Standing;
 use crate::ids::PlanName;
 use crate::journal::{RunFilter, RunRow, RunState};
-use crate::record::Outcome;
 use crate::report::paint::{Paint, columns};
 use crate::report::{table, words};
 use jiff::tz::TimeZone;
@@ -17,9 +17,7 @@ use serde_json::json;
 /// A run as it is shown: how it stands takes a look at its records where it was rolled back.
 struct Shown {
     row: RunRow,
-    /// In one to three words.
-    state: String,
-    is_simulated: bool,
+    standing: Standing,
 }
 
 /// Lists runs, newest first.
@@ -31,8 +29,9 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
     let filter = RunFilter { plan, environment: arguments.environment.clone(), unclosed: arguments.open, limit: None };
     let shelves = if context.common.state.is_some() { context.shelves()? } else { context.shelves_if_any()? };
     let all = pick::all(&shelves, &filter)?;
-    let more = all.len().saturating_sub(arguments.limit as usize);
-    let rows = all.into_iter().take(arguments.limit as usize).map(|listed| shown(&shelves, listed)).collect::<Vec<_>>();
+    let limit = if arguments.all { usize::MAX } else { arguments.limit as usize };
+    let more = all.len().saturating_sub(limit);
+    let rows = all.into_iter().take(limit).map(|listed| shown(&shelves, listed)).collect::<Vec<_>>();
     match (context.is_json(), rows.is_empty()) {
         (true, _) => rows.iter().for_each(|row| print::line(&object(row))),
         (false, true) => print::line("there are no such runs"),
@@ -41,30 +40,27 @@ pub fn runs(context: &Context, arguments: &Runs) -> Result<Exit, CommandFailure>
         }
     }
     if more > 0 && !context.is_json() {
-        let command = context.called.command(&all_of(arguments, rows.len() + more));
+        let command = context.called.command(&all_of(arguments));
         print::notices(&[format!("{more} more, which are older: `{command}`")], context.streams);
     }
     Ok(Exit::Succeeded)
 }
 
-/// The same command for so many runs.
-fn all_of(arguments: &Runs, count: usize) -> String {
+/// The same command for all of them.
+fn all_of(arguments: &Runs) -> String {
     let plan = arguments.plan.iter().map(|plan| format!(" --plan {plan}"));
     let environment = arguments.environment.iter().map(|environment| format!(" --environment {environment}"));
     let open = arguments.open.then(|| " --open".to_owned());
-    std::iter::once("runs".to_owned()).chain(plan).chain(environment).chain(open).chain([format!(" -n {count}")]).collect()
+    std::iter::once("runs".to_owned()).chain(plan).chain(environment).chain(open).chain([" --all".to_owned()]).collect()
 }
 
 /// How a run stands; of one whose records cannot be read what the list itself says.
 fn shown(shelves: &Shelves, listed: Listed) -> Shown {
     let Listed { row, is_simulated } = listed;
     let shelf = if is_simulated { &shelves.simulated } else { &shelves.real };
-    let records = match (row.state, shelf) {
-        (RunState::Closed(Outcome::RolledBack), Some(shelf)) => shelf.records(&row.run).unwrap_or_default(),
-        _ => Vec::new(),
-    };
-    let simulated = if is_simulated { " (simulated)" } else { "" };
-    Shown { state: format!("{}{simulated}", standing::word(row.state, &records)), row, is_simulated }
+    let shelf = shelf.as_ref().filter(|_| Standing::may_be_in_part(row.state));
+    let records = shelf.and_then(|shelf| shelf.records(&row.run).ok()).unwrap_or_default();
+    Shown { standing: Standing::of(row.state, is_simulated, &records), row }
 }
 
 /// A table where there is room for one, else two lines a run.
@@ -83,7 +79,14 @@ fn table(rows: &[Shown], zone: &TimeZone, paint: Paint) -> Vec<String> {
         let row = &listed.row;
         let environment = row.identity.environment.clone().unwrap_or_else(|| "-".to_owned());
         let opened = words::date_and_minute(row.opened, zone);
-        vec![row.run.to_string(), row.identity.plan.to_string(), environment, paint.state(&listed.state), opened, holder(row)]
+        vec![
+            row.run.to_string(),
+            row.identity.plan.to_string(),
+            environment,
+            paint.state(&listed.standing.to_string()),
+            opened,
+            holder(row),
+        ]
     };
     let mut lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
     if rows.iter().all(|listed| holder(&listed.row).is_empty()) {
@@ -97,7 +100,7 @@ fn pair(listed: &Shown, zone: &TimeZone, paint: Paint) -> [String; 2] {
     let place = row.identity.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
     let held = Some(holder(row)).filter(|holder| !holder.is_empty()).map(|holder| format!(", held by {holder}")).unwrap_or_default();
     let opened = words::date_and_minute(row.opened, zone);
-    [format!("{} {}", row.run, paint.state(&listed.state)), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
+    [format!("{} {}", row.run, paint.state(&listed.standing.to_string())), format!("  {}{place}, opened {opened}{held}", row.identity.plan)]
 }
 
 /// The process that holds a run. One that let go of it, or is gone, holds nothing.
@@ -110,15 +113,15 @@ fn object(listed: &Shown) -> String {
     let row = &listed.row;
     json!({
         "run": row.run, "plan": row.identity.plan, "environment": row.identity.environment, "state": row.state.to_string(),
-        "opened": row.opened, "records": row.records, "epoch": row.epoch, "holder": row.holder, "since": row.since, "simulated": listed.is_simulated,
-        "in-part": listed.state.contains("(in part)"),
+        "opened": row.opened, "records": row.records, "epoch": row.epoch, "holder": row.holder, "since": row.since,
+        "simulated": listed.standing.is_simulated, "in-part": listed.standing.is_in_part,
     })
     .to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Shown, list, object};
+    use super::{Shown, Standing, list, object};
     use crate::ids::{Moment, PlanName, RunId};
     use crate::journal::{Identity, RunRow, RunState};
     use crate::record::{Holder, Outcome};
@@ -131,7 +134,7 @@ mod tests {
         let opened = Moment::from_millis(1_795_262_580_000);
         let run = RunId::new(run).unwrap();
         let row = RunRow { run, identity, opened, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) };
-        Shown { state: row.state.to_string(), row, is_simulated: false }
+        Shown { standing: Standing::of(state, false, &[]), row }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::pick::{self, Found};
-use super::{print, standing};
+use super::standing::{self, Standing};
+use super::{chosen, print};
 use crate::action::Evidence;
 use crate::ids::{RunId, StepId};
 use crate::journal::StateFolder;
@@ -17,6 +18,7 @@ use crate::report::summary::Summary;
 use crate::report::{lines, sentence, table, words};
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
 
 /// Tells a run.
 ///
@@ -33,21 +35,29 @@ pub fn show(context: &Context, arguments: &Show) -> Result<Exit, CommandFailure>
     } else {
         let row = folder.run(&run).map_err(looking)?;
         let story = standing::story(&row, &records).called(&context.called);
-        let state = standing::word(row.state, &records);
+        let standing = Standing::of(row.state, story.is_simulated, &records);
+        let inputs = chosen::inputs(context, &folder, &run, &records);
         match context.is_json() {
-            true => print::line(&object(&story, &state)),
-            false => print::lines(&told(&story, &state, &context.zone(), context.streams.paint()), context.streams.width),
+            true => print::line(&object(&story, standing, inputs.as_ref().ok())),
+            false => {
+                let inputs = inputs.map(|inputs| chosen::told(&inputs)).unwrap_or_else(|failure| format!("unknown: {}", failure.message));
+                print::lines(&told(&story, standing, &inputs, &context.zone(), context.streams.paint()), context.streams.width);
+            }
         }
     }
     Ok(Exit::Succeeded)
 }
 
-fn told(story: &Story, state: &str, zone: &TimeZone, paint: Paint) -> Vec<String> {
+fn told(story: &Story, standing: Standing, inputs: &str, zone: &TimeZone, paint: Paint) -> Vec<String> {
     let run = story.run.as_ref().map_or("?", |run| run.as_str());
     let opened = story.opened.map(|at| words::date_and_time(at, zone)).unwrap_or_default();
-    let simulated = if story.is_simulated { "simulated run" } else { "run" };
-    let mut lines = vec![format!("{simulated} {run}, opened {opened}, {}", paint.state(state)), String::new()];
-    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, paint)).collect();
+    let place = story.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
+    let mut lines = vec![format!("run {run}{place}, opened {opened}, {}", paint.state(&standing.to_string()))];
+    if !inputs.is_empty() {
+        lines.push(format!("inputs: {inputs}"));
+    }
+    lines.push(String::new());
+    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, zone, paint)).collect();
     lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
     let summary = Summary::of(story);
@@ -59,37 +69,47 @@ fn told(story: &Story, state: &str, zone: &TimeZone, paint: Paint) -> Vec<String
     lines
 }
 
-fn row(story: &Story, step: &StepStory, paint: Paint) -> Vec<String> {
+fn row(story: &Story, step: &StepStory, zone: &TimeZone, paint: Paint) -> Vec<String> {
     let kind = step.kind.as_ref().map(ToString::to_string).unwrap_or_default();
     let time = step.time().map(words::took).unwrap_or_default();
     let attempts = if step.attempts > 1 { format!("{} attempts", step.attempts) } else { String::new() };
-    vec![paint.strong(step.id.as_str()), kind, paint.state(story.word(step)), time, notes(step, attempts)]
+    vec![paint.strong(step.id.as_str()), kind, paint.state(story.word(step)), time, notes(story, step, attempts, zone)]
 }
 
-fn notes(step: &StepStory, attempts: String) -> String {
+fn notes(story: &Story, step: &StepStory, attempts: String, zone: &TimeZone) -> String {
     let mut notes = vec![attempts];
     match &step.status {
         Status::Skipped(reason) => notes.push(words::skipped(reason)),
-        Status::Asking(message) => notes.push(words::plain(message)),
+        Status::Asking(message) => {
+            let terms = story.terms(step, zone).map(|terms| format!(" (answer {terms})")).unwrap_or_default();
+            notes.push(format!("{}{terms}", words::plain(message)));
+        }
+        Status::Running | Status::Undoing if story.is_left() => notes.push("was at work when its bowline ended".to_owned()),
         _ => notes.extend(step.undo_failure.as_ref().or(step.failure.as_ref()).map(words::failure)),
     }
-    notes.extend(step.doubts.iter().map(|(key, _)| format!("{} is in doubt", words::effect(key))));
+    notes.extend(step.doubts.iter().map(|(key, _)| match words::effect(key) {
+        words::ALL => "in doubt".to_owned(),
+        effect => format!("{effect} is in doubt"),
+    }));
     notes.retain(|note| !note.is_empty());
     notes.join("; ")
 }
 
-fn object(story: &Story, state: &str) -> String {
+/// The inputs are none where they cannot be read.
+fn object(story: &Story, standing: Standing, inputs: Option<&Map<String, Value>>) -> String {
     let step = |step: &StepStory| {
         serde_json::json!({
             "step": step.id, "kind": step.kind, "status": story.word(step), "attempts": step.attempts,
-            "millis": step.time().map(|time| time.as_millis() as u64), "failure": step.failure, "undo-failure": step.undo_failure, "marks": step.marks,
+            "millis": step.time().map(|time| time.as_millis() as u64), "answer-by": story.answer_by(step), "failure": step.failure, "undo-failure": step.undo_failure, "marks": step.marks,
         })
     };
     let steps: Vec<_> = story.steps.values().map(step).collect();
-    // How far it was rolled back is for people to read in one word with it.
-    let (state, in_part) = state.split_once(' ').map_or((state, false), |(state, _)| (state, true));
-    serde_json::json!({ "state": state, "in-part": in_part, "simulated": story.is_simulated, "steps": steps, "summary": Summary::of(story) })
-        .to_string()
+    let Standing { state, is_in_part, is_simulated } = standing;
+    serde_json::json!({
+        "state": state.to_string(), "in-part": is_in_part, "simulated": is_simulated, "environment": story.environment, "inputs": inputs,
+        "steps": steps, "summary": Summary::of(story),
+    })
+    .to_string()
 }
 
 /// Everything that happened, as the displays tell it.
@@ -163,143 +183,4 @@ fn kept(records: &[Record]) -> IndexMap<&StepId, &BlobRef> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{object, told};
-    use crate::record::What;
-    use crate::report::paint::Paint;
-    use crate::report::samples;
-    use crate::report::story::{Hand, Story};
-    use jiff::tz::TimeZone;
-
-    fn shown(story: &Story, state: &str) -> String {
-        told(story, state, &TimeZone::UTC, Paint::default()).join("\n")
-    }
-
-    #[test]
-    fn a_run_that_came_undone() {
-        insta::assert_snapshot!(shown(&Story::of(&samples::rolled_back()), "rolled-back"), @"
-        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, rolled-back
-
-          database  backup            done     1m 01s
-          colours   detect-colour     undone   0.3s
-          deploy    apply             kept     1.2s
-          healthy   wait-healthy      undone   4.2s    image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-          smoke     smoke-test        not-run
-          switch    switch-ingress    not-run
-          retire    scale             not-run
-          back      rollback-on-fail  not-run
-
-        blue-green in production was rolled back after 1m 08s: what `back` guards is as it was, but for what somebody else changed
-        healthy: image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
-          try this: push the image, or name one that exists
-        left alone, because somebody else changed it since:
-          deploy: apps/Deployment/production/web-green: spec.replicas is 4 since kubectl-scale set it
-        next:
-          bowline show 20261121-120300-7f3a --evidence healthy
-              shows what was seen when it failed
-        ");
-    }
-
-    #[test]
-    fn a_run_that_is_stuck() {
-        insta::assert_snapshot!(shown(&Story::of(&samples::stuck()), "stuck"), @"
-        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, stuck
-
-          database  backup            done     1m 01s  what it did is in doubt
-          colours   detect-colour     done     0.3s
-          deploy    apply             done     1.2s
-          healthy   wait-healthy      done     9.4s
-          smoke     smoke-test        done     0.8s
-          switch    switch-ingress    residue  30s     the server refused the write: 403 Forbidden
-          retire    scale             not-run
-          back      rollback-on-fail  not-run
-
-        blue-green in production is stuck after 1m 46s: what it changed could not all be taken back
-        switch: waiting for the new side to answer through the ingress
-        still there:
-          switch: networking.k8s.io/Ingress/production/api: its backend is still web-green; the server refused the write: 403 Forbidden
-        not taken back yet, because what is still there needs them: deploy
-        in doubt:
-          database: a program's end cannot be looked up
-        warning: switch: not all evidence could be kept: the server did not answer within 5s
-        next:
-          bowline resume 20261121-120300-7f3a
-              tries again, once you have mended what was in the way
-          bowline rollback 20261121-120300-7f3a
-              takes back everything, also what `back` does not guard
-          bowline abandon 20261121-120300-7f3a
-              closes it as it is
-        ");
-    }
-
-    #[test]
-    fn of_a_run_that_lives_it_is_told_what_its_process_can_be_told() {
-        insta::assert_snapshot!(shown(&Story::of(&samples::running()).in_hand(Hand::Process), "live"), @"
-        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, live
-
-          database  backup            done     1m 01s
-          colours   detect-colour     done     0.3s
-          deploy    apply             running
-          healthy   wait-healthy      waiting
-          smoke     smoke-test        waiting
-          switch    switch-ingress    waiting
-          retire    scale             waiting
-          back      rollback-on-fail  waiting
-
-        blue-green in production is under way: 2 steps of 7 done
-        next:
-          bowline cancel 20261121-120300-7f3a
-              stops it, and takes back what it did
-          bowline cancel 20261121-120300-7f3a --halt
-              stops it where it is
-        ");
-    }
-
-    #[test]
-    fn of_a_run_that_goes_back_it_is_told_how_far_it_is() {
-        let records = samples::stuck();
-        let undoing = records.iter().position(|record| matches!(record.what, What::UndoStarted { .. })).unwrap();
-        insta::assert_snapshot!(shown(&Story::of(&records[..=undoing]).in_hand(Hand::Process), "live"), @"
-        run 20261121-120300-7f3a, opened 2026-11-21 12:03:00 +00:00, live
-
-          database  backup            done     1m 01s  what it did is in doubt
-          colours   detect-colour     done     0.3s
-          deploy    apply             done     1.2s
-          healthy   wait-healthy      done     9.4s
-          smoke     smoke-test        done     0.8s
-          switch    switch-ingress    undoing  30s     waiting for the new side to answer through the ingress
-          retire    scale             not-run
-          back      rollback-on-fail  not-run
-
-        blue-green in production rolls back what `back` guards: 0 steps taken back, 2 to go
-        switch: waiting for the new side to answer through the ingress
-        in doubt:
-          database: a program's end cannot be looked up
-        warning: switch: not all evidence could be kept: the server did not answer within 5s
-        next:
-          bowline cancel 20261121-120300-7f3a --halt  stops it where it is
-        ");
-    }
-
-    #[test]
-    fn a_run_that_asks_is_told_with_its_answers() {
-        let records = samples::rejected();
-        let asked = records.iter().position(|record| matches!(record.what, What::ApprovalAsked { .. })).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&object(&Story::of(&records[..=asked]).in_hand(Hand::Process), "live")).unwrap();
-        let next: Vec<&str> = json["summary"]["next"].as_array().unwrap().iter().map(|next| next["command"].as_str().unwrap()).collect();
-        insta::assert_snapshot!(next.join("\n"), @"
-        bowline approve 20261121-120300-7f3a colours
-        bowline reject 20261121-120300-7f3a colours
-        bowline cancel 20261121-120300-7f3a
-        bowline cancel 20261121-120300-7f3a --halt
-        ");
-    }
-
-    #[test]
-    fn programs_get_every_step() {
-        let json: serde_json::Value = serde_json::from_str(&object(&Story::of(&samples::rolled_back()), "rolled-back")).unwrap();
-        assert_eq!(json["steps"][3]["status"], "undone");
-        assert_eq!(json["steps"][3]["failure"]["message"], "image web:v3 of pod web-green-5c9f-x2 cannot be pulled");
-        assert_eq!(json["summary"]["outcome"], "rolled-back");
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use crate::report::story::{Hand, Story};
 use crate::report::summary::{Next, Summary};
 use crate::report::words;
 use jiff::tz::TimeZone;
+use std::fmt;
 
 /// A run's story, told for whoever may type something now.
 pub fn story(row: &RunRow, records: &[Record]) -> Story {
@@ -22,10 +23,40 @@ pub fn story(row: &RunRow, records: &[Record]) -> Story {
     Story::of(records).in_hand(hand)
 }
 
-/// How a run stands, in one or two words: of one that was rolled back in part, something that it did stands on purpose.
-pub fn word(state: RunState, records: &[Record]) -> String {
-    let is_part = state == RunState::Closed(Outcome::RolledBack) && is_back_in_part(records);
-    if is_part { format!("{state} (in part)") } else { state.to_string() }
+/// How a run stands, in one to three words: `rolled-back (in part, simulated)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// What the journal says of it.
+    pub state: RunState,
+    /// It was rolled back in part: something that it did stands on purpose.
+    pub is_in_part: bool,
+    /// It ran in a simulated world.
+    pub is_simulated: bool,
+}
+
+impl Standing {
+    /// How a run stands that did this; of one whose records cannot be read, none of them, what is known without.
+    pub fn of(state: RunState, is_simulated: bool, records: &[Record]) -> Self {
+        let is_in_part = Self::may_be_in_part(state) && is_back_in_part(records);
+        Self { state, is_in_part, is_simulated }
+    }
+
+    /// True where only the records tell how far it was rolled back.
+    pub fn may_be_in_part(state: RunState) -> bool {
+        state == RunState::Closed(Outcome::RolledBack)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.state)?;
+        match (self.is_in_part, self.is_simulated) {
+            (false, false) => Ok(()),
+            (true, false) => f.write_str(" (in part)"),
+            (false, true) => f.write_str(" (simulated)"),
+            (true, true) => f.write_str(" (in part, simulated)"),
+        }
+    }
 }
 
 fn is_back_in_part(records: &[Record]) -> bool {

@@ -1,6 +1,6 @@
 //! Runs with ids of their own, inputs from files, failures that halt, and rollbacks of a part.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Ended};
 use crate::given::PLAN;
 use crate::pty;
 
@@ -236,6 +236,43 @@ steps:
     bench.run(&["logs", "r1", "silent"]).assert_code(2).assert_says("no step `silent`");
     let export = bench.run(&["journal", "export", "r1"]).out;
     assert!(export.contains("lines-kept") && !export.contains("a line of talk"), "it is sealed");
+}
+
+#[test]
+fn with_what_a_run_was_opened_is_told_and_secrets_and_defaults_are_not() {
+    let bench = Bench::with(
+        "
+plan: given
+inputs:
+  version: { type: string, default: v1 }
+  replicas: { type: integer, default: 3 }
+  wait: { type: duration, default: 90s }
+  region: { type: string, default: eu }
+  zones: { type: list, default: [a, b] }
+  note: { type: string, required: false }
+environments:
+  production: { region: us }
+secrets: { token: { env: TOKEN } }
+steps:
+  - id: one
+    shell:
+      run: 'echo {{ inputs.version }} {{ inputs.replicas }} {{ inputs.region }} {{ inputs.wait }}'
+      secrets: { TOKEN: token }
+      read-only: true
+",
+    );
+    let run = |more: &[&str]| {
+        let arguments: Vec<&str> = ["run", "plan.yaml", "-e", "production", "--run-id"].iter().chain(more).copied().collect();
+        let ran = bench.command(&arguments).env("TOKEN", "hunter2-hunter2").output().expect("bowline can be started");
+        Ended::from(ran).assert_code(0);
+    };
+    run(&["r1"]);
+    bench.run(&["show", "r1"]).assert_code(0).assert_says("run r1 in production, opened").assert_says("\ninputs: region=us\n");
+    run(&["r2", "-i", "version=v2", "-i", "replicas=3", "-i", "zones=[c]", "-i", "wait=1m30s"]);
+    bench.run(&["show", "r2"]).assert_says("\ninputs: version=v2, wait=1m30s, region=us, zones=[c]\n");
+    let json: serde_json::Value = serde_json::from_str(&bench.run(&["show", "r2", "--output", "json"]).out).expect("an object");
+    assert_eq!(json["inputs"], serde_json::json!({ "version": "v2", "wait": "1m30s", "region": "us", "zones": ["c"] }));
+    assert_eq!(json["environment"], "production");
 }
 
 #[test]

@@ -219,9 +219,10 @@ fn a_list_that_is_cut_short_says_how_many_more_there_are() {
         bench.run(&["run", "plan.yaml"]).assert_code(0);
     }
     let told = bench.run(&["runs", "--plan", "p", "-n", "2"]);
-    told.assert_code(0).assert_says("1 more, which are older: `bowline runs --plan p -n 3 --state ");
+    told.assert_code(0).assert_says("1 more, which are older: `bowline runs --plan p --all --state ");
     assert_eq!(told.out.lines().count(), 3, "a head and two runs:\n{}", told.out);
-    assert!(!bench.run(&["runs"]).all().contains("more"));
+    let all = bench.run(&["runs", "--all"]);
+    assert!(all.assert_code(0).out.lines().count() == 4 && !bench.run(&["runs"]).all().contains("more"), "{}", all.all());
 }
 
 #[test]

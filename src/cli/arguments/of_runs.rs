@@ -108,6 +108,9 @@ pub struct Runs {
     /// At most so many
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// All of them, however many there are
+    #[arg(long, conflicts_with = "limit")]
+    pub all: bool,
 }
 
 /// `show`.
