@@ -6,48 +6,101 @@ use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::pick::{self, Found};
 use super::print;
-use crate::ids::StepId;
-use crate::journal::{JournalError, RunReader, RunState};
+use crate::ids::{RunId, StepId};
+use crate::journal::{JournalError, RunReader, RunState, StateFolder};
 use crate::record::{AttemptResult, BlobRef, Record, UndoResult, What};
 use crate::report::json::JsonLine;
 use crate::report::lines;
 use crate::report::story::Story;
 use crate::report::words;
 use indexmap::IndexMap;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// How often it is looked whether something was kept since. A run keeps what a program printed when that ends, not as it prints.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Tells what was printed.
 ///
 /// # Errors
 /// When there is no such run or step, or its key is not at hand.
-pub fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure> {
+pub async fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFailure> {
     let looking = |refused| CommandFailure::of_looking(&refused);
     let Found { folder, run } = pick::run_to_show(context, arguments.run.run.as_deref())?;
-    let records = folder.records(&run).map_err(looking)?;
-    let state = folder.run(&run).map_err(looking)?.state;
-    let story = Story::of(&records);
-    let is_wanted = |step: &StepId| arguments.step.as_ref().is_none_or(|wanted| wanted.stands_for(step));
-    if let Some(step) = arguments.step.as_ref().filter(|step| !story.steps.keys().any(|known| step.stands_for(known))) {
-        return Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")));
+    let (mut told, mut known) = (Told::default(), None);
+    loop {
+        // How it stands is looked up first: of a run that rests by then every record is there.
+        let row = folder.run(&run).map_err(looking)?;
+        let goes_on = arguments.follow && row.state == RunState::Live;
+        if known.replace(row.records) != Some(row.records) || !goes_on {
+            let records = folder.records(&run).map_err(looking)?;
+            let story = Story::of(&records);
+            known_step(&story, &run, arguments.step.as_ref())?;
+            let page = Page { context, column: story.column, wanted: arguments.step.as_ref(), state: row.state };
+            told.tell(&page, &tries(&records), &folder, &run)?;
+        }
+        if !goes_on {
+            told.if_nothing(context, &run, arguments.step.as_ref());
+            return Ok(Exit::Succeeded);
+        }
+        context.ports.clock.sleep(LOOK).await;
     }
-    let all = tries(&records);
-    let tries: Vec<&Try<'_>> = all.values().filter(|one| is_wanted(one.step) && (one.printed.is_some() || one.end != End::Seen)).collect();
-    if tries.iter().all(|one| one.printed.is_none()) {
-        let whose = arguments.step.as_ref().map_or_else(|| format!("run {run}"), |step| format!("`{step}` in run {run}"));
-        let nothing = match tries.is_empty() {
-            true => format!("no program of {whose} printed anything"),
-            false => format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends"),
+}
+
+fn known_step(story: &Story, run: &RunId, wanted: Option<&StepId>) -> Result<(), CommandFailure> {
+    match wanted.filter(|wanted| !story.steps.keys().any(|known| wanted.stands_for(known))) {
+        None => Ok(()),
+        Some(step) => {
+            Err(CommandFailure::usage(format!("run {run} has no step `{step}`")).hint(format!("`bowline show {run}` lists them")))
+        }
+    }
+}
+
+/// What was told already, while a run is followed.
+#[derive(Default)]
+struct Told {
+    /// That they are at work.
+    begun: HashSet<(StepId, bool, u32)>,
+    /// All there is to tell of them.
+    ended: HashSet<(StepId, bool, u32)>,
+    /// Something was told.
+    any: bool,
+    /// A program printed something.
+    printed: bool,
+}
+
+impl Told {
+    /// Tells what is new.
+    fn tell(&mut self, page: &Page<'_>, tries: &Tries<'_>, folder: &StateFolder, run: &RunId) -> Result<(), CommandFailure> {
+        let is_wanted = |one: &&Try<'_>| page.wanted.is_none_or(|wanted| wanted.stands_for(one.step));
+        let mut reader = None;
+        for one in tries.values().filter(is_wanted) {
+            let name = (one.step.clone(), one.undo, one.attempt);
+            let is_at_work = one.end == End::Unseen && one.printed.is_none() && page.state == RunState::Live;
+            let is_news = if is_at_work { self.begun.insert(name) } else { self.ended.insert(name) };
+            if !is_news || (one.printed.is_none() && one.end == End::Seen) {
+                continue;
+            }
+            if let (None, Some(_)) = (&reader, one.printed) {
+                reader = Some(folder.reader(run).map_err(|refused| CommandFailure::of_looking(&refused))?);
+            }
+            let lines = reader.as_ref().map(|reader| one.lines(reader)).transpose()?.unwrap_or_default();
+            (self.any, self.printed) = (true, self.printed || one.printed.is_some());
+            page.tell(one, &lines);
+        }
+        Ok(())
+    }
+
+    /// Says so where nothing was printed.
+    fn if_nothing(&self, context: &Context, run: &RunId, step: Option<&StepId>) {
+        let whose = step.map_or_else(|| format!("run {run}"), |step| format!("`{step}` in run {run}"));
+        let nothing = match self.any {
+            _ if self.printed => return,
+            false => format!("no program of {whose} printed anything"),
+            true => format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends"),
         };
         print::notices(&[nothing], context.streams);
     }
-    if tries.is_empty() {
-        return Ok(Exit::Succeeded);
-    }
-    let reader = folder.reader(&run).map_err(looking)?;
-    for one in tries {
-        let page = Page { context, column: story.column, is_named: arguments.step.as_ref() != Some(one.step), state };
-        page.tell(one, &one.lines(&reader)?);
-    }
-    Ok(Exit::Succeeded)
 }
 
 /// One attempt or compensation, and what it printed.
@@ -79,8 +132,11 @@ enum News<'a> {
     Ended { interrupted: bool },
 }
 
+/// Attempts and compensations by step and number.
+type Tries<'a> = IndexMap<(&'a StepId, bool, u32), Try<'a>>;
+
 /// Every attempt and compensation, in the order in which they began.
-fn tries(records: &[Record]) -> IndexMap<(&StepId, bool, u32), Try<'_>> {
+fn tries(records: &[Record]) -> Tries<'_> {
     let mut tries = IndexMap::new();
     for Record { epoch, what, .. } in records {
         let Some((step, undo, attempt, news)) = news(what) else { continue };
@@ -146,8 +202,8 @@ impl Try<'_> {
 struct Page<'a> {
     context: &'a Context,
     column: usize,
-    /// Each line says whose it is.
-    is_named: bool,
+    /// The step of which alone something is to be told.
+    wanted: Option<&'a StepId>,
     /// How the run stands.
     state: RunState,
 }
@@ -155,20 +211,20 @@ struct Page<'a> {
 impl Page<'_> {
     /// Lines as they were printed; of several steps each says whose it is.
     fn tell(&self, one: &Try<'_>, lines: &[String]) {
-        let (context, title) = (self.context, one.title(self.state));
+        let (context, title, is_named) = (self.context, one.title(self.state), self.wanted != Some(one.step));
         if context.is_json() {
             let title = title.filter(|_| one.printed.is_none());
             title.into_iter().for_each(|text| print::line(&JsonLine::Warning { step: Some(one.step.clone()), text }.to_text()));
             lines.iter().for_each(|text| print::line(&JsonLine::Line { step: one.step.clone(), text: text.clone() }.to_text()));
             return;
         }
-        let prefix = if self.is_named { lines::named(one.step, self.column, context.streams.paint()) } else { String::new() };
+        let prefix = if is_named { lines::named(one.step, self.column, context.streams.paint()) } else { String::new() };
         if let Some(title) = title {
             print::notice(&format!("{prefix}-- {title}"));
         }
         let lines: Vec<String> = lines.iter().map(|line| format!("{prefix}{}", words::plain(line))).collect();
         // Those of one step may be meant for another program: they stay as they are.
-        print::lines(&lines, context.streams.width.filter(|_| self.is_named));
+        print::lines(&lines, context.streams.width.filter(|_| is_named));
     }
 }
 

@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_tip_holds_for_the_command_that_was_typed() {
-        for line in ["resume --force", "cancel --force", "approve --auto-approve", "logs -f", "show --dry-run", "runs --file=x"] {
+        for line in ["resume --force", "cancel --force", "approve --auto-approve", "show -f", "show --dry-run", "runs --file=x"] {
             let ours = tip(&format!("bowline {line}")).filter(|tip| !tip.contains("as a value"));
             assert_eq!(ours, None, "{line}");
         }

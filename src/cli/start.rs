@@ -82,7 +82,7 @@ fn dispatch(context: &Context, command: &Command) -> Result<Exit, CommandFailure
         Command::Abandon(arguments) => abandon::abandon(context, &runtime, arguments),
         Command::Runs(arguments) => runs::runs(context, arguments),
         Command::Show(arguments) => show::show(context, arguments),
-        Command::Logs(arguments) => logs::logs(context, arguments),
+        Command::Logs(arguments) => on(&runtime, logs::logs(context, arguments)),
         Command::Approve(arguments) => on(&runtime, answer::answer(context, arguments, true)),
         Command::Reject(arguments) => on(&runtime, answer::answer(context, arguments, false)),
         Command::Cancel(arguments) => on(&runtime, cancel::cancel(context, arguments)),

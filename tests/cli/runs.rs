@@ -1,8 +1,9 @@
 //! Runs with ids of their own, inputs from files, failures that halt, and rollbacks of a part.
 
-use crate::bench::{Bench, Ended};
+use crate::bench::{Bench, Ended, wait};
 use crate::given::PLAN;
 use crate::pty;
+use std::io::{BufRead, Read};
 
 const GREETING: &str = "
 plan: greeting
@@ -236,6 +237,40 @@ steps:
     bench.run(&["logs", "r1", "silent"]).assert_code(2).assert_says("no step `silent`");
     let export = bench.run(&["journal", "export", "r1"]).out;
     assert!(export.contains("lines-kept") && !export.contains("a line of talk"), "it is sealed");
+}
+
+#[test]
+fn whoever_follows_a_run_is_told_what_its_programs_printed_until_it_ends() {
+    let bench = Bench::with(
+        "
+plan: chatty
+steps:
+  - id: first
+    shell: { run: 'echo from the first', read-only: true }
+  - id: second
+    shell: { run: 'touch begun; while [ ! -e go ]; do sleep 0.02; done; echo from the second', read-only: true }
+  - id: third
+    shell: { run: 'echo from the third; exit 1', read-only: true }
+",
+    );
+    let run = bench.start(&["run", "plan.yaml", "--run-id", "r1"]);
+    bench.wait_for("begun");
+    while !bench.run(&["logs", "r1"]).out.contains("from the first") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut follows = bench.start(&["logs", "-f", "r1"]);
+    let mut told = std::io::BufReader::new(follows.stdout.take().expect("it is piped"));
+    let mut line = String::new();
+    told.read_line(&mut line).expect("it is text");
+    assert_eq!(line.trim_end(), "first   from the first", "it is told while the run goes on");
+    assert!(!bench.run(&["logs", "r1"]).out.contains("second"));
+    bench.write("go", "");
+    wait(run).assert_code(3);
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).expect("it is text");
+    assert_eq!(rest, "second  from the second\nthird   from the third\n");
+    wait(follows).assert_code(0).assert_says("second  -- at work");
+    assert_eq!(bench.run(&["logs", "--follow", "r1", "third"]).assert_code(0).out, "from the third\n", "of a run that is over all is told");
 }
 
 #[test]

@@ -136,6 +136,9 @@ pub struct Logs {
     /// Of this step only, or of all its items
     #[arg(value_name = "STEP")]
     pub step: Option<StepId>,
+    /// Go on until nobody works on the run any more; what a program prints is told when it ends
+    #[arg(short, long)]
+    pub follow: bool,
 }
 
 /// `approve` and `reject`.
