@@ -15,6 +15,8 @@ const NARROW: usize = 72;
 const LONGEST_CODE: usize = 60;
 /// The same where there is little room.
 const LONGEST_NARROW_CODE: usize = 30;
+/// With more mistakes than this, each is shown in its line alone.
+const MANY: usize = 3;
 /// How much is seen of what stands before the place that is pointed at, where a line is cut.
 const BEFORE: usize = 6;
 /// Stands where something was cut off.
@@ -27,14 +29,26 @@ pub fn rendered(diagnostic: &dyn Diagnostic, colour: bool, width: Option<usize>)
     let separator = if room < NARROW { WordSeparator::Custom(narrow_words) } else { WordSeparator::Custom(wide_words) };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(room).with_break_words(false);
     let handler = handler.with_word_separator(separator).with_word_splitter(WordSplitter::NoHyphenation);
+    // Who has many mistakes before them needs to see them all more than what stands around each.
+    let around = if diagnostic.related().is_some_and(|all| all.count() > MANY) { 0 } else { 1 };
+    let handler = handler.with_context_lines(around);
     let mut text = String::new();
     if handler.render_report(&mut text, diagnostic).is_err() {
         return diagnostic.to_string();
     }
+    let text = closed_up(&text);
     match width {
         Some(_) => fitted(&text, room),
         None => text,
     }
+}
+
+/// Without the empty line between the name of a mistake and what it is.
+fn closed_up(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let begins = |line: &str| plain(line).trim_start().starts_with(['×', '⚠', '☞']);
+    let is_kept = |at: &usize| !(lines[*at].is_empty() && *at > 0 && lines.get(at + 1).is_some_and(|next| begins(next)));
+    (0..lines.len()).filter(is_kept).map(|at| format!("{}\n", lines[at])).collect()
 }
 
 fn wide_words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {

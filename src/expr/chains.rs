@@ -1,26 +1,34 @@
 //! The names that a CEL expression refers to. It evaluates nothing.
 
-use super::Reference;
+use super::{ConditionError, Reference, functions};
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, SourceInfo, operators};
 use std::ops::Range;
 
 /// The references of an expression, in the order in which they were met.
-pub(super) fn references(expression: &IdedExpr, places: &SourceInfo) -> Vec<Reference> {
-    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new() };
+///
+/// # Errors
+/// The first call of a function that is not there, or does not take what it is given.
+pub(super) fn references(expression: &IdedExpr, places: &SourceInfo) -> Result<Vec<Reference>, ConditionError> {
+    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new(), fault: None };
     walk.visit(expression);
+    if let Some(fault) = walk.fault {
+        return Err(fault);
+    }
     let tested: Vec<Vec<String>> = walk.found.iter().filter(|found| found.optional).map(|found| found.path.clone()).collect();
     for reference in &mut walk.found {
         // `has(steps.a.b) && steps.a.c`: who asked for a part of the output knows that there may be none.
         reference.optional |= tested.iter().any(|tested| tested.iter().zip(&reference.path).take(2).all(|(a, b)| a == b));
     }
-    walk.found
+    Ok(walk.found)
 }
 
 struct Walk<'s> {
     places: &'s SourceInfo,
     bound: Vec<String>,
     found: Vec<Reference>,
+    /// The first call that cannot be.
+    fault: Option<ConditionError>,
 }
 
 struct Chain {
@@ -39,7 +47,12 @@ impl Walk<'_> {
             return;
         }
         match &expression.expr {
-            Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).for_each(|part| self.visit(part)),
+            Expr::Call(call) => {
+                if self.fault.is_none() {
+                    self.fault = functions::fault(call, expression.id, self.places);
+                }
+                call.target.iter().map(AsRef::as_ref).chain(&call.args).for_each(|part| self.visit(part));
+            }
             Expr::Select(select) => self.visit(&select.operand),
             Expr::List(list) => list.elements.iter().for_each(|part| self.visit(part)),
             Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),

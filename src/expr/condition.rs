@@ -39,18 +39,27 @@ pub struct ConditionError {
     pub message: String,
     /// Where, in bytes of the text.
     pub at: Range<usize>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl ConditionError {
+    /// What is wrong and what to write instead, for a line of their own.
+    pub fn whole(&self) -> String {
+        self.help.as_ref().map_or_else(|| self.message.clone(), |help| format!("{}: {help}", self.message))
+    }
 }
 
 impl Condition {
     /// Compiles a condition.
     ///
     /// # Errors
-    /// When it is not CEL, is longer than 4 KiB, or nests too deeply.
+    /// When it is not CEL, is longer than 4 KiB, nests too deeply, or calls what is no function.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
         guard(source)?;
         let program = Program::compile(source).map_err(|errors| {
             if let Some(at) = source.find("{{") {
-                return ConditionError { message: "a template has no place in it".to_owned(), at: at..at + 2 };
+                return ConditionError { message: "a template has no place in it".to_owned(), at: at..at + 2, help: None };
             }
             let first = errors.errors.first();
             let place = first.map_or((1, 1), |error| error.pos);
@@ -58,9 +67,9 @@ impl Condition {
             let start = byte_at(source, number(place.0), number(place.1)).min(source.len());
             let end = source[start..].chars().next().map_or(start, |c| start + c.len_utf8());
             let words = first.map_or("", |error| error.msg.as_str());
-            ConditionError { message: plainly(words, source, start), at: start..end }
+            ConditionError { message: plainly(words, source, start), at: start..end, help: None }
         })?;
-        let references = chains::references(program.expression(), program.source_info());
+        let references = chains::references(program.expression(), program.source_info())?;
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, references })))
     }
 
@@ -128,7 +137,7 @@ fn plainly(words: &str, source: &str, at: usize) -> String {
 fn guard(source: &str) -> Result<(), ConditionError> {
     if source.len() > LONGEST {
         let message = format!("a condition has at most {LONGEST} bytes, this one has {}", source.len());
-        return Err(ConditionError { message, at: 0..source.len() });
+        return Err(ConditionError { message, at: 0..source.len(), help: None });
     }
     let (mut depth, mut quote, mut run) = (0_usize, None, 0_usize);
     for (at, c) in source.char_indices() {
@@ -141,7 +150,8 @@ fn guard(source: &str) -> Result<(), ConditionError> {
         }
         run = if matches!(c, '!' | '-') { run + 1 } else { 0 };
         if depth > DEEPEST || run > DEEPEST {
-            return Err(ConditionError { message: "this condition is nested too deeply".to_owned(), at: at..at + c.len_utf8() });
+            let message = "this condition is nested too deeply".to_owned();
+            return Err(ConditionError { message, at: at..at + c.len_utf8(), help: None });
         }
     }
     Ok(())

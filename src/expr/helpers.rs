@@ -10,11 +10,26 @@ pub(super) const WRITTEN: &str = "bowline-written";
 /// Keeps a value as it is; put around an expression that is a whole scalar.
 pub(super) const KEPT: &str = "bowline-kept";
 
-/// Helpers that give a value.
-pub(super) const INLINE: [&str; 15] =
-    ["and", "default", "eq", "gt", "gte", "json", "len", "lookup", "lt", "lte", "ne", "not", "or", "quote", "required"];
+/// Helpers that give a value, and how many values each takes: any number where none is named.
+pub(super) const INLINE: [(&str, &[usize]); 15] = [
+    ("and", &[]),
+    ("default", &[2]),
+    ("eq", &[2]),
+    ("gt", &[2]),
+    ("gte", &[2]),
+    ("json", &[1]),
+    ("len", &[1]),
+    ("lookup", &[2]),
+    ("lt", &[2]),
+    ("lte", &[2]),
+    ("ne", &[2]),
+    ("not", &[1]),
+    ("or", &[]),
+    ("quote", &[1]),
+    ("required", &[1, 2]),
+];
 /// Helpers that hold a part of the template.
-pub(super) const BLOCKS: [&str; 5] = ["each", "if", "raw", "unless", "with"];
+pub(super) const BLOCKS: [(&str, &[usize]); 5] = [("each", &[1]), ("if", &[1]), ("raw", &[0]), ("unless", &[1]), ("with", &[1])];
 
 type Inner = fn(&Helper<'_>) -> Result<Value, RenderError>;
 
@@ -142,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_page_of_the_language_tells_every_helper_and_no_other() {
-        assert_eq!(told("| helper |"), INLINE);
-        assert_eq!(told("| block |"), BLOCKS);
+        assert_eq!(told("| helper |"), INLINE.map(|(name, _)| name));
+        assert_eq!(told("| block |"), BLOCKS.map(|(name, _)| name));
     }
 }

@@ -2,8 +2,10 @@
 
 mod chains;
 mod condition;
+mod functions;
 mod helpers;
 mod manifest;
+pub(crate) mod near;
 pub(crate) mod place;
 mod reference;
 mod template;

@@ -1,6 +1,8 @@
 //! Walks a parsed template: finds the names it refers to, and refuses what a plan's template may not hold. It renders nothing.
 
+use super::functions::wrong_number;
 use super::helpers::{BLOCKS, INLINE};
+use super::near::closest;
 use super::place::byte_at;
 use super::{Reference, TextError};
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
@@ -57,11 +59,22 @@ impl Walk<'_> {
             return self.parameter(&call.name, false);
         }
         let name = call.name.as_name().unwrap_or_default().to_owned();
-        if !INLINE.contains(&name.as_str()) {
-            let help = format!("known helpers: {}", INLINE.join(", "));
-            return Err(self.refused(format!("there is no helper `{name}`"), Some(help)));
-        }
+        self.check_call("helper", &name, call.params.len(), &INLINE)?;
         self.parameters_of(call, matches!(name.as_str(), "default" | "required"))
+    }
+
+    /// There is such a helper, and it takes so many values: the engine leaves out what is too much.
+    fn check_call(&self, what: &str, name: &str, given: usize, known: &[(&str, &[usize])]) -> Result<(), TextError> {
+        let Some((_, takes)) = known.iter().find(|(known, _)| *known == name) else {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            let meant = closest(name, names.iter().copied());
+            let help = meant.map_or_else(|| format!("known {what}s: {}", names.join(", ")), |meant| format!("did you mean `{meant}`?"));
+            return Err(self.refused(format!("there is no {what} `{name}`"), Some(help)));
+        };
+        match takes.is_empty() || takes.contains(&given) {
+            true => Ok(()),
+            false => Err(self.refused(format!("`{name}` {}", wrong_number(takes, given)), None)),
+        }
     }
 
     fn parameters_of(&mut self, call: &HelperTemplate, first_is_optional: bool) -> Result<(), TextError> {
@@ -93,10 +106,7 @@ impl Walk<'_> {
 
     fn block(&mut self, block: &HelperTemplate) -> Result<(), TextError> {
         let name = block.name.as_name().unwrap_or_default().to_owned();
-        if !BLOCKS.contains(&name.as_str()) {
-            let help = format!("known blocks: {}", BLOCKS.join(", "));
-            return Err(self.refused(format!("there is no block `{name}`"), Some(help)));
-        }
+        self.check_call("block", &name, block.params.len(), &BLOCKS)?;
         self.parameters_of(block, matches!(name.as_str(), "if" | "unless"))?;
         let enters = matches!(name.as_str(), "each" | "with");
         let named = self.parameters.len();

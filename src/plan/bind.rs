@@ -130,7 +130,11 @@ impl Plan {
         match environment {
             Some(name) if !self.environments.contains_key(name) => {
                 let message = format!("the plan has no environment `{name}`");
-                Some(BindProblem { message, help: Some(instead(name, "environments", known())) })
+                let help = match self.environments.is_empty() {
+                    true => "leave `--environment` out: this plan has no environments".to_owned(),
+                    false => instead(name, "environments", known()),
+                };
+                Some(BindProblem { message, help: Some(help) })
             }
             None if !self.environments.is_empty() => {
                 let names: Vec<&str> = known().collect();

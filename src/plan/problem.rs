@@ -60,6 +60,13 @@ impl Problem {
         self.labels.first().and_then(|(span, _)| self.source.inner().get(span.clone())).unwrap_or_default()
     }
 
+    /// "expected a list, found a text" needs no "write a list" behind it.
+    fn say_once(&mut self) {
+        let wanted = self.message.strip_prefix("expected ").and_then(|rest| rest.split_once(", found ")).map(|(wanted, _)| wanted);
+        let is_said = wanted.zip(self.help.as_deref()).is_some_and(|(wanted, help)| help.strip_prefix("write ") == Some(wanted));
+        self.help.take_if(|_| is_said);
+    }
+
     fn is_like(&self, other: &Self) -> bool {
         (self.code, &self.message, &self.labels) == (other.code, &other.message, &other.labels)
     }
@@ -206,7 +213,7 @@ impl<'s> Notes<'s> {
 
     /// Notes a mistake in the words of the type or the action that found it: what they say to write instead becomes the help.
     pub(super) fn said(&mut self, code: &'static str, span: &Range<usize>, words: &str, otherwise: &str) {
-        let verbs = ["write ", "say ", "name ", "keep ", "give ", "they go "];
+        let verbs = ["write ", "say ", "name ", "keep ", "give ", "they go ", "did you mean ", "known "];
         let parts = words.match_indices(": ").map(|(at, colon)| (&words[..at], &words[at + colon.len()..]));
         match parts.filter(|(_, rest)| verbs.iter().any(|verb| rest.starts_with(verb))).last() {
             Some((message, help)) => self.error(code, span, message).help(help),
@@ -262,6 +269,7 @@ impl<'s> Notes<'s> {
             self.all.iter_mut().for_each(|problem| problem.source = Arc::clone(&shown));
         }
         self.all.sort_by_key(Problem::start);
+        self.all.iter_mut().for_each(Problem::say_once);
         // What stands below an anchor is read again at each alias.
         self.all.dedup_by(|one, other| one.is_like(other));
         match self.has_errors() {

@@ -18,29 +18,9 @@ const HABITS: [(&str, &[&str]); 14] = [
     ("steps", &["tasks", "jobs", "stages", "actions"]),
 ];
 
-/// The closest of `known`, if it is close enough to be a slip.
-pub(super) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Option<&'k str> {
-    let length = word.chars().count();
-    let limit = (length / 3).clamp(1, 3);
-    let (mut near, mut longer) = (None, Vec::new());
-    for candidate in known {
-        // A word that is so much longer or shorter is further away: most are, and this is asked of every step.
-        let can_be_near = length.abs_diff(candidate.chars().count()) <= limit;
-        let distance = if can_be_near { strsim::damerau_levenshtein(word, candidate) } else { usize::MAX };
-        if distance <= limit && near.is_none_or(|(least, _)| distance < least) {
-            near = Some((distance, candidate));
-        }
-        // `rollback` for `rollback-on-fail`.
-        longer.extend(candidate.strip_prefix(word).is_some_and(|rest| rest.starts_with('-')).then_some(candidate));
-    }
-    match (near, longer.as_slice()) {
-        (Some((_, candidate)), _) => Some(candidate),
-        (None, [only]) => Some(only),
-        (None, _) => None,
-    }
-}
+pub(super) use crate::expr::near::closest;
 
-/// The same of a key or a kind, which another program may call otherwise.
+/// The closest of a key or a kind, which another program may call otherwise.
 pub(super) fn closest_key<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Option<&'k str> {
     habit(word, known.clone()).or_else(|| closest(word, known))
 }
@@ -51,9 +31,16 @@ fn habit<'k>(word: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Op
     meant.find_map(|(ours, _)| known.clone().into_iter().find(|candidate| candidate == ours))
 }
 
-/// Help for a name that is not known: the closest one, and what there is.
+/// Help for a name that is not known: the closest one, or what there is.
 pub(super) fn instead<'k>(word: &str, what: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> String {
     told(closest(word, known.clone()), what, known)
+}
+
+/// The same, with what else can be done where nothing is near.
+pub(super) fn instead_or<'k>(word: &str, what: &str, known: impl IntoIterator<Item = &'k str> + Clone, otherwise: &str) -> String {
+    let near = closest(word, known.clone());
+    let told = told(near, what, known);
+    if near.is_some() { told } else { format!("{told}; {otherwise}") }
 }
 
 /// The same for a key or a kind.
@@ -62,15 +49,15 @@ pub(super) fn instead_key<'k>(word: &str, what: &str, known: impl IntoIterator<I
 }
 
 fn told<'k>(near: Option<&str>, what: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    // Who reads a good guess needs no list.
+    if let Some(near) = near {
+        return format!("did you mean `{near}`?");
+    }
     let list: Vec<&str> = known.into_iter().collect();
-    let all = match list.len() {
+    match list.len() {
         0 => format!("there are no {what}"),
         1..=24 => format!("known {what}: {}", list.join(", ")),
         more => format!("known {what}: {}, and {} more", list[..24].join(", "), more - 24),
-    };
-    match near {
-        Some(near) => format!("did you mean `{near}`? {all}"),
-        None => all,
     }
 }
 
@@ -89,16 +76,5 @@ mod tests {
     #[test]
     fn a_name_that_a_person_gave_is_no_habit() {
         assert_eq!([closest("name", ["id", "tag"]), closest("deploy", ["apply", "verify"])], [None, None]);
-    }
-
-    #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
-        let known = ["replicas", "image", "id"];
-        assert_eq!(closest("replcias", known), Some("replicas"));
-        assert_eq!(closest("iamge", known), Some("image"));
-        assert_eq!(closest("strategy", known), None);
-        assert_eq!(closest("xy", known), None);
-        let longer = ["rollback-on-fail", "wait-for", "wait-healthy"];
-        assert_eq!([closest("rollback", longer), closest("wait", longer)], [Some("rollback-on-fail"), None]);
     }
 }

@@ -8,7 +8,7 @@ use crate::expr::Wanted;
 use crate::plan::items;
 use crate::plan::model::{Does, InputType, Items};
 use crate::plan::read::{Mention, Named};
-use crate::plan::suggest::instead;
+use crate::plan::suggest::{instead, instead_or};
 
 /// What `run.` can be followed by.
 const RUN: [&str; 3] = ["id", "plan", "environment"];
@@ -35,9 +35,9 @@ impl Checker<'_, '_> {
         if self.head.secrets.contains_key(named.id.as_str()) || self.head.has_broken_secrets {
             return;
         }
-        let help = instead(&named.id, "secrets", self.head.secrets.keys().map(String::as_str));
-        let problem = self.notes.error("plan::unknown-secret", &named.span, format!("there is no secret `{}`", named.id));
-        problem.help(format!("{help}; secrets are listed below `secrets:`"));
+        let known = self.head.secrets.keys().map(String::as_str);
+        let help = instead_or(&named.id, "secrets", known, "secrets are listed below `secrets:`");
+        self.notes.error("plan::unknown-secret", &named.span, format!("there is no secret `{}`", named.id)).help(help);
     }
 
     fn check_mention(&mut self, step: usize, mention: &Mention, names: &Names, order: Option<&Order>, outputs: &mut Outputs) {
@@ -101,7 +101,7 @@ impl Checker<'_, '_> {
         let dashed = known.iter().find(|known| mention.in_condition && known.starts_with(&format!("{name}-")));
         let help = match dashed {
             Some(known) => format!("CEL takes `-` for minus: write `inputs[\"{known}\"]`"),
-            None => format!("{}; add it below `inputs:`, if it is new", instead(name, "inputs", known)),
+            None => instead_or(name, "inputs", known, "add it below `inputs:`, if it is new"),
         };
         self.notes.error("plan::unknown-input", &mention.span, format!("there is no input `{name}`")).help(help);
     }

@@ -2,6 +2,7 @@
 
 use super::params::named_secrets;
 use super::{APPROVE, Draft, GUARD, Named, PAUSE, Reader};
+use crate::action::{DynAction, Frozen};
 use crate::expr::yaml::{Entry, Kind, Node};
 use crate::expr::{Template, Text};
 use crate::ids::Period;
@@ -52,7 +53,20 @@ impl Reader<'_, '_> {
         let decoded = decode(&test, |reader| action.decode(&mut <dyn erased_serde::Deserializer<'_>>::erase(reader)));
         self.tell(&decoded.failures, "a probe");
         named_secrets(probe, &decoded, &mut draft.secrets);
-        self.template(probe, &decoded, &mut draft.mentions)
+        let template = self.template(probe, &decoded, &mut draft.mentions)?;
+        if decoded.failures.is_empty() && template.is_literal() {
+            self.tell_probe(&*action, &test, &template);
+        }
+        Some(template)
+    }
+
+    /// What the action finds wrong with a probe whose parts all fit.
+    fn tell_probe(&mut self, action: &dyn DynAction, test: &Node, probe: &Template) {
+        let params = serde_json::json!({ "probes": [probe.sample().into_owned()] });
+        let Ok(prepared) = action.prepare(&self.scope, &Frozen::default(), &params) else { return };
+        for problem in &prepared.problems {
+            self.tell_problem(action, problem, test, &test.label);
+        }
     }
 
     fn approve(&mut self, entry: &Entry, draft: &mut Draft) -> Option<Does> {

@@ -13,7 +13,7 @@ impl Reader<'_, '_> {
                 // With samples in it, what an action finds wrong may be the sample.
                 if template.is_literal() {
                     for problem in &prepared.problems {
-                        self.notes.said("plan::wrong-value", &draft.kind_span, problem, &otherwise(action));
+                        self.tell_problem(action, problem, node, &draft.kind_span);
                     }
                 }
                 let commands = prepared.commands.iter().map(|command| command.whole());
@@ -33,10 +33,16 @@ impl Reader<'_, '_> {
             Err(error) if template.is_literal() => {
                 let causes = error.failure().causes.join(": ");
                 let words = format!("these parameters do not fit: {causes}");
-                self.notes.said("plan::wrong-value", &draft.kind_span, &words, &otherwise(action));
+                self.notes.said("plan::wrong-value", &draft.kind_span, &words, &tells_its_keys(action));
             }
             Err(_) => {}
         }
+    }
+
+    /// What an action finds wrong with its parameters, where it stands or else at `otherwise`.
+    pub(super) fn tell_problem(&mut self, action: &dyn DynAction, problem: &str, node: &Node, otherwise: &Range<usize>) {
+        let span = quoted(node, problem).unwrap_or_else(|| otherwise.clone());
+        self.notes.said("plan::wrong-value", &span, problem, &tells_its_keys(action));
     }
 
     /// Files are frozen when the run opens: a name that a step finds out comes too late.
@@ -51,8 +57,19 @@ impl Reader<'_, '_> {
     }
 }
 
-fn otherwise(action: &dyn DynAction) -> String {
+fn tells_its_keys(action: &dyn DynAction) -> String {
     format!("`bowline actions {}` tells its keys and what each takes", action.kind())
+}
+
+/// Where the parameter stands of which a problem begins to speak, or the expression that it quotes. Other words may stand in many places,
+/// and mean something else in each.
+fn quoted(node: &Node, problem: &str) -> Option<Range<usize>> {
+    let begins = problem.strip_prefix('`').and_then(|rest| rest.split('`').next()).and_then(|key| node.get(key));
+    if let Some(value) = begins {
+        return Some(value.label.clone());
+    }
+    let quoted = problem.split('`').skip(1).step_by(2).filter(|part| part.contains(['(', '=', '<', '>', '!']));
+    quoted.filter_map(|part| scalar(node, part)).next()
 }
 
 /// Where a text stands among parameters.

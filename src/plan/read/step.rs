@@ -143,11 +143,16 @@ impl Reader<'_, '_> {
             }
             Err(error) => {
                 let span = within(source, node, &text, &error.at);
-                let help = match text.contains("{{") {
-                    true => "conditions are CEL, without braces: `when: inputs.replicas > 1`",
-                    false => "conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`",
+                let help = match text.get(error.at.clone()) {
+                    Some("always" | "success") => "leave `when` out: a step runs once all that it needs is done",
+                    Some("failure" | "failed" | "cancelled") => {
+                        "what to do when a step fails stands in its `undo`, or in a `rollback-on-fail` behind it"
+                    }
+                    _ if text.contains("{{") => "conditions are CEL, without braces: `when: inputs.replicas > 1`",
+                    _ => error.help.as_deref().unwrap_or("conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`"),
                 };
-                self.notes.error("plan::condition", &span, format!("this is not a condition: {}", error.message)).help(help);
+                let message = if error.help.is_some() { error.message.clone() } else { format!("this is not a condition: {error}") };
+                self.notes.error("plan::condition", &span, message).help(help);
                 None
             }
         }

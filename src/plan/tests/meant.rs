@@ -32,7 +32,7 @@ fn the_steps_of_a_scenario_are_there() {
     let text = "plan: p\nsimulate:\n  fails: { deplyo: why, name: why, 'zones[us]': why, zones: why }\n  approvals: { gate: approved }\nsteps:\n- id: deploy\n  backup:\n- id: id\n  backup:\n- id: zones\n  for-each: [eu]\n  backup:\n";
     insta::assert_snapshot!(lines(text), @"
     3:12 [deplyo] plan::unknown-step: there is no step `deplyo`
-        help: did you mean `deploy`? known steps: deploy, id, zones
+        help: did you mean `deploy`?
     3:25 [name] plan::unknown-step: there is no step `name`
         help: known steps: deploy, id, zones
     3:36 ['zones[us]'] plan::unknown-step: `zones` has no item `us`

@@ -8,7 +8,7 @@ fn all_mistakes_are_told_at_once_and_shown_where_they_are() {
     let text = with(
         "- id: colours\n  detect-color: { ingress: api }\n- id: deploy\n  needs: [colors]\n  apply:\n    manifests: app.yaml\n    replcas: 2\n    mode: fats\n    values: { tag: '{{ inputs.verison }}' }\n",
     );
-    insta::assert_snapshot!(shown(&checked(&text).unwrap_err()), @r#"
+    insta::assert_snapshot!(shown(&checked(&text).unwrap_err()), @"
       × plan.yaml has 6 mistakes
 
     Error: plan::unknown-action
@@ -20,8 +20,7 @@ fn all_mistakes_are_told_at_once_and_shown_where_they_are() {
        ·   ────────────
      8 │ - id: deploy
        ╰────
-      help: did you mean `detect-colour`? known actions: apply, backup, detect-colour, shell, smoke-test, wait-healthy,
-            rollback-on-fail, approve, pause
+      help: did you mean `detect-colour`?
 
     Error: plan::unknown-step
 
@@ -32,7 +31,7 @@ fn all_mistakes_are_told_at_once_and_shown_where_they_are() {
         ·           ──────
      10 │   apply:
         ╰────
-      help: did you mean `colours`? known steps: colours, deploy
+      help: did you mean `colours`?
 
     Error: plan::wrong-type
 
@@ -54,7 +53,7 @@ fn all_mistakes_are_told_at_once_and_shown_where_they_are() {
         ·     ───────
      13 │     mode: fats
         ╰────
-      help: did you mean `replicas`? known keys: manifests, values, replicas, mode, wait
+      help: did you mean `replicas`?
 
     Error: plan::unknown-word
 
@@ -65,7 +64,7 @@ fn all_mistakes_are_told_at_once_and_shown_where_they_are() {
         ·           ────
      14 │     values: { tag: '{{ inputs.verison }}' }
         ╰────
-      help: did you mean `fast`? known words: fast, slow
+      help: did you mean `fast`?
 
     Error: plan::unknown-input
 
@@ -75,8 +74,8 @@ fn all_mistakes_are_told_at_once_and_shown_where_they_are() {
      14 │     values: { tag: '{{ inputs.verison }}' }
         ·                        ──────────────
         ╰────
-      help: did you mean `version`? known inputs: version, replicas; add it below `inputs:`, if it is new
-    "#);
+      help: did you mean `version`?
+    ");
 }
 
 #[test]
@@ -88,9 +87,9 @@ fn the_head_of_a_plan() {
     1:7 [My Plan] plan::wrong-value: 'M' is not allowed here
         help: write lower-case letters, digits and `-`, with a letter or digit at both ends
     2:1 [abuot] plan::unknown-key: there is no key `abuot` in a plan
-        help: did you mean `about`? known keys: plan, about, inputs, environments, secrets, defaults, concurrency, lock, lock-namespace, simulate, steps
+        help: did you mean `about`?
     4:14 [strin] plan::unknown-word: `strin` is not known here
-        help: did you mean `string`? known words: string, integer, number, boolean, list, map, duration
+        help: did you mean `string`?
     5:32 ['5'] plan::wrong-value: expected a whole number, found the text `5`
         help: write a whole number
     6:17 ['('] plan::wrong-value: this is not a regular expression: unclosed group
@@ -102,7 +101,7 @@ fn the_head_of_a_plan() {
     9:31 [c] plan::wrong-value: `c` is none of a, b
         help: write a text; possible: a, b
     12:14 [namespce] plan::unknown-key: `namespce` is neither a key of environments nor an input
-        help: did you mean `namespace`? known keys and inputs: namespace, context, lock, lock-namespace, a, b, c, d, E, f, g
+        help: did you mean `namespace`?
     12:30 [many] plan::wrong-value: expected a whole number, found the text `many`
         help: write a whole number
     13:32 [0] plan::wrong-type: expected a whole number (at least 1), found the number `0`

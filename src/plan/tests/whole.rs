@@ -126,7 +126,7 @@ fn inputs_are_typed_and_all_that_is_wrong_is_told() {
     assert_eq!(bound.inputs, json!({ "version": "v2", "app": "user-service", "replicas": 5, "note": null }));
     assert_eq!((bound.namespace.as_deref(), bound.context.as_deref()), (Some("production"), Some("prod")));
     let wrong = given(&[("version", "2"), ("replicas", "many"), ("verison", "v2")]);
-    insta::assert_snapshot!(shown(&plan.bind(Some("prod"), &wrong).unwrap_err()), @r#"
+    insta::assert_snapshot!(shown(&plan.bind(Some("prod"), &wrong).unwrap_err()), @r"
     plan::inputs
 
       × the inputs do not fit the plan `blue-green`
@@ -137,7 +137,7 @@ fn inputs_are_typed_and_all_that_is_wrong_is_told() {
 
     Error:
       × the plan has no input `verison`
-      help: did you mean `version`? known inputs: version, app, replicas, note
+      help: did you mean `version`?
 
     Error:
       × the input `version`: `2` does not match the pattern `^v\d+$`
@@ -145,7 +145,7 @@ fn inputs_are_typed_and_all_that_is_wrong_is_told() {
     Error:
       × the input `replicas`: expected a whole number, found `many`
       help: the default is `2`
-    "#);
+    ");
     insta::assert_snapshot!(shown(&plan.bind(None, &BTreeMap::new()).unwrap_err()), @r#"
     plan::inputs
 
@@ -164,7 +164,7 @@ fn inputs_are_typed_and_all_that_is_wrong_is_told() {
 #[test]
 fn problems_have_a_form_for_programs() {
     let problems = checked("plan: p\nsteps:\n- id: a\n  backp:\n").unwrap_err();
-    insta::assert_snapshot!(problems.to_json(), @r#"[{"file":"plan.yaml","line":4,"column":3,"severity":"error","code":"plan::unknown-action","message":"there is no action `backp`","help":"did you mean `backup`? known actions: apply, backup, detect-colour, shell, smoke-test, wait-healthy, rollback-on-fail, approve, pause"}]"#);
+    insta::assert_snapshot!(problems.to_json(), @r#"[{"file":"plan.yaml","line":4,"column":3,"severity":"error","code":"plan::unknown-action","message":"there is no action `backp`","help":"did you mean `backup`?"}]"#);
     insta::assert_snapshot!(problems.iter().map(|problem| problem.line()).collect::<Vec<_>>().join("\n"), @"plan.yaml:4:3: there is no action `backp`");
 }
 

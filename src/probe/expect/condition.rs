@@ -27,6 +27,6 @@ impl ConditionExpect {
     /// Says that it is no expression.
     pub fn problem(&self) -> Option<String> {
         let error = Condition::parse(&self.0).err()?;
-        Some(format!("`{}` is not a CEL expression: {error}", self.0))
+        Some(format!("`{}` is not a CEL expression: {}", self.0, error.whole()))
     }
 }
