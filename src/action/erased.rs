@@ -1,7 +1,7 @@
 //! The seam as the engine sees it: every type of an action is JSON here.
 
 use super::cx::{decode, decode_known, encode};
-use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Frozen, Intent, Known, Preview, ReadCx, RunScope, Telling, UndoCx};
+use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Telling, UndoCx};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
@@ -57,6 +57,8 @@ pub struct Prepared {
     pub commands: Vec<Script>,
     /// Mistakes in the parameters.
     pub problems: Vec<String>,
+    /// What its files hold that does not fit them.
+    pub findings: Vec<Finding>,
     /// An attempt whose end nobody knows may simply be repeated.
     pub repeatable: bool,
     /// What it leaves is meant to stay although the run goes back.
@@ -154,6 +156,7 @@ impl<A: Action> DynAction for A {
             sources: self.sources(&params),
             commands: self.commands(&params),
             problems: self.problems(&params),
+            findings: self.look_into(frozen, &params),
             repeatable: self.repeatable(&params),
             kept: self.is_kept(&params),
         })

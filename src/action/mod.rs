@@ -5,6 +5,7 @@ pub mod conformance;
 mod cx;
 mod erased;
 mod error;
+mod finding;
 mod redact;
 mod registry;
 mod source;
@@ -12,6 +13,7 @@ mod source;
 pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink, Ticket, UndoCx};
 pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
 pub use error::{ActionError, EffectError};
+pub use finding::{About, Finding};
 pub use redact::Redactor;
 pub use registry::Registry;
 pub use source::{Source, SourceError};
@@ -64,6 +66,12 @@ pub trait Action: Sized + Send + Sync + 'static {
 
     /// Names the files beside the plan that this use reads: paths, folders or globs. They are frozen when the run opens.
     fn sources(&self, _params: &Self::Params) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Looks into those files, as far as they are there: what in them does not fit the parameters. A text that is a template stands for
+    /// what is not known yet.
+    fn look_into(&self, _frozen: &Frozen, _params: &Self::Params) -> Vec<Finding> {
         Vec::new()
     }
 

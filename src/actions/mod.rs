@@ -12,6 +12,8 @@ pub mod detect_colour;
 #[cfg(feature = "kubernetes")]
 pub mod exec;
 #[cfg(feature = "kubernetes")]
+mod fillings;
+#[cfg(feature = "kubernetes")]
 pub mod job;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

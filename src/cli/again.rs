@@ -58,7 +58,7 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
 /// What a run was opened with that is not what would be run now.
 fn differences(frozen: &Frozen, draft: &Draft) -> Result<Vec<&'static str>, CommandFailure> {
     let mut different = Vec::new();
-    match frozen.plan_text == draft.opened.text {
+    match frozen.plan_text == draft.opened.source.text {
         true => {}
         false if Path::new(&frozen.plan_file) == draft.opened.file => different.push("this plan as it was before it was edited"),
         false => different.push("another plan"),

@@ -29,25 +29,28 @@ pub fn rendered(diagnostic: &dyn Diagnostic, colour: bool, width: Option<usize>)
     let separator = if room < NARROW { WordSeparator::Custom(narrow_words) } else { WordSeparator::Custom(wide_words) };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(room).with_break_words(false);
     let handler = handler.with_word_separator(separator).with_word_splitter(WordSplitter::NoHyphenation);
-    // Who has many mistakes before them needs to see them all more than what stands around each.
-    let around = if diagnostic.related().is_some_and(|all| all.count() > MANY) { 0 } else { 1 };
-    let handler = handler.with_context_lines(around);
     let mut text = String::new();
     if handler.render_report(&mut text, diagnostic).is_err() {
         return diagnostic.to_string();
     }
-    let text = closed_up(&text);
+    let is_long = diagnostic.related().is_some_and(|all| all.count() > MANY);
+    let text = closed_up(&text, is_long);
     match width {
         Some(_) => fitted(&text, room),
         None => text,
     }
 }
 
-/// Without the empty line between the name of a mistake and what it is.
-fn closed_up(text: &str) -> String {
+/// Without the empty line between the name of a mistake and what it is; where there are many mistakes, without the lines around each.
+fn closed_up(text: &str, is_long: bool) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let begins = |line: &str| plain(line).trim_start().starts_with(['×', '⚠', '☞']);
-    let is_kept = |at: &usize| !(lines[*at].is_empty() && *at > 0 && lines.get(at + 1).is_some_and(|next| begins(next)));
+    let is_kept = |at: &usize| {
+        let (line, next) = (lines[*at], lines.get(at + 1).copied().unwrap_or_default());
+        let is_gap = line.is_empty() && *at > 0 && begins(next);
+        let is_beside = is_long && gutter(line, '│').is_some() && !is_mark(line) && !is_mark(next);
+        !is_gap && !is_beside
+    };
     (0..lines.len()).filter(is_kept).map(|at| format!("{}\n", lines[at])).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Reads every file that a plan names, so that the run never reads another. It knows no journal.
 
 use super::failure::CommandFailure;
-use crate::action::Source;
+use crate::action::{Frozen, Source};
 use crate::expr::manifests;
 use crate::ids::StepId;
 use crate::plan::NamedFile;
@@ -9,6 +9,7 @@ use crate::ports::{FileError, Files};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Most bytes that are frozen with a run: more than that is a folder named by mistake.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -43,17 +44,26 @@ pub async fn freeze(files: &dyn Files, folder: &Path, sources: &[(StepId, String
     }
 }
 
-/// Looks at files that a plan names without a template: tells those that are missing, and manifests that cannot be read.
-pub async fn look_at(files: &dyn Files, folder: &Path, named: &[NamedFile]) -> Vec<(NamedFile, String)> {
-    let mut faults = Vec::new();
+/// Looks at files that a plan names without a template: gives those that are there, and tells those that are missing and manifests that
+/// cannot be read.
+pub async fn look_at(files: &dyn Files, folder: &Path, named: &[NamedFile]) -> (Contents, Vec<(NamedFile, String)>) {
+    let (mut contents, mut faults) = (Contents::new(), Vec::new());
     for file in named {
         let mut freezer = Freezer { files, folder, contents: Contents::new(), bytes: 0 };
         match freezer.take(&file.path).await {
-            Ok(()) => faults.extend(unreadable(&freezer.contents).into_iter().map(|fault| (file.clone(), fault))),
+            Ok(()) => {
+                faults.extend(unreadable(&freezer.contents).into_iter().map(|fault| (file.clone(), fault)));
+                contents.extend(freezer.contents);
+            }
             Err(fault) => faults.push((file.clone(), fault)),
         }
     }
-    faults
+    (contents, faults)
+}
+
+/// The contents as actions see them.
+pub fn frozen(contents: &Contents) -> Frozen {
+    Frozen(Arc::new(contents.iter().map(|(path, content)| (path.clone(), Arc::from(content.as_slice()))).collect()))
 }
 
 /// What is wrong with the manifests among these files.

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::{diagnostic, inputs, print, printed};
-use crate::action::{Frozen, RunScope};
+use crate::action::RunScope;
 use crate::expr::Values;
 use crate::ids::RunId;
 use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check};
@@ -24,8 +24,8 @@ const MENTIONED: usize = 3;
 pub struct OpenedPlan {
     /// The plan.
     pub plan: Arc<Plan>,
-    /// Its text.
-    pub text: String,
+    /// Its text, and what it is called.
+    pub source: Source,
     /// Its file, from the root, so that it is found again from anywhere.
     pub file: PathBuf,
 }
@@ -49,13 +49,15 @@ pub async fn plan_with_files(context: &Context, path: &Path) -> Result<OpenedPla
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let files = &*context.ports.files;
     match check(&source, &context.registry) {
-        Ok(plan) => {
-            let faults = freeze::look_at(files, &folder, &plan.files).await;
-            Problems::of_files(&source, &faults).map_err(|problems| faulty(context, &problems))?;
+        Ok(mut plan) => {
+            let (contents, faults) = freeze::look_at(files, &folder, &plan.files).await;
+            let found = plan.looked_into(&context.registry, &nowhere(&plan)?, &freeze::frozen(&contents));
+            let more = Problems::of_files(&source, &faults, &found).map_err(|problems| faulty(context, &problems))?;
+            plan.warnings.extend(more);
             opened(path, source, plan)
         }
         Err(problems) => {
-            let faults = freeze::look_at(files, &folder, &problems.files).await;
+            let (_, faults) = freeze::look_at(files, &folder, &problems.files).await;
             Err(faulty(context, &problems.with_files(&source, &faults)))
         }
     }
@@ -63,7 +65,17 @@ pub async fn plan_with_files(context: &Context, path: &Path) -> Result<OpenedPla
 
 fn opened(path: &Path, source: Source, plan: Plan) -> Result<OpenedPlan, CommandFailure> {
     let file = std::path::absolute(path).map_err(|error| cannot_read(path).because(&error))?;
-    Ok(OpenedPlan { plan: Arc::new(plan), text: source.text, file })
+    Ok(OpenedPlan { plan: Arc::new(plan), source, file })
+}
+
+/// Whose run it is before anybody says where it is to be: nothing that is found in files depends on that.
+fn nowhere(plan: &Plan) -> Result<RunScope, CommandFailure> {
+    Ok(RunScope { run: unseen()?, plan: plan.name.clone(), environment: None, namespace: None, context: None })
+}
+
+/// The id of no run: it is never seen.
+fn unseen() -> Result<RunId, CommandFailure> {
+    RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))
 }
 
 fn cannot_read(path: &Path) -> CommandFailure {
@@ -188,9 +200,8 @@ impl OpenedPlan {
     /// # Errors
     /// When one cannot be read, or a step does not fit the inputs.
     pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
-        // Which files are read does not depend on the run: this id is never seen.
-        let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-        let scope = scope(&self.plan, bound, run);
+        // Which files are read does not depend on the run.
+        let scope = scope(&self.plan, bound, unseen()?);
         let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         let contents = freeze::freeze(&*context.ports.files, folder, &sources).await?;
@@ -204,9 +215,13 @@ impl OpenedPlan {
             return Ok(contents);
         }
         // With the files known, more steps say what they write.
-        let known = contents.iter().map(|(path, content)| (path.clone(), Arc::from(content.as_slice())));
-        let frozen = Frozen(Arc::new(known.collect()));
-        self.plan.prepared(&context.registry, bound, &scope, &frozen).map_err(|problems| misfit(&self.file, &problems))?;
+        let frozen = freeze::frozen(&contents);
+        let prepared = self.plan.prepared(&context.registry, bound, &scope, &frozen).map_err(|problems| misfit(&self.file, &problems))?;
+        let found: Vec<_> = prepared
+            .into_iter()
+            .flat_map(|(id, prepared)| prepared.findings.into_iter().map(move |finding| (id.clone(), finding)))
+            .collect();
+        Problems::of_files(&self.source, &[], &found).map_err(|problems| faulty(context, &problems))?;
         Ok(contents)
     }
 
@@ -215,8 +230,7 @@ impl OpenedPlan {
     /// # Errors
     /// When one fails, or a step does not fit the inputs.
     pub async fn printed(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
-        let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-        let scope = scope(&self.plan, bound, run);
+        let scope = scope(&self.plan, bound, unseen()?);
         let commands = self.plan.commands(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
         let folder = self.file.parent().unwrap_or(Path::new("/"));
         printed::printed(&*context.ports.processes, folder, commands).await

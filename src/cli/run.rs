@@ -122,7 +122,7 @@ pub(super) fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
     Frozen {
         v: Frozen::VERSION,
         plan_file: draft.opened.file.display().to_string(),
-        plan_text: draft.opened.text.clone(),
+        plan_text: draft.opened.source.text.clone(),
         inputs: draft.bound.inputs.as_object().cloned().unwrap_or_default(),
         environment: draft.bound.environment.clone(),
         namespace: draft.bound.namespace.clone(),

@@ -71,7 +71,8 @@ pub(super) fn fault(call: &CallExpr, id: u64, places: &SourceInfo) -> Option<Con
     let at = || place(name, id, places);
     let Some(known) = FUNCTIONS.iter().find(|known| known.name == name) else {
         let meant = closest(name, FUNCTIONS.iter().map(|known| known.name));
-        let meant = meant.or_else(|| FUNCTIONS.iter().map(|known| known.name).find(|known| known.eq_ignore_ascii_case(&name.replace('_', ""))));
+        let meant =
+            meant.or_else(|| FUNCTIONS.iter().map(|known| known.name).find(|known| known.eq_ignore_ascii_case(&name.replace('_', ""))));
         let help = meant.map_or_else(|| format!("known functions: {TOLD}"), |meant| format!("did you mean `{meant}`?"));
         return Some(ConditionError { message: format!("there is no function `{name}`"), at: at(), help: Some(help) });
     };
@@ -110,9 +111,7 @@ fn place(name: &str, id: u64, places: &SourceInfo) -> Range<usize> {
     let told = places.offset_for(id).map_or(0, |(start, _)| start as usize);
     let told = text.char_indices().nth(told).map_or(text.len(), |(byte, _)| byte);
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let is_call = |at: usize| {
-        !text[..at].chars().next_back().is_some_and(is_part) && text[at + name.len()..].trim_start().starts_with('(')
-    };
+    let is_call = |at: usize| !text[..at].chars().next_back().is_some_and(is_part) && text[at + name.len()..].trim_start().starts_with('(');
     let all = text.match_indices(name).map(|(at, _)| at).filter(|at| is_call(*at));
     let at = all.min_by_key(|at| at.abs_diff(told)).unwrap_or_else(|| told.min(text.len().saturating_sub(name.len())));
     at..(at + name.len()).min(text.len())

@@ -89,7 +89,8 @@ fn flatten(value: Value, name: &str, document: usize, objects: &mut Vec<Value>) 
 }
 
 /// Fills `values` into the texts of a manifest: only expressions that name a given value are rendered, such as `{{ tag }}` where a
-/// value `tag` is given. Everything else (`{{ $labels.pod }}` of a Prometheus rule) stays as it is. Keys are not touched.
+/// value `tag` is given. Everything else (`{{ $labels.pod }}` of a Prometheus rule) stays as it is, and `\{{` becomes `{{`. Keys are not
+/// touched.
 ///
 /// # Errors
 /// When a named value has no part of the name that is written, or cannot stand in a text.
@@ -117,6 +118,12 @@ fn fill_text(text: String, values: &Map<String, Value>) -> Result<Value, RenderE
     let mut rest = text.as_str();
     while let Some(start) = rest.find("{{") {
         let Some(end) = rest[start..].find("}}").map(|end| start + end + 2) else { break };
+        if let Some(before) = rest[..start].strip_suffix('\\') {
+            filled.push_str(before);
+            filled.push_str(&rest[start..end]);
+            rest = &rest[end..];
+            continue;
+        }
         let expression = &rest[start..end];
         match ours(expression, values) {
             Some(template) if expression == text => return template.render_over(values.clone()),
@@ -179,13 +186,13 @@ mod tests {
         let document = json!({
             "image": "web:{{ tag }}-{{colour}}", "replicas": "{{ replicas }}", "{{ tag }}": "key",
             "rule": "{{ $labels.pod }} {{ .Values.tag }} {{ colur }} {{#if tag}}x{{/if}} {{ unclosed",
-            "other": "{{ default resources.cpu '1' }}",
+            "other": "{{ default resources.cpu '1' }}", "kept": "\\{{ tag }}\\{{ $x }} {{ tag }}",
         });
         let values = json!({ "tag": "v1", "colour": "blue", "replicas": 3, "resources": {} });
         let expected = json!({
             "image": "web:v1-blue", "replicas": 3, "{{ tag }}": "key",
             "rule": "{{ $labels.pod }} {{ .Values.tag }} {{ colur }} {{#if tag}}x{{/if}} {{ unclosed",
-            "other": "1",
+            "other": "1", "kept": "{{ tag }}{{ $x }} v1",
         });
         assert_eq!(render_manifest(document.clone(), &values), Ok(expected));
         assert_eq!(render_manifest(document.clone(), &json!({})), Ok(document));

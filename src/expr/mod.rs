@@ -1,5 +1,6 @@
 //! Expressions in plans and manifests: templates, conditions, and what they refer to. Pure; it knows no steps, no actions and no files.
 
+mod asked;
 mod chains;
 mod condition;
 mod functions;
@@ -13,6 +14,7 @@ mod text;
 mod walk;
 pub mod yaml;
 
+pub use asked::{Asked, Wrong, asked, unfilled};
 pub use condition::{Condition, ConditionError};
 pub use manifest::{ManifestError, manifests, render_manifest};
 pub use reference::Reference;

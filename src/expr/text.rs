@@ -215,10 +215,13 @@ mod tests {
     fn a_helper_that_is_not_there_or_is_given_too_little_or_too_much_is_refused() {
         for (text, told) in [
             ("{{ defualt inputs.app 'x' }}", "there is no helper `defualt`: did you mean `default`?"),
-            ("{{ default inputs.app }}", "`default` takes 2 values, and one stands here: "),
-            ("{{ json inputs.app inputs.tags }}", "`json` takes one value, and 2 stand here: "),
-            ("{{ required inputs.app 'a' 'b' }}", "`required` takes 1 or 2 values, and 3 stand here: "),
-            ("{{#if inputs.app inputs.tags}}x{{/if}}", "`if` takes one value, and 2 stand here: "),
+            ("{{ default inputs.app }}", "`default` takes 2 values, and one stands here: write it as in `{{ default VALUE VALUE }}`"),
+            ("{{ json inputs.app inputs.tags }}", "`json` takes one value, and 2 stand here: write it as in `{{ json VALUE }}`"),
+            (
+                "{{ required inputs.app 'a' 'b' }}",
+                "`required` takes 1 or 2 values, and 3 stand here: write it as in `{{ required VALUE }}`",
+            ),
+            ("{{#if inputs.app inputs.tags}}x{{/if}}", "`if` takes one value, and 2 stand here: write it as in `{{#if VALUE }}`"),
             ("{{#eech inputs.tags}}x{{/eech}}", "there is no block `eech`: did you mean `each`?"),
         ] {
             let error = Text::parse(text).unwrap_err();

@@ -73,7 +73,11 @@ impl Walk<'_> {
         };
         match takes.is_empty() || takes.contains(&given) {
             true => Ok(()),
-            false => Err(self.refused(format!("`{name}` {}", wrong_number(takes, given)), None)),
+            false => {
+                let opens = if what == "block" { "{{#" } else { "{{ " };
+                let like = format!("write it as in `{opens}{name}{} }}}}`", " VALUE".repeat(takes[0]));
+                Err(self.refused(format!("`{name}` {}", wrong_number(takes, given)), Some(like)))
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod bind;
 mod check;
 mod clash;
 mod decode;
+mod found;
 mod graph;
 mod items;
 mod model;

@@ -60,11 +60,10 @@ impl Problem {
         self.labels.first().and_then(|(span, _)| self.source.inner().get(span.clone())).unwrap_or_default()
     }
 
-    /// "expected a list, found a text" needs no "write a list" behind it.
-    fn say_once(&mut self) {
-        let wanted = self.message.strip_prefix("expected ").and_then(|rest| rest.split_once(", found ")).map(|(wanted, _)| wanted);
-        let is_said = wanted.zip(self.help.as_deref()).is_some_and(|(wanted, help)| help.strip_prefix("write ") == Some(wanted));
-        self.help.take_if(|_| is_said);
+    /// "expected a list, found a text" needs no "write a list" below it.
+    fn is_said_already(&self, help: &str) -> bool {
+        let wanted = self.message.strip_prefix("expected ").and_then(|rest| rest.split_once(", found "));
+        wanted.is_some_and(|(wanted, _)| help.strip_prefix("write ") == Some(wanted))
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -110,7 +109,8 @@ impl Diagnostic for Problem {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        let help = self.help.as_ref().filter(|help| !self.is_said_already(help));
+        help.map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -146,16 +146,6 @@ impl Problems {
         self.all.extend(notes.all.into_iter().map(|problem| Problem { source: like.clone().unwrap_or(problem.source), ..problem }));
         self.all.sort_by_key(Problem::start);
         self
-    }
-
-    /// Problems of files that a plan names, whose own text is right.
-    ///
-    /// # Errors
-    /// The problems, if there are any.
-    pub fn of_files(source: &Source, faults: &[(NamedFile, String)]) -> Result<(), Self> {
-        let mut notes = Notes::new(source);
-        faults.iter().for_each(|(file, fault)| notes.file(file, fault));
-        notes.finish().map(drop)
     }
 
     /// How many mistakes there are, warnings not counted.
@@ -228,7 +218,7 @@ impl<'s> Notes<'s> {
         self.all.last_mut().expect("a problem was pushed just now")
     }
 
-    fn file(&mut self, file: &NamedFile, fault: &str) {
+    pub(super) fn file(&mut self, file: &NamedFile, fault: &str) {
         let problem = self.error("plan::file", &file.span, fault);
         problem.help("paths are taken from the plan's folder; a file there must hold Kubernetes objects in YAML or JSON");
     }
@@ -269,7 +259,6 @@ impl<'s> Notes<'s> {
             self.all.iter_mut().for_each(|problem| problem.source = Arc::clone(&shown));
         }
         self.all.sort_by_key(Problem::start);
-        self.all.iter_mut().for_each(Problem::say_once);
         // What stands below an anchor is read again at each alias.
         self.all.dedup_by(|one, other| one.is_like(other));
         match self.has_errors() {

@@ -154,7 +154,7 @@ fn inputs_that_do_not_fit_are_told_in_words_and_as_objects() {
     insta::assert_snapshot!(ended.err.trim_end(), @"
     error: the inputs do not fit the plan `inp`
       the plan has no input `versoin`
-        help: did you mean `version`? known inputs: version
+        help: did you mean `version`?
       the input `version` has no value
         help: give it with `-i version=…`
     ");

@@ -9,10 +9,11 @@ mod storage;
 mod undo;
 
 use super::applied_by::Applied;
+use super::fillings::{findings, refused};
 use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
 use super::written::watch;
 use crate::action::{
-    Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx,
+    Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx,
 };
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::{Exhibit, gather};
@@ -51,7 +52,8 @@ pub struct ApplyParams {
     /// it prints is kept with the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<Script>,
-    /// Values for `{{ name }}` in the manifests. Without them manifests are taken as they are.
+    /// Values for `{{ name }}` in the manifests: every such name must be one of them, and `\{{` stands for the two characters themselves. What
+    /// is written for other programs, such as `{{ $labels.pod }}`, stays. Without values manifests are taken as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Map<String, Value>>,
     /// Takes over fields that belong to other field managers.
@@ -143,6 +145,12 @@ impl Apply {
         }
     }
 
+    /// What was not known before the run is known now, and nothing is written yet.
+    fn check_fillings(&self, frozen: &Frozen, params: &ApplyParams) -> Result<(), ActionError> {
+        let refused = refused(&self.look_into(frozen, params));
+        if refused.is_empty() { Ok(()) } else { Err(draft::all("the manifests cannot be applied", refused)) }
+    }
+
     fn wanted_at(&self, cx: &ReadCx, params: &ApplyParams, place: &Place, at: &Address) -> Result<Option<Wanted>, ActionError> {
         let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
         let found = drafts.into_iter().find(|draft| draft.is_at(at));
@@ -185,6 +193,15 @@ impl Action for Apply {
         params.manifests.clone()
     }
 
+    fn look_into(&self, frozen: &Frozen, params: &ApplyParams) -> Vec<Finding> {
+        let sources: Vec<Vec<&str>> = params.manifests.iter().map(|source| sources::files(frozen, source)).collect();
+        let names: Vec<String> = params.commands.iter().map(Frozen::name_of).collect();
+        let printed: Vec<&str> = names.iter().map(String::as_str).filter(|name| frozen.file(name).is_some()).collect();
+        let are_all = sources.iter().all(|files| !files.is_empty()) && printed.len() == names.len();
+        let paths: Vec<&str> = sources.into_iter().flatten().chain(printed).collect();
+        findings(frozen, &paths, params.values.as_ref(), are_all)
+    }
+
     fn commands(&self, params: &ApplyParams) -> Vec<Script> {
         params.commands.clone()
     }
@@ -194,6 +211,7 @@ impl Action for Apply {
     }
 
     async fn preview(&self, cx: &ReadCx, params: &ApplyParams) -> Result<Preview, ActionError> {
+        self.check_fillings(&cx.frozen, params)?;
         let place = self.place(&cx.scope, params).await?;
         let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
         let (wave, later) = perform::next_wave(&place, drafts, params.force).await?;
@@ -238,6 +256,7 @@ impl Action for Apply {
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &ApplyParams) -> Result<Applied, ActionError> {
+        self.check_fillings(&cx.read.frozen, params)?;
         let place = self.place(&cx.read.scope, params).await?;
         perform::perform(cx, &place, params).await
     }

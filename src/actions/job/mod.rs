@@ -5,8 +5,9 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use super::fillings::findings;
 use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence, watch_rights};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::Subject;
@@ -58,7 +59,7 @@ pub struct JobParams {
     /// A file that holds the Job, from the plan's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// Values for `{{ name }}` in the file. Without them it is taken as it is.
+    /// Values for `{{ name }}` in the file, as in `apply`. Without them it is taken as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<Map<String, Value>>,
     /// The Job itself, as a manifest.
@@ -173,6 +174,12 @@ impl Action for Job {
 
     fn sources(&self, params: &JobParams) -> Vec<String> {
         params.file.iter().cloned().collect()
+    }
+
+    fn look_into(&self, frozen: &Frozen, params: &JobParams) -> Vec<Finding> {
+        let paths: Vec<&str> = params.file.iter().map(|file| file.trim_start_matches("./")).collect();
+        let are_all = paths.iter().all(|path| frozen.file(path).is_some());
+        findings(frozen, &paths, params.values.as_ref(), are_all)
     }
 
     fn repeatable(&self, _params: &JobParams) -> bool {

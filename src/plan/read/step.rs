@@ -149,7 +149,10 @@ impl Reader<'_, '_> {
                         "what to do when a step fails stands in its `undo`, or in a `rollback-on-fail` behind it"
                     }
                     _ if text.contains("{{") => "conditions are CEL, without braces: `when: inputs.replicas > 1`",
-                    _ => error.help.as_deref().unwrap_or("conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`"),
+                    _ => error
+                        .help
+                        .as_deref()
+                        .unwrap_or("conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`"),
                 };
                 let message = if error.help.is_some() { error.message.clone() } else { format!("this is not a condition: {error}") };
                 self.notes.error("plan::condition", &span, message).help(help);
