@@ -1,7 +1,9 @@
 //! The seam as the engine sees it: every type of an action is JSON here.
 
 use super::cx::{decode, decode_known, encode};
-use super::{Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Telling, UndoCx};
+use super::{
+    Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Telling, UndoCx,
+};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use futures::future::{BoxFuture, FutureExt};
@@ -55,6 +57,8 @@ pub struct Prepared {
     pub sources: Vec<String>,
     /// The programs whose output it reads.
     pub commands: Vec<Script>,
+    /// The programs that it runs on this machine.
+    pub programs: Vec<Script>,
     /// Mistakes in the parameters.
     pub problems: Vec<String>,
     /// What its files hold that does not fit them.
@@ -155,6 +159,7 @@ impl<A: Action> DynAction for A {
             targets: self.targets(scope, frozen, &params),
             sources: self.sources(&params),
             commands: self.commands(&params),
+            programs: self.programs(&params),
             problems: self.problems(&params),
             findings: self.look_into(frozen, &params),
             repeatable: self.repeatable(&params),

@@ -81,6 +81,11 @@ pub trait Action: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Names programs that this use runs on this machine when it is done.
+    fn programs(&self, _params: &Self::Params) -> Vec<Script> {
+        Vec::new()
+    }
+
     /// True when an attempt whose end nobody knows may simply be repeated.
     fn repeatable(&self, _params: &Self::Params) -> bool {
         false

@@ -103,6 +103,7 @@ pub struct Ended {
 
 /// All that one run of a program needs, so that it can go on without the attempt that began it.
 struct Job {
+    title: String,
     processes: Arc<dyn Processes>,
     spec: ProcessSpec,
     lines: Arc<dyn Fn(Line) + Send + Sync>,
@@ -136,6 +137,10 @@ impl Action for Shell {
             problems.push("`check` tells whether work was done, and what is `read-only` does none: keep one".to_owned());
         }
         problems
+    }
+
+    fn programs(&self, params: &ShellParams) -> Vec<Script> {
+        vec![params.run.clone()]
     }
 
     fn repeatable(&self, params: &ShellParams) -> bool {
@@ -213,6 +218,7 @@ impl Shell {
         let (sink, step, clean) = (cx.sink.clone(), cx.step.clone(), redactor.clone());
         let directory = params.directory.as_ref().map(Into::into);
         Ok(Job {
+            title: script.title(),
             processes: self.processes.clone(),
             spec: ProcessSpec { program, args, directory, environment, input: None },
             lines: Arc::new(move |line| sink.progress(&step, Progress::Line(clean.clean(&line.text)))),
@@ -229,7 +235,7 @@ impl Job {
             Ok(Exit { cancelled: true, .. }) => Err(EffectError::Lost(ActionError::transient("it was stopped before its end"))),
             Ok(exit) => Ok(ended(&exit, &self.redactor)),
             Err(error @ ProcessError::NotStarted { .. }) => {
-                Err(EffectError::Refused(ActionError::permanent("it never ran").because(&error)))
+                Err(EffectError::Refused(ActionError::permanent(format!("`{}` never ran", self.title)).because(&error)))
             }
             Err(error @ ProcessError::Lost { .. }) => {
                 Err(EffectError::Lost(ActionError::transient("nobody knows how it ended").because(&error)))

@@ -4,6 +4,7 @@ use super::pods::{Door, Pods, Reach, check_through};
 use super::port_name::PortName;
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ids::Period;
+use crate::ports::Script;
 use crate::probe::{Outside, Patience, Probe, Setting, Verdict};
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
 use futures::future::join_all;
@@ -77,6 +78,10 @@ impl Action for SmokeTest {
 
     fn targets(&self, _scope: &RunScope, _frozen: &Frozen, _params: &SmokeTestParams) -> Vec<Target> {
         Vec::new()
+    }
+
+    fn programs(&self, params: &SmokeTestParams) -> Vec<Script> {
+        params.probes.iter().filter_map(Probe::program).cloned().collect()
     }
 
     fn problems(&self, params: &SmokeTestParams) -> Vec<String> {

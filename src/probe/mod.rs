@@ -18,7 +18,7 @@ pub use postgres::{PostgresExpect, PostgresProbe};
 pub use tcp::TcpProbe;
 pub use tls::{TlsExpect, TlsProbe};
 
-use crate::ports::{Clock, Http, Names, Ports, Postgres, Processes, Tcp, Tls};
+use crate::ports::{Clock, Http, Names, Ports, Postgres, Processes, Script, Tcp, Tls};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -126,6 +126,14 @@ impl Probe {
             Probe::Tls(probe) => probe.problems(based),
             Probe::Postgres(probe) => probe.problems(based),
             Probe::Command(probe) => probe.problems(),
+        }
+    }
+
+    /// The program on this machine that it runs.
+    pub fn program(&self) -> Option<&Script> {
+        match self {
+            Probe::Command(probe) => Some(&probe.run),
+            _ => None,
         }
     }
 

@@ -58,7 +58,8 @@ fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
     let plan = |step: &str| Bench::with(&format!("plan: sketch\nsteps:\n  - id: it\n    {step}\n"));
     let program = plan("shell: { run: 'touch written.txt' }\n    undo: { none: a file }");
     let told = program.run(&["run", "plan.yaml", "--simulate"]);
-    told.assert_code(3).assert_says("not modelled: the program `touch written.txt`; add it to `simulate.processes`");
+    told.assert_code(3)
+        .assert_says("not modelled: the program `touch written.txt`; add `{ run: 'touch written.txt' }` to `simulate.processes`");
     assert!(!program.has("written.txt"));
     let server = plan("smoke-test: { probes: [{ http: { url: 'http://127.0.0.1:1/x' } }] }");
     let told = server.run(&["run", "plan.yaml", "--simulate"]);
@@ -67,6 +68,61 @@ fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
     image.write("app.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: one }\nspec: { containers: [{ name: one, image: 'one:1' }] }\n");
     let told = image.run(&["run", "plan.yaml", "--simulate"]);
     told.assert_code(3).assert_says("not modelled: the image `one:1` of Pod one; add it to `simulate.images`");
+}
+
+/// What is told is written below the plan as it stands, and then nothing is missing any more.
+#[test]
+fn all_programs_and_answers_that_are_known_beforehand_are_told_at_once_with_the_lines_to_write() {
+    let text = "
+plan: sketch
+inputs: { version: { type: string, default: v1 } }
+steps:
+  - id: look
+    shell: { run: 'git rev-parse HEAD', read-only: true }
+  - id: ask
+    approve: { message: Go on? }
+  - id: build
+    shell: { run: 'make VERSION={{ inputs.version }} RUN={{ run.id }} AT={{ steps.look.stdout }}' }
+    undo: [{ shell: { run: 'make clean' } }]
+  - id: say
+    for-each: [eu, us]
+    shell: { run: \"set -e\\necho 'it is {{ each.key }}'\\n\" }
+    undo: { none: words }
+  - id: smoke
+    smoke-test: { probes: [{ command: { run: [curl, -f, 'http://x'] } }] }
+  - id: hidden
+    when: inputs.version == 'v2'
+    shell: { run: 'make hidden', read-only: true }
+";
+    let bench = Bench::with(text);
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("not modelled: 7 programs and 1 answer of this plan");
+    let lines: Vec<&str> =
+        told.err.lines().skip_while(|line| line.trim() != "simulate:").take_while(|line| line.starts_with("  ")).collect();
+    assert_eq!(lines.len(), 1 + 1 + 7 + 1 + 1, "{lines:#?}");
+    let rules: Vec<&str> = lines.iter().map(|line| &line[2..]).collect();
+    bench.write("plan.yaml", &format!("{text}{}\n", rules.join("\n")));
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(0);
+    assert!(!told.all().contains("not modelled"), "{}", told.all());
+}
+
+#[test]
+fn what_only_the_way_back_lacks_is_told_when_it_is_gone() {
+    let step = |id: &str, run: &str, undo: &str| {
+        format!("  - id: {id}\n    shell: {{ run: {run} }}\n    undo: [{{ shell: {{ run: {undo} }} }}]\n")
+    };
+    let steps = step("a", "make a", "clear a") + &step("b", "make b", "clear b");
+    let world = "simulate:\n  processes: [{ run: 'make *' }]\n";
+    let bench = Bench::with(&format!("plan: sketch\nsteps:\n{steps}{world}"));
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(0);
+    assert!(!told.all().contains("not modelled"), "{}", told.all());
+    bench.write("plan.yaml", &format!("plan: sketch\nsteps:\n{steps}{world}  fails: {{ b: broken }}\n"));
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(4).assert_says("not modelled: 2 programs of this plan");
+    told.assert_says("      - { run: 'clear a' }").assert_says("`clear b` never ran");
+    assert!(!told.all().contains("it never ran"), "{}", told.all());
 }
 
 #[test]
@@ -301,7 +357,7 @@ steps:
 ",
     );
     let seen = bench.run(&["preview", "plan.yaml", "--simulate"]);
-    seen.assert_code(7).assert_says("send: not modelled: the program `send all`; add it to `simulate.processes`");
+    seen.assert_code(7).assert_says("send: not modelled: the program `send all`; add `{ run: 'send all' }` to `simulate.processes`");
     assert!(!seen.all().contains("make: not modelled"), "{}", seen.all());
     let bench = shipped("blue-green");
     let seen = bench.run(&["preview", "plans/blue-green.yaml", "--simulate", "-e", "test", "-i", "version=v2"]);

@@ -4,6 +4,8 @@ mod answering;
 #[cfg(feature = "kubernetes")]
 mod failing;
 #[cfg(feature = "kubernetes")]
+mod lacking;
+#[cfg(feature = "kubernetes")]
 mod run;
 mod timeless;
 

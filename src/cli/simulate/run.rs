@@ -2,6 +2,7 @@
 
 use super::Stage;
 use super::failing::{Failing, Fails};
+use super::lacking::Lacking;
 use crate::action::Registry;
 use crate::cli::arguments::{PlanChoice, Preview, Run};
 use crate::cli::context::{Context, key};
@@ -50,10 +51,16 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
         let lead = format!("simulated (seed {seed}): nothing outside this process is reached");
         print::notices(&[lead], context.streams);
     }
+    let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+    let scope = open::scope(&draft.opened.plan, &draft.bound, run);
+    let mut lacking = Lacking::of(&simulation, &draft.opened.plan, &context.registry, &draft.bound, &scope);
+    if let Some((words, lines)) = lacking.before().filter(|_| !context.is_json()) {
+        tell_lines(&context, &[words], &lines);
+    }
     let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone() };
     let (exit, run) = begin(&context, draft, arguments, &folder, stage)?;
     if !context.is_json() {
-        tell(&context, &simulation, exit, &run);
+        tell(&context, &simulation, &lacking, exit, &run);
     }
     Ok(exit)
 }
@@ -169,8 +176,10 @@ fn begin(context: &Context, mut draft: Draft, arguments: &Run, folder: &Path, st
 }
 
 /// What there is to say once it is over: the world ends with this process.
-fn tell(context: &Context, simulation: &Simulation, exit: Exit, run: &RunId) {
-    let mut lines = simulation.missing();
+fn tell(context: &Context, simulation: &Simulation, lacking: &Lacking, exit: Exit, run: &RunId) {
+    let (missing, rules) = lacking.after(simulation.missing());
+    tell_lines(context, &missing, &rules);
+    let mut lines = Vec::new();
     let whole = Duration::from_secs(simulation.passed().as_secs());
     let kept = match context.called.is_kept {
         true => context.called.complete(&format!("`bowline show {run}` tells it again")),
@@ -185,4 +194,10 @@ fn tell(context: &Context, simulation: &Simulation, exit: Exit, run: &RunId) {
         }
     }
     print::notices(&lines, context.streams);
+}
+
+/// Words that may be broken between words, then lines of a plan, which may not.
+fn tell_lines(context: &Context, words: &[String], lines: &[String]) {
+    print::notices(words, context.streams.width);
+    lines.iter().for_each(|line| print::notice(line));
 }

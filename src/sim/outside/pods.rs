@@ -1,7 +1,7 @@
 //! The far ends of connections into pods: a program that runs, a port that answers. It knows no API server.
 
 use super::answers::{self, Question, Reply};
-use super::processes::{find, takes, title};
+use super::processes::{find, rule_for, takes, title};
 use crate::ports::Clock;
 use crate::sim::rules::images;
 use crate::sim::shared::Shared;
@@ -48,8 +48,11 @@ pub(in crate::sim) async fn exec(shared: &Shared, pod: &Value, command: &Command
         }
         None => {
             let reads = if input.trim().is_empty() { String::new() } else { format!(" reading `{}`", title(&[input.trim().to_owned()])) };
-            let what =
-                format!("not modelled: `{}`{reads}; add it to `exec` of the image `{image}` in `simulate.images`", title(&command.words));
+            let what = format!(
+                "not modelled: `{}`{reads}; add `{}` to `exec` of the image `{image}` in `simulate.images`",
+                title(&command.words),
+                rule_for(&command.words)
+            );
             shared.with(|world| world.note(&what));
             // A runtime's words for a program that it could not start: nothing was done.
             json!({ "metadata": {}, "status": "Failure", "reason": "InternalError", "message": format!("failed to exec in container: {what}"), "code": 500 })

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a program runs when its rule says nothing.
 const TAKES: Duration = Duration::from_millis(100);
+/// The longest command line that is told whole.
+const LONGEST: usize = 100;
 
 /// The programs.
 pub(in crate::sim) struct SimulatedProcesses(pub(in crate::sim) Arc<Shared>);
@@ -54,8 +56,7 @@ impl Processes for SimulatedProcesses {
     /// A rule that wants some input may still mean it: that is known when it runs.
     fn refuses(&self, program: &str, args: &[String]) -> Option<String> {
         let words = [&[program.to_owned()], args].concat();
-        let is_meant = |rule: &Program| find(std::slice::from_ref(&Program { input: None, ..rule.clone() }), &words, "").is_some();
-        let is_modelled = self.0.with(|world| world.scenario.processes.iter().any(is_meant));
+        let is_modelled = self.0.with(|world| is_modelled(&world.scenario.processes, &words));
         (!is_modelled).then(|| not_modelled(&words))
     }
 
@@ -70,7 +71,21 @@ fn not_modelled(words: &[String]) -> String {
         Some(text) => title(std::slice::from_ref(text)),
         None => title(words),
     };
-    format!("not modelled: the program `{named}`; add it to `simulate.processes`")
+    format!("not modelled: the program `{named}`; add `{}` to `simulate.processes`", rule_for(words))
+}
+
+/// The rule to write for a command line; of a long one its beginning, and of several lines what makes them out.
+pub(in crate::sim) fn rule_for(words: &[String]) -> String {
+    let text = script(words).map_or_else(|| words.join(" "), |text| text.trim().to_owned());
+    let text = text.lines().map(str::trim).collect::<Vec<_>>().join("*");
+    let line: String = text.chars().take(LONGEST).collect();
+    let rest = if line.len() < text.len() { "*" } else { "" };
+    format!("{{ run: '{}{rest}' }}", line.replace('\'', "''"))
+}
+
+/// True when some rule means a command line, whatever it reads.
+pub(in crate::sim) fn is_modelled(rules: &[Program], words: &[String]) -> bool {
+    rules.iter().any(|rule| find(std::slice::from_ref(&Program { input: None, ..rule.clone() }), words, "").is_some())
 }
 
 /// The text that a shell is given to run.
@@ -102,14 +117,32 @@ pub(super) fn find<'a>(rules: &'a [Program], words: &[String], input: &str) -> O
 /// One line for people.
 pub(super) fn title(words: &[String]) -> String {
     let whole = words.join(" ");
-    let line: String = whole.lines().next().unwrap_or_default().chars().take(100).collect();
+    let line: String = whole.lines().next().unwrap_or_default().chars().take(LONGEST).collect();
     if line.len() < whole.len() { format!("{line} …") } else { line }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{find, is_modelled, rule_for};
     use crate::scenario::Program;
+
+    #[test]
+    fn the_rule_that_is_told_means_the_command_line() {
+        let long = format!("make {}", "x".repeat(200));
+        for (words, told) in [
+            (vec!["make", "install"], "{ run: 'make install' }"),
+            (vec!["sh", "-e", "-c", "echo \"it's\"\n"], "{ run: 'echo \"it''s\"' }"),
+            (vec!["sh", "-e", "-c", "set -e\nmake all"], "{ run: 'set -e*make all' }"),
+            (vec!["sh", "-e", "-c", &long], ""),
+        ] {
+            let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+            let rule = rule_for(&words);
+            assert!(told.is_empty() || rule == told, "{rule}");
+            let read = crate::expr::yaml::documents(&rule).unwrap().remove(0);
+            let rules = [serde_json::from_value(read).unwrap()];
+            assert!(is_modelled(&rules, &words), "{rule}");
+        }
+    }
 
     #[test]
     fn a_program_is_found_by_its_words_its_script_and_what_a_shell_is_given() {
