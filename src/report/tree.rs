@@ -1,9 +1,12 @@
 //! Draws a plan's graph as a tree for a terminal: order, guards, what can be taken back, the pivot. Pure text, no colours.
 
+mod alike;
+
 use super::words;
 use super::wrap::{wrap, wrap_behind};
 use crate::ids::StepId;
 use crate::record::{Graph, GuardSummary, Reversibility, Role, StepSummary};
+use alike::Alike;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Stands before a step whose doings stay.
@@ -36,16 +39,18 @@ pub struct Remarks {
 
 /// Draws the tree, in a terminal of this width: notes that do not fit go on below themselves, between the lines of the tree.
 pub fn draw(name: &str, graph: &Graph, remarks: &Remarks, width: Option<usize>) -> Vec<String> {
+    let count = graph.steps.iter().filter(|step| step.role != Role::Guard).count();
+    let alike = Alike::of(graph, remarks);
+    let (graph, remarks) = (&alike.graph, &alike.remarks);
     let rows = rows(graph);
     let pivot = pivot(&rows);
     let brackets = brackets(graph, &rows);
-    let columns = Columns::of(&rows, brackets.first().map_or(0, |bracket| bracket.chars().count()), width);
-    let count = rows.iter().filter(|row| row.step.role != Role::Guard).count();
+    let columns = Columns::of(&rows, &alike, brackets.first().map_or(0, |bracket| bracket.chars().count()), width);
     let wrapped = |line: String| width.map_or_else(|| vec![line.clone()], |width| wrap(&line, width));
     let mut lines = wrapped(format!("{name}: {}{}", words::count(count, "step", "steps"), side_by_side(graph)));
     lines.push(String::new());
     for (row, bracket) in rows.iter().zip(brackets) {
-        lines.extend(columns.lines(row, &bracket, mark(row.step, remarks), &notes(graph, row, pivot, remarks)));
+        lines.extend(columns.lines(row, &bracket, mark(row.step, remarks), &notes(&alike, row, pivot)));
     }
     lines.push(String::new());
     lines.extend(legend(graph, remarks).into_iter().flat_map(wrapped));
@@ -53,7 +58,8 @@ pub fn draw(name: &str, graph: &Graph, remarks: &Remarks, width: Option<usize>) 
 }
 
 /// How wide the parts of a line are.
-struct Columns {
+struct Columns<'a> {
+    alike: &'a Alike,
     names: usize,
     kinds: usize,
     /// Where notes begin.
@@ -61,16 +67,16 @@ struct Columns {
     width: Option<usize>,
 }
 
-impl Columns {
-    fn of(rows: &[Row<'_>], brackets: usize, width: Option<usize>) -> Self {
+impl<'a> Columns<'a> {
+    fn of(rows: &[Row<'_>], alike: &'a Alike, brackets: usize, width: Option<usize>) -> Self {
         let widest = |of: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(of).max().unwrap_or(0);
-        let names = widest(&|row| row.branch.chars().count() + row.step.id.as_str().len());
+        let names = widest(&|row| row.branch.chars().count() + alike.label(&row.step.id).chars().count());
         let kinds = widest(&|row| row.step.kind.as_str().len());
-        Self { names, kinds, notes: brackets + 3 + names + 2 + kinds + 2, width }
+        Self { alike, names, kinds, notes: brackets + 3 + names + 2 + kinds + 2, width }
     }
 
     fn lines(&self, row: &Row<'_>, bracket: &str, mark: char, notes: &str) -> Vec<String> {
-        let (label, kind) = (format!("{}{}", row.branch, row.step.id), &row.step.kind);
+        let (label, kind) = (format!("{}{}", row.branch, self.alike.label(&row.step.id)), &row.step.kind);
         let (names, kinds) = (self.names, self.kinds);
         let whole = format!("{bracket} {mark} {label:names$}  {kind:kinds$}  {notes}").trim_end().to_owned();
         let Some(width) = self.width.filter(|width| whole.chars().count() > *width) else { return vec![whole] };
@@ -221,10 +227,12 @@ fn mark(step: &StepSummary, remarks: &Remarks) -> char {
     }
 }
 
-fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, remarks: &Remarks) -> String {
+fn notes(alike: &Alike, row: &Row<'_>, pivot: Option<&StepId>) -> String {
+    let Alike { graph, remarks, .. } = alike;
     let id = &row.step.id;
     let spreads = remarks.spreading.get(id).map(|input| format!("once for each item of the input `{input}`"));
     let mut notes: Vec<String> = spreads.into_iter().chain(remarks.staying.get(id).map(|why| words::plain(why))).collect();
+    notes.extend(alike.untold(id).map(|items| format!("once for each of {items} items")));
     if row.is_beside {
         notes.push("starts at once".to_owned());
     }
@@ -233,10 +241,10 @@ fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, remarks: &Remarks
     }
     if let Some(guard) = graph.guards.iter().find(|guard| guard.id == *id) {
         let verified = if guard.verified { ", then verified" } else { "" };
-        notes.push(format!("takes back {} within {}{verified}", names(graph, &guard.guards), guard.budget));
+        notes.push(format!("takes back {} within {}{verified}", names(alike, &guard.guards), guard.budget));
     }
     if !row.also.is_empty() {
-        notes.push(format!("also after {}", row.also.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ")));
+        notes.push(format!("also after {}", row.also.iter().map(|id| alike.label(id)).collect::<Vec<_>>().join(", ")));
     }
     if row.step.continue_on_error {
         notes.push("may fail".to_owned());
@@ -248,12 +256,12 @@ fn notes(graph: &Graph, row: &Row<'_>, pivot: Option<&StepId>, remarks: &Remarks
 }
 
 /// The guarded steps in plan order; many are counted.
-fn names(graph: &Graph, guarded: &BTreeSet<StepId>) -> String {
+fn names(alike: &Alike, guarded: &BTreeSet<StepId>) -> String {
     if guarded.len() > 6 {
-        return words::count(guarded.len(), "step", "steps");
+        return words::count(alike.count(guarded), "step", "steps");
     }
-    let inside = graph.steps.iter().map(|step| &step.id).filter(|id| guarded.contains(*id));
-    inside.map(StepId::as_str).collect::<Vec<_>>().join(", ")
+    let inside = alike.graph.steps.iter().map(|step| &step.id).filter(|id| guarded.contains(*id));
+    inside.map(|id| alike.label(id)).collect::<Vec<_>>().join(", ")
 }
 
 /// Explains the marks that were used.

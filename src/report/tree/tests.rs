@@ -203,3 +203,61 @@ fn what_waits_for_nothing_is_seen_to_begin_beside_the_rest() {
     ↩ can be taken back
     ");
 }
+
+#[test]
+fn steps_for_all_items_are_one_line_where_nothing_tells_them_apart() {
+    use Reversibility::{Irreversible, ReadOnly, Reversible};
+    let all = ["zones[eu]", "zones[us]"];
+    let many: Vec<String> = ["eu-central-1", "eu-west-3", "us-east-1"].iter().map(|zone| format!("warm[{zone}]")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let mut steps = vec![step("look", "shell", ReadOnly, &[])];
+    steps.extend(all.map(|id| step(id, "shell", Irreversible, &["look"])));
+    steps.extend(many.iter().map(|id| step(id, "shell", Reversible, &all)));
+    steps.push(step("back", "rollback-on-fail", ReadOnly, &many));
+    steps.extend(["some[a]", "some[b]"].map(|id| step(id, "shell", ReadOnly, &["back"])));
+    steps.push(step("tell", "shell", ReadOnly, &["some[a]"]));
+    let inside = [&["look", "zones[eu]", "zones[us]"], many.as_slice()].concat();
+    let plan = graph(steps, vec![guard("back", &inside, 60)]);
+    insta::assert_snapshot!(drawn("zones", &plan, &Remarks::default(), Some(80)), @"
+    zones: 9 steps
+
+    ╭ · look                            shell
+    ├ ✗ zones[eu, us]  shell
+    │     the pivot: nothing is taken back once it has run
+    ├ ↩ warm[eu-central-1 … us-east-1]  shell             once for each of 3 items
+    ╰ ◆ back  rollback-on-fail
+        │  takes back look, zones[eu, us], warm[eu-central-1 … us-east-1] within 1m,
+        │  then verified
+      · ├─ some[a]                      shell
+      · │  tell                         shell
+      · └─ some[b]                      shell
+
+    · changes nothing
+    ↩ can be taken back
+    ✗ cannot be taken back
+    ◆ takes back what it guards when something in it fails
+    ");
+    insta::assert_snapshot!(drawn("zones", &plan, &Remarks::default(), Some(40)), @"
+    zones: 9 steps
+
+    ╭ · look  shell
+    ├ ✗ zones[eu, us]  shell
+    │     the pivot: nothing is taken back
+    │     once it has run
+    ├ ↩ warm[eu-central-1 … us-east-1]  shell
+    │     once for each of 3 items
+    ╰ ◆ back  rollback-on-fail
+        │  takes back look, zones[eu, us],
+        │  warm[eu-central-1 … us-east-1]
+        │  within 1m, then verified
+      · ├─ some[a]  shell
+      · │  tell  shell
+      · └─ some[b]  shell
+
+    · changes nothing
+    ↩ can be taken back
+    ✗ cannot be taken back
+    ◆ takes back what it guards when
+        something in it fails
+    ");
+}
