@@ -5,6 +5,7 @@ mod build;
 mod clash;
 mod each;
 mod guards;
+mod manifest;
 mod names;
 mod order;
 mod outputs;
@@ -25,12 +26,16 @@ use crate::action::Registry;
 use crate::expr::yaml::{self, Kind, Listed, SyntaxError};
 use crate::record::Reversibility;
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// Reads and checks a plan.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
+    if let Some((kind, span)) = manifest::kind_of(&source.text) {
+        return Err(no_plan(source, &kind, &span));
+    }
     let start = || Reader::new(registry, Notes::new(source));
     let Listed { root, made: mut reader, duplicates } =
         yaml::parse_listed(&source.text, "steps", start, Reader::take_step).map_err(|error| no_yaml(source, &error))?;
@@ -44,6 +49,20 @@ pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
     }
     let (head, drafts) = reader.plan(&root);
     Checker { registry, notes: reader.notes, head, drafts, used: HashSet::new() }.run()
+}
+
+fn no_plan(source: &Source, kind: &str, span: &Range<usize>) -> Problems {
+    // What stands around it may be a Secret's.
+    let line_start = source.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let above: String = source.text[..line_start].chars().filter(|c| *c == '\n').collect();
+    let line = source.text[line_start..].lines().next().unwrap_or_default();
+    let bare = Source::new(&source.name, above + line);
+    let start = bare.text.len() - line.len();
+    let mut notes = Notes::new(&bare);
+    let problem =
+        notes.error("plan::manifest", &(start..start + span.len()), format!("this is a Kubernetes manifest (kind {kind}) and no plan"));
+    problem.help(manifest::help(&source.name));
+    notes.finish().expect_err("a mistake was noted just now")
 }
 
 fn no_yaml(source: &Source, error: &SyntaxError) -> Problems {
