@@ -10,7 +10,11 @@ use clap::{Command, CommandFactory, Error};
 use std::ffi::OsString;
 
 /// What people type who come from other programs, and what does here what they mean. `PLAN` becomes the plan that they named.
-const COMMANDS: [(&[&str], &str); 8] = [
+const COMMANDS: [(&[&str], &str); 9] = [
+    (
+        &["init", "new", "create", "scaffold"],
+        "`bowline actions apply` shows a plan to begin with, `bowline schema` tells an editor its keys; there is nothing to set up",
+    ),
     (&["apply", "deploy", "up", "install", "upgrade", "start", "exec", "sync"], "`bowline run PLAN` carries a plan out"),
     (&["plan", "diff", "dry-run", "template", "what-if"], "`bowline preview PLAN` tells what a run would change"),
     (&["simulate", "test", "rehearse"], "`bowline run PLAN --simulate` tries a plan out in a simulated cluster"),
@@ -53,11 +57,26 @@ pub fn told(mut error: Error, typed: &[OsString], colour: bool, width: Option<us
         }
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
     }
+    let is_typed = typed.iter().filter_map(|word| word.to_str()).any(|word| word.starts_with("--state"));
+    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage).filter(|_| !is_typed) {
+        let usage = without_state(&usage.ansi().to_string());
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(StyledStr::from(usage)));
+    }
     let rendered = error.render();
     let text = if colour { rendered.ansi().to_string() } else { rendered.to_string() };
     match width {
         Some(width) => text.lines().flat_map(|line| wrap(line, width)).map(|line| line + "\n").collect(),
         None => text,
+    }
+}
+
+/// A usage that does not name the folder that the environment names: clap takes that for typed.
+fn without_state(usage: &str) -> String {
+    let option = usage.find("--state").and_then(|at| usage[..at].rfind(' '));
+    let behind = |from: usize| usage[from..].find("<DIR>").map(|at| from + at + "<DIR>".len());
+    match option.and_then(|from| Some((from, behind(from)?))) {
+        Some((from, end)) => format!("{}{}", &usage[..from], &usage[end..]),
+        None => usage.to_owned(),
     }
 }
 
@@ -118,7 +137,7 @@ fn is_plan(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arguments, COMMANDS, Command, OPTIONS, told};
+    use super::{Arguments, COMMANDS, Command, OPTIONS, told, without_state};
     use clap::error::ErrorKind;
     use clap::{CommandFactory, Parser};
     use std::ffi::OsString;
@@ -170,6 +189,17 @@ mod tests {
 
         For more information, try '--help'.
         ");
+    }
+
+    #[test]
+    fn a_usage_does_not_name_what_the_environment_says() {
+        for (usage, told) in [
+            ("Usage: bowline run --state <DIR> <PLAN>", "Usage: bowline run <PLAN>"),
+            ("bowline run \u{1b}[1m--state\u{1b}[0m <DIR> <PLAN>", "bowline run <PLAN>"),
+            ("bowline run <PLAN>", "bowline run <PLAN>"),
+        ] {
+            assert_eq!(without_state(usage), told);
+        }
     }
 
     fn tip(line: &str) -> Option<String> {

@@ -25,6 +25,8 @@ pub fn main() -> u8 {
 /// Runs the command that these arguments name, the program's name first. The outside may be put behind something: a fault layer, a simulation.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>, outside: impl FnOnce(Ports) -> Ports) -> u8 {
     let typed: Vec<OsString> = arguments.into_iter().collect();
+    // People type it.
+    let typed = if typed.len() == 2 && typed[1] == "version" { vec![typed[0].clone(), "--version".into()] } else { typed };
     let arguments = match Arguments::try_parse_from(&typed) {
         Ok(arguments) => arguments,
         Err(error) => return unread(error, &typed).code(),
