@@ -107,6 +107,29 @@ steps:
     assert!(!told.all().contains("not modelled"), "{}", told.all());
 }
 
+/// What `validate` cannot know: files that an input names, and what programs print.
+#[test]
+fn a_name_in_a_manifest_that_no_value_stands_for_is_refused_before_anything_is_written() {
+    let map = |name: &str, text: &str| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{a: '{text}'}}}}");
+    let bench = Bench::new();
+    bench.write("one.yaml", &map("one", "{{ tag }}"));
+    bench.write("two.yaml", &map("two", "{{ tga }}"));
+    let plan = |apply: &str, processes: &str| {
+        format!(
+            "plan: fill\ninputs: {{ file: {{ type: string }} }}\nsteps:\n  - id: look\n    shell: {{ run: look, read-only: true, output: json }}\n  - id: fill\n    apply: {{ {apply} }}\nsimulate: {{ processes: [{{ run: look, stdout: '{{\"tag\": \"v1\"}}' }}, {processes}] }}\n"
+        )
+    };
+    bench.write("plan.yaml", &plan("manifests: ['{{ inputs.file }}.yaml'], values: { tag: '{{ steps.look.json.tag }}' }", ""));
+    bench.run(&["run", "plan.yaml", "--simulate", "-i", "file=one"]).assert_code(0);
+    let told = bench.run(&["run", "plan.yaml", "--simulate", "-i", "file=two"]);
+    told.assert_code(2).assert_says("two.yaml:1:69: there is no value `tga`").assert_says("did you mean `tag`?");
+    let printed = format!("{{ run: print, stdout: \"{}\" }}", map("printed", "{{ tga }}"));
+    bench.write("plan.yaml", &plan("manifests: ['{{ inputs.file }}.yaml'], commands: [[print]], values: { tag: x }", &printed));
+    let told = bench.run(&["run", "plan.yaml", "--simulate", "-i", "file=one"]);
+    told.assert_code(3).assert_says("fill  failed").assert_says("there is no value `tga`: did you mean `tag`?");
+    told.assert_says("the cluster was as before the run");
+}
+
 #[test]
 fn what_only_the_way_back_lacks_is_told_when_it_is_gone() {
     let step = |id: &str, run: &str, undo: &str| {
