@@ -198,6 +198,6 @@ fn tell(context: &Context, simulation: &Simulation, lacking: &Lacking, exit: Exi
 
 /// Words that may be broken between words, then lines of a plan, which may not.
 fn tell_lines(context: &Context, words: &[String], lines: &[String]) {
-    print::notices(words, context.streams.width);
+    print::notices(words, context.streams);
     lines.iter().for_each(|line| print::notice(line));
 }
