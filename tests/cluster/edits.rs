@@ -192,7 +192,6 @@ fn a_pod_that_started_on_configuration_that_is_taken_back_is_started_again() {
     stage.namespace.wait_for_rollout("deployment/reader", Duration::from_secs(60));
     stage.write("app.yaml", &app(2));
     let child = started(&stage);
-    stage.namespace.kubectl_ok(&["delete", "pod", "--selector=app=reader", "--wait=false"]);
     let uid = |stage: &Stage| {
         let pods = stage.namespace.get(&["pods", "--selector=app=reader", "--field-selector=status.phase=Running"]);
         let live: Vec<String> = pods["items"]
@@ -204,8 +203,15 @@ fn a_pod_that_started_on_configuration_that_is_taken_back_is_started_again() {
             .collect();
         live.first().cloned().unwrap_or_default()
     };
-    std::thread::sleep(Duration::from_secs(2));
-    let bad = uid(&stage);
+    let first = uid(&stage);
+    stage.namespace.kubectl_ok(&["delete", "pod", "--selector=app=reader", "--wait=false"]);
+    let deleted = Instant::now();
+    let mut bad = String::new();
+    while bad.is_empty() || bad == first {
+        assert!(deleted.elapsed() < Duration::from_secs(20), "no other pod started on the new configuration");
+        std::thread::sleep(Duration::from_millis(50));
+        bad = uid(&stage);
+    }
     ended(child).assert_code(3);
     stage.namespace.wait_for_rollout("deployment/reader", Duration::from_secs(60));
     let good = uid(&stage);
