@@ -241,7 +241,7 @@ impl Context {
         let now: Now = Arc::new(move || clock.now());
         match self.common.output {
             Output::Json => Arc::new(Json::new(stdout()).called(&self.called)),
-            Output::Auto if self.streams.is_live && !self.common.quiet => {
+            Output::Auto if self.is_drawn() => {
                 let look = Look { colour: self.streams.colour, zone: self.zone(), called: self.called.clone() };
                 let terminal = Arc::new(Terminal::new(look, now, UnseenTyping::begin()));
                 self.logs.beside(Arc::clone(&terminal));
@@ -252,6 +252,11 @@ impl Context {
                 Arc::new(lines.painted(self.streams.paint()).quiet(self.common.quiet))
             }
         }
+    }
+
+    /// True where a run is told in lines that move.
+    pub fn is_drawn(&self) -> bool {
+        self.common.output == Output::Auto && self.streams.is_live && !self.common.quiet
     }
 
     /// Who answers and cancels: `user@host`.

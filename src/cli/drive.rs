@@ -47,13 +47,15 @@ pub struct Journey {
     pub(super) stage: Option<Stage>,
 }
 
-/// Drives it until it is closed, rests, or has to be left. What was typed meanwhile was typed to nobody.
+/// Drives it until it is closed, rests, or has to be left. What was typed below moving lines, where it does not show, was typed to nobody.
 ///
 /// # Errors
 /// When it cannot begin.
 pub fn drive(context: &Context, journey: Journey) -> Result<Exit, CommandFailure> {
     let driven = drive_to_its_end(context, journey);
-    forget_typed();
+    if context.is_drawn() {
+        forget_typed();
+    }
     driven
 }
 

@@ -4,18 +4,15 @@
 use nix::sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::{Stderr, stderr, stdin};
-use std::os::fd::AsFd;
 
 /// Forgets what was typed and not read: a question that comes now was not there when it was typed, and the shell would take it for a command.
 pub fn forget_typed() {
-    if !forget(stdin()) {
-        forget(stderr());
+    let terminal = stdin();
+    // From the background it is left alone: a process that takes from a terminal there is stopped.
+    if tcgetpgrp(&terminal) == Ok(getpgrp()) {
+        // An error means that it is gone, and what was typed with it.
+        let _gone = tcflush(&terminal, FlushArg::TCIFLUSH);
     }
-}
-
-/// True where that is this process's terminal. From the background it is left alone: a process that takes from it there is stopped.
-fn forget(terminal: impl AsFd) -> bool {
-    tcgetpgrp(&terminal) == Ok(getpgrp()) && tcflush(&terminal, FlushArg::TCIFLUSH).is_ok()
 }
 
 /// While it lives, nothing that is typed is shown on the terminal of standard error; keys that are signals are heard all the same.

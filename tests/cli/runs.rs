@@ -193,14 +193,15 @@ fn what_was_typed_before_a_question_is_no_answer_to_it() {
 }
 
 #[test]
-fn what_was_typed_during_a_run_is_no_command_after_it() {
-    for output in ["auto", "lines"] {
+fn what_was_typed_below_moving_lines_is_no_command_afterwards() {
+    // Where a run is told line by line, what is typed shows, and belongs to the shell.
+    for (output, left) in [("auto", "left: <>"), ("lines", "left: <touch oops")] {
         let bench = Bench::with(TREE);
         let read = "stty -icanon min 0 time 2; echo \"left: <$(dd bs=64 count=1 2>/dev/null)>\"";
         let mut terminal = typed_ahead(&bench, "touch oops\n", &["run", "plan.yaml", "--output", output], read);
         assert!(terminal.shows("left: <"), "{}", terminal.shown());
         let seen = terminal.end();
-        assert!(seen.raw.contains("left: <>"), "{}", seen.text());
+        assert!(seen.raw.contains(left), "{output}: {}", seen.text());
     }
 }
 
