@@ -82,6 +82,11 @@ fn is_of_go(expression: &str) -> bool {
     inside.starts_with('-') || inside.ends_with('-') || word.starts_with(['.', '$', '%']) || word.contains("$.") || GO.contains(&word)
 }
 
+/// True for a block, a comment or a part of another program's templates: `{{#if tag}}`, `{{! why }}`, `{{> tag}}`.
+fn is_of_blocks(expression: &str) -> bool {
+    expression.trim_start_matches('{').trim_start().starts_with(['#', '/', '^', '>', '!'])
+}
+
 fn texts(value: &Value, see: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) if Text::is_template(text) => see(text),
@@ -95,6 +100,7 @@ impl Asked {
     fn look_at(&mut self, expression: &str, values: &Map<String, Value>, is_go: bool) {
         let wrong = match Text::parse(expression) {
             Ok(parsed) => parsed.references().iter().find_map(|name| self.fault(expression, name, values, is_go)),
+            Err(_) if is_go || is_of_blocks(expression) => None,
             // `{{ lower tag }}`: whoever names a given value means it to be filled in.
             Err(error) => {
                 let names_one = |word: &str| values.contains_key(word.split('.').next().unwrap_or_default());
@@ -197,6 +203,8 @@ mod tests {
             "{{ $labels.pod }} {{ .Values.tga }} {{- range .Items }} {{ end }} {{ instance }}",
             "{{ if .x }}{{ else }}{{ end }} {{ template \"a\" . }}",
             "\\{{ instance }} \\{{ tga }}",
+            "{{#if tag}}x{{/if}} {{^ tag }} {{! tag }} {{> tag}}",
+            "{{/* tag is here */}}{{ define \"x\" }}",
             "{{ unclosed",
         ] {
             assert_eq!(told(text), Vec::<String>::new(), "{text}");
