@@ -32,6 +32,10 @@ impl Problems {
         let root = if found.is_empty() { None } else { parse(&source.text).ok().map(|(root, _)| root) };
         for (step, finding) in found {
             let span = root.as_ref().and_then(|root| place(root, step, &finding.about)).unwrap_or(0..0);
+            // Mappings that steps share by an anchor stand at one place: what one of them does not use another may.
+            if finding.is_warning && root.as_ref().is_some_and(|root| is_shared(root, &finding.about, &span)) {
+                continue;
+            }
             let problem = match finding.is_warning {
                 true => notes.warning("plan::values", &span, &finding.message),
                 false => notes.error("plan::values", &span, &finding.message),
@@ -53,6 +57,13 @@ fn place(root: &Node, step: &StepId, about: &About) -> Option<Range<usize>> {
         About::Parameter(keys) => node.entries().iter().find_map(|entry| key(&entry.value, keys)),
     };
     found.or_else(|| node.get("id").map(|id| id.label.clone()))
+}
+
+/// True when several steps have the parameter at this place.
+fn is_shared(root: &Node, about: &About, span: &Range<usize>) -> bool {
+    let (About::Parameter(keys), Some(Kind::List(steps))) = (about, root.get("steps").map(|steps| &steps.kind)) else { return false };
+    let has_it = |step: &&Node| step.entries().iter().find_map(|entry| key(&entry.value, keys)).as_ref() == Some(span);
+    steps.iter().filter(has_it).count() > 1
 }
 
 /// A text that means this file.

@@ -107,6 +107,25 @@ steps:
     assert!(!told.all().contains("not modelled"), "{}", told.all());
 }
 
+#[test]
+fn values_that_steps_share_by_an_anchor_are_used_when_one_of_them_uses_them() {
+    let bench = Bench::new();
+    for name in ["one", "two"] {
+        bench.write(
+            &format!("{name}.yaml"),
+            &format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}, data: {{a: '{{{{ {name} }}}}'}}}}"),
+        );
+    }
+    let steps = "  - id: one\n    apply: { manifests: [one.yaml], values: &shared { one: a, two: b } }\n";
+    let second = "  - id: two\n    needs: [one]\n    apply: { manifests: [two.yaml], values: *shared }\n";
+    bench.write("plan.yaml", &format!("plan: shared\nsteps:\n{steps}{second}"));
+    let told = bench.run(&["validate", "plan.yaml"]);
+    told.assert_code(0);
+    assert!(!told.all().contains("no manifest"), "{}", told.all());
+    bench.write("plan.yaml", &format!("plan: alone\nsteps:\n{steps}"));
+    bench.run(&["validate", "plan.yaml"]).assert_code(0).assert_says("no manifest of this step uses the value `two`");
+}
+
 /// What `validate` cannot know: files that an input names, and what programs print.
 #[test]
 fn a_name_in_a_manifest_that_no_value_stands_for_is_refused_before_anything_is_written() {
