@@ -38,8 +38,11 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
         return Ok(Exit::Succeeded);
     }
     let steps = opened.plan.steps.iter().filter(|step| !matches!(step.does, Does::Guard { .. })).count();
-    let note =
-        if checked { "" } else { "; its inputs and files were not looked at: say where it would run, with `--environment` and `--input`" };
+    let note = if checked {
+        ""
+    } else {
+        "; its inputs, and files that depend on them, were not looked at: say where it would run, with `--environment` and `--input`"
+    };
     let mut lines = vec![format!("{name} is valid: {}{note}", words::count(steps, "step", "steps"))];
     for (step, why) in opened.plan.staying() {
         lines.push(format!("  {step} stays when the rest is taken back: {}", words::plain(&why)));

@@ -101,7 +101,6 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             say(step, tone, format!("{verb} by {}{comment}", words::plain(by)))
         }
         // The one before has told when it comes.
-        // When it comes has been told.
         What::UndoStarted { step, .. } if story.step(step).is_some_and(|step| step.undo_tries > 0) => None,
         What::UndoStarted { step, .. } => say(step, Tone::Begin, "taking it back".to_owned()),
         What::UndoEnded { step, attempt, result } => {
