@@ -1,4 +1,4 @@
-//! With which inputs a run was opened that are not what its plan says anyway. It tells no secret: none is ever an input.
+//! With which inputs a run was opened that are not what its plan says anyway. Secrets are no inputs; an input that equals one is told all the same.
 
 use super::context::Context;
 use super::failure::CommandFailure;
