@@ -12,7 +12,11 @@ const LONGEST: usize = 200;
 /// # Errors
 /// When it is none, or speaks of something else than `object`.
 pub(super) fn condition(parameter: &str, text: &str) -> Result<Condition, String> {
-    let condition = Condition::parse(text).map_err(|error| format!("`{parameter}` is no condition: {}", error.whole()))?;
+    let condition = Condition::parse(text).and_then(|condition| match condition.slips().first() {
+        Some(slip) => Err(slip.clone()),
+        None => Ok(condition),
+    });
+    let condition = condition.map_err(|error| format!("`{parameter}` is no condition: {}", error.whole()))?;
     match condition.references().iter().find(|reference| reference.path.first().is_some_and(|root| root != "object")) {
         Some(other) => {
             Err(format!("`{parameter}` knows only `object`, not `{other}`: write for example `object.status.phase == \"Bound\"`"))

@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::failure::CommandFailure;
 use super::{kept, open};
-use crate::ids::RunId;
+use crate::ids::{Period, RunId};
 use crate::journal::StateFolder;
+use crate::plan::{Input, InputType};
 use crate::record::Record;
 use crate::report::words;
 use crate::report::wrap::clipped;
@@ -19,12 +20,21 @@ const WIDEST: usize = 40;
 /// When what the run was opened with cannot be read.
 pub fn inputs(context: &Context, folder: &StateFolder, run: &RunId, records: &[Record]) -> Result<Map<String, Value>, CommandFailure> {
     let frozen = kept::frozen(folder, run, records)?;
-    let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text).ok();
+    let plan = open::begun(context, &frozen.plan_file, &frozen.plan_text).ok();
     let is_default = |name: &String, value: &Value| {
         let input = plan.as_ref().and_then(|plan| plan.inputs.get(name));
-        input.is_some_and(|input| input.default.as_ref().unwrap_or(&Value::Null) == value)
+        input.is_some_and(|input| is_same(input, input.default.as_ref().unwrap_or(&Value::Null), value))
     };
     Ok(frozen.inputs.into_iter().filter(|(name, value)| !is_default(name, value)).collect())
+}
+
+/// `5m` is `300s`.
+fn is_same(input: &Input, one: &Value, other: &Value) -> bool {
+    let period = |value: &Value| value.as_str()?.parse::<Period>().ok();
+    match input.kind {
+        InputType::Duration => one == other || period(one).is_some_and(|length| period(other) == Some(length)),
+        _ => one == other,
+    }
 }
 
 /// The same in one line.

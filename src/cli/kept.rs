@@ -40,7 +40,7 @@ pub fn core(run: &RunId, records: &[Record]) -> Result<Core, CommandFailure> {
 /// # Errors
 /// When this bowline reads it otherwise than the one that opened the run.
 pub fn plan(context: &Context, run: &RunId, frozen: &Frozen) -> Result<Arc<Plan>, CommandFailure> {
-    let plan = open::checked(context, &frozen.plan_file, &frozen.plan_text).map_err(|failure| {
+    let plan = open::begun(context, &frozen.plan_file, &frozen.plan_text).map_err(|failure| {
         let hint = format!(
             "this bowline reads the plan of run {run} otherwise than the one that opened it: take that one, or `bowline abandon {run}`"
         );

@@ -9,7 +9,7 @@ use super::{diagnostic, inputs, print, printed};
 use crate::action::RunScope;
 use crate::expr::Values;
 use crate::ids::RunId;
-use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check};
+use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check, check_begun};
 use crate::report::called::quoted;
 use miette::Diagnostic;
 use serde_json::{Value, json};
@@ -99,12 +99,12 @@ async fn source(context: &Context, path: &Path) -> Result<Source, CommandFailure
     Source::from_bytes(name, bytes).map_err(|problems| faulty(context, &problems))
 }
 
-/// Checks a plan's text.
+/// Reads the text of a plan that was begun.
 ///
 /// # Errors
-/// When it does not fit together.
-pub fn checked(context: &Context, name: &str, text: &str) -> Result<Plan, CommandFailure> {
-    check(&Source::new(name, text), &context.registry).map_err(|problems| faulty(context, &problems))
+/// When it cannot be carried out.
+pub fn begun(context: &Context, name: &str, text: &str) -> Result<Plan, CommandFailure> {
+    check_begun(&Source::new(name, text), &context.registry).map_err(|problems| faulty(context, &problems))
 }
 
 fn faulty(context: &Context, problems: &Problems) -> CommandFailure {

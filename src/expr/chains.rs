@@ -5,30 +5,28 @@ use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, SourceInfo, operators};
 use std::ops::Range;
 
-/// The references of an expression, in the order in which they were met.
-///
-/// # Errors
-/// The first call of a function that is not there, or does not take what it is given.
-pub(super) fn references(expression: &IdedExpr, places: &SourceInfo) -> Result<Vec<Reference>, ConditionError> {
-    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new(), fault: None };
+/// The references of an expression, in the order in which they were met, and its calls of what is no function or does not take what it is
+/// given.
+pub(super) fn names(expression: &IdedExpr, places: &SourceInfo) -> (Vec<Reference>, Vec<ConditionError>) {
+    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new(), faults: Vec::new() };
     walk.visit(expression);
-    if let Some(fault) = walk.fault {
-        return Err(fault);
-    }
+    // What a macro stands for is in the tree more than once.
+    walk.faults.sort_by_key(|fault| fault.at.start);
+    walk.faults.dedup();
     let tested: Vec<Vec<String>> = walk.found.iter().filter(|found| found.optional).map(|found| found.path.clone()).collect();
     for reference in &mut walk.found {
         // `has(steps.a.b) && steps.a.c`: who asked for a part of the output knows that there may be none.
         reference.optional |= tested.iter().any(|tested| tested.iter().zip(&reference.path).take(2).all(|(a, b)| a == b));
     }
-    Ok(walk.found)
+    (walk.found, walk.faults)
 }
 
 struct Walk<'s> {
     places: &'s SourceInfo,
     bound: Vec<String>,
     found: Vec<Reference>,
-    /// The first call that cannot be.
-    fault: Option<ConditionError>,
+    /// The calls that cannot be.
+    faults: Vec<ConditionError>,
 }
 
 struct Chain {
@@ -48,10 +46,9 @@ impl Walk<'_> {
         }
         match &expression.expr {
             Expr::Call(call) => {
-                if self.fault.is_none() {
-                    self.fault = functions::fault(call, expression.id, self.places);
-                }
-                call.target.iter().map(AsRef::as_ref).chain(&call.args).for_each(|part| self.visit(part));
+                self.faults.extend(functions::fault(call, expression.id, self.places));
+                let target = call.target.iter().map(AsRef::as_ref).filter(|_| !functions::is_qualified(call));
+                target.chain(&call.args).for_each(|part| self.visit(part));
             }
             Expr::Select(select) => self.visit(&select.operand),
             Expr::List(list) => list.elements.iter().for_each(|part| self.visit(part)),

@@ -23,6 +23,7 @@ struct Compiled {
     source: String,
     program: Program,
     references: Vec<Reference>,
+    slips: Vec<ConditionError>,
 }
 
 impl PartialEq for Condition {
@@ -54,7 +55,7 @@ impl Condition {
     /// Compiles a condition.
     ///
     /// # Errors
-    /// When it is not CEL, is longer than 4 KiB, nests too deeply, or calls what is no function.
+    /// When it is not CEL, is longer than 4 KiB, or nests too deeply.
     pub fn parse(source: &str) -> Result<Self, ConditionError> {
         guard(source)?;
         let program = Program::compile(source).map_err(|errors| {
@@ -69,8 +70,8 @@ impl Condition {
             let words = first.map_or("", |error| error.msg.as_str());
             ConditionError { message: plainly(words, source, start), at: start..end, help: None }
         })?;
-        let references = chains::references(program.expression(), program.source_info())?;
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, references })))
+        let (references, slips) = chains::names(program.expression(), program.source_info());
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, references, slips })))
     }
 
     /// The condition as written.
@@ -81,6 +82,11 @@ impl Condition {
     /// The names that it refers to.
     pub fn references(&self) -> &[Reference] {
         &self.0.references
+    }
+
+    /// Its calls of what is no function, or does not take what it is given. Where one is reached there is no answer.
+    pub fn slips(&self) -> &[ConditionError] {
+        &self.0.slips
     }
 
     /// Evaluates it over a plan's values.

@@ -2,7 +2,7 @@
 
 use super::ConditionError;
 use super::near::closest;
-use cel::common::ast::{CallExpr, SourceInfo};
+use cel::common::ast::{CallExpr, Expr, SourceInfo};
 use std::ops::Range;
 
 /// One function: how many values it takes where it stands alone, and how many behind a value (`text.contains(part)`).
@@ -19,7 +19,7 @@ const fn function(name: &'static str, alone: &'static [usize], behind: &'static 
 }
 
 /// All that people write, in the order in which they are told; those of CEL's optional values are known, and not told.
-const FUNCTIONS: [Function; 35] = [
+const FUNCTIONS: [Function; 36] = [
     function("has", &[1], &[], "has(steps.ID.FIELD)"),
     function("size", &[1], &[0], "size(list)"),
     function("contains", &[], &[1], "text.contains('part')"),
@@ -54,12 +54,30 @@ const FUNCTIONS: [Function; 35] = [
     function("getMilliseconds", &[], &[0, 1], "time.getMilliseconds()"),
     function("hasValue", &[], &[0], "optional.hasValue()"),
     function("value", &[], &[0], "optional.value()"),
+    function("or", &[], &[1], "optional.or(other)"),
     function("orValue", &[], &[1], "optional.orValue(1)"),
+];
+
+/// What makes optional values: these stand behind a name that is no value.
+const QUALIFIED: [(&str, Function); 3] = [
+    ("optional", function("of", &[1], &[], "optional.of(1)")),
+    ("optional", function("none", &[0], &[], "optional.none()")),
+    ("optional", function("ofNonZeroValue", &[1], &[], "optional.ofNonZeroValue(1)")),
 ];
 
 /// What is told of all of them.
 const TOLD: &str = "has, size, contains, startsWith, endsWith, matches, exists, all, exists_one, filter, map, int, double, string, bool, \
     duration, timestamp, and of times getFullYear, getMonth, getDate, getHours and the like";
+
+/// True where what stands before the point is a part of the function's name.
+pub(super) fn is_qualified(call: &CallExpr) -> bool {
+    qualified(call).is_some()
+}
+
+fn qualified(call: &CallExpr) -> Option<&'static Function> {
+    let Expr::Ident(before) = &call.target.as_ref()?.expr else { return None };
+    QUALIFIED.iter().find(|(qualifier, known)| qualifier == before && known.name == call.func_name).map(|(_, known)| known)
+}
 
 /// What is wrong with a call; none where there is such a function and it takes that many values. Operators are functions, too: their
 /// names are no words.
@@ -69,18 +87,20 @@ pub(super) fn fault(call: &CallExpr, id: u64, places: &SourceInfo) -> Option<Con
         return None;
     }
     let at = || place(name, id, places);
-    let Some(known) = FUNCTIONS.iter().find(|known| known.name == name) else {
+    let qualified = qualified(call);
+    let Some(known) = qualified.or_else(|| FUNCTIONS.iter().find(|known| known.name == name)) else {
         let meant = closest(name, FUNCTIONS.iter().map(|known| known.name));
         let meant =
             meant.or_else(|| FUNCTIONS.iter().map(|known| known.name).find(|known| known.eq_ignore_ascii_case(&name.replace('_', ""))));
         let help = meant.map_or_else(|| format!("known functions: {TOLD}"), |meant| format!("did you mean `{meant}`?"));
         return Some(ConditionError { message: format!("there is no function `{name}`"), at: at(), help: Some(help) });
     };
-    let takes = if call.target.is_some() { known.behind } else { known.alone };
+    let is_behind = call.target.is_some() && qualified.is_none();
+    let takes = if is_behind { known.behind } else { known.alone };
     if takes.contains(&call.args.len()) {
         return None;
     }
-    let message = match (takes, call.target.is_some()) {
+    let message = match (takes, is_behind) {
         ([], true) => format!("`{name}` stands behind no value"),
         ([], false) => format!("`{name}` stands behind a value"),
         (takes, _) => format!("`{name}` {}", wrong_number(takes, call.args.len())),
@@ -119,15 +139,16 @@ fn place(name: &str, id: u64, places: &SourceInfo) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::FUNCTIONS;
-    use crate::expr::Condition;
+    use super::{FUNCTIONS, QUALIFIED};
+    use crate::expr::{Condition, ConditionError};
     use cel::{Context, ExecutionError, Program};
 
     /// A call of every function that the table has, with as many values as it says: the engine knows each.
     #[test]
     fn the_engine_has_every_function_of_the_table() {
-        for known in &FUNCTIONS {
-            let alone = known.alone.iter().map(|count| format!("{}({})", known.name, vec!["1"; *count].join(", ")));
+        let bare = FUNCTIONS.iter().map(|known| (String::new(), known));
+        for (before, known) in bare.chain(QUALIFIED.iter().map(|(qualifier, known)| (format!("{qualifier}."), known))) {
+            let alone = known.alone.iter().map(|count| format!("{before}{}({})", known.name, vec!["1"; *count].join(", ")));
             let behind = known.behind.iter().map(|count| format!("[1].{}({})", known.name, vec!["one"; *count].join(", ")));
             // What must be a name cannot be a number.
             for call in alone.chain(behind).filter(|call| !call.starts_with("has(")) {
@@ -139,8 +160,9 @@ mod tests {
     }
 
     fn told(text: &str) -> String {
-        let Err(error) = Condition::parse(text) else { return "fits".to_owned() };
-        format!("{}: {error}; {}", &text[error.at.clone()], error.help.clone().unwrap_or_default())
+        let condition = Condition::parse(text).unwrap();
+        let line = |slip: &ConditionError| format!("{}: {slip}; {}", &text[slip.at.clone()], slip.help.clone().unwrap_or_default());
+        condition.slips().iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -150,9 +172,10 @@ mod tests {
             "inputs.a.contains('x') || matches(inputs.a, '^v') || inputs.a.matches('v')",
             "inputs.a.exists(one, one.startsWith('x')) && inputs.b.map(k, v, k == v).size() == 0",
             "timestamp(inputs.t).getHours('UTC') > 3 && duration('5m') < duration('1h')",
+            "optional.of(inputs.a).or(optional.none()).orValue(1) == 1 && optional.ofNonZeroValue(inputs.b).hasValue()",
             "-inputs.a < 3 && !(inputs.b in [1]) && (inputs.c ? inputs.d[0] : inputs.e['f']) == 'always()'",
         ] {
-            assert_eq!(told(text), "fits", "{text}");
+            assert_eq!(told(text), "", "{text}");
         }
     }
 
@@ -162,6 +185,11 @@ mod tests {
         insta::assert_snapshot!(told("inputs.a.startswith('x')"), @"startswith: there is no function `startswith`; did you mean `startsWith`?");
         insta::assert_snapshot!(told("time.get_full_year() > 2000"), @"get_full_year: there is no function `get_full_year`; did you mean `getFullYear`?");
         insta::assert_snapshot!(told("lenght(inputs.a) > 1 && inputs.b"), @"lenght: there is no function `lenght`; known functions: has, size, contains, startsWith, endsWith, matches, exists, all, exists_one, filter, map, int, double, string, bool, duration, timestamp, and of times getFullYear, getMonth, getDate, getHours and the like");
+        insta::assert_snapshot!(told("optional.some(1) == 2 && lenght(inputs.list.exists(x, sise(x) == 1))"), @"
+        some: there is no function `some`; known functions: has, size, contains, startsWith, endsWith, matches, exists, all, exists_one, filter, map, int, double, string, bool, duration, timestamp, and of times getFullYear, getMonth, getDate, getHours and the like
+        lenght: there is no function `lenght`; known functions: has, size, contains, startsWith, endsWith, matches, exists, all, exists_one, filter, map, int, double, string, bool, duration, timestamp, and of times getFullYear, getMonth, getDate, getHours and the like
+        sise: there is no function `sise`; did you mean `size`?
+        ");
         insta::assert_snapshot!(told("inputs.list.exists(x, sise(x) == 1)"), @"sise: there is no function `sise`; did you mean `size`?");
     }
 

@@ -22,7 +22,7 @@ mod tests;
 mod written;
 
 pub use bind::{BindProblem, BindProblems, Bound};
-pub use check::check;
+pub use check::{check, check_begun};
 pub use model::{Does, Environment, Family, ForEach, Input, InputType, Item, Items, NamedFile, Plan, SecretSource, Step, Undo};
 pub use problem::{Problem, Problems};
 pub use programs::Programs;

@@ -184,16 +184,28 @@ pub(super) struct Notes<'s> {
     shown: OnceCell<Arc<NamedSource<String>>>,
     all: Vec<Problem>,
     masked: Vec<Range<usize>>,
+    is_begun: bool,
 }
 
 impl<'s> Notes<'s> {
     pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, shown: OnceCell::new(), all: Vec::new(), masked: Vec::new() }
+        Self { source, shown: OnceCell::new(), all: Vec::new(), masked: Vec::new(), is_begun: false }
+    }
+
+    /// For a plan that was begun, perhaps by a bowline that knew less.
+    pub(super) fn of_begun(source: &'s Source) -> Self {
+        Self { is_begun: true, ..Self::new(source) }
     }
 
     /// Notes a mistake.
     pub(super) fn error(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
         self.add(code, span, message.into(), false)
+    }
+
+    /// Notes a mistake that keeps nobody from carrying the plan out as it stands, only from beginning with it: a step of it may fail. In one
+    /// that was begun it is worth a look.
+    pub(super) fn judgment(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
+        self.add(code, span, message.into(), self.is_begun)
     }
 
     /// Notes something worth a look.
@@ -209,6 +221,12 @@ impl<'s> Notes<'s> {
             Some((message, help)) => self.error(code, span, message).help(help),
             None => self.error(code, span, words).help(otherwise),
         };
+    }
+
+    /// As [`Notes::said`], for a [judgment](Notes::judgment).
+    pub(super) fn judged(&mut self, code: &'static str, span: &Range<usize>, words: &str, otherwise: &str) {
+        self.said(code, span, words, otherwise);
+        self.all.last_mut().expect("a problem was noted just now").is_warning = self.is_begun;
     }
 
     fn add(&mut self, code: &'static str, span: &Range<usize>, message: String, is_warning: bool) -> &mut Problem {

@@ -4,15 +4,17 @@ use super::bind::Bound;
 use super::model::{Does, Plan, Step, Undo};
 use crate::action::{Registry, RunScope, Script};
 use crate::expr::{Template, Values};
-use crate::ids::ActionKind;
+use crate::ids::{ActionKind, StepId};
+use crate::scenario::Approval;
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 
 /// What is known of a plan's programs. Where a part of a command line is known only in the run, `*` stands for it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Programs {
     /// Those of steps that every run comes to that does not fail before.
     pub forth: Vec<Script>,
-    /// Those of steps that may be skipped, and those that take steps back.
+    /// Those of steps that may be skipped, that stand behind what a simulation lets fail, and those that take steps back.
     pub perhaps: Vec<Script>,
 }
 
@@ -22,14 +24,37 @@ impl Plan {
         let mut look = Look { registry, scope, values: self.values(bound, None) };
         // Each run has another one.
         look.values.run["id"] = json!("*");
+        let unreached = self.unreached();
         let mut programs = Programs::default();
         for step in &self.steps {
             look.values.each = step.item.as_ref().map_or(Value::Null, |item| json!({ "key": item.key, "value": item.value }));
-            let certain = if step.when.is_none() { &mut programs.forth } else { &mut programs.perhaps };
+            let is_certain = step.when.is_none() && !unreached.contains(&step.id);
+            let certain = if is_certain { &mut programs.forth } else { &mut programs.perhaps };
             certain.extend(look.own(step));
             programs.perhaps.extend(look.back(step));
         }
         programs
+    }
+
+    /// The steps to which a simulated run does not come: they stand on one that fails, or on a question that is answered with no.
+    fn unreached(&self) -> HashSet<&StepId> {
+        let said = &self.simulate;
+        let fails = |step: &&Step| {
+            said.approvals.get(&step.id) == Some(&Approval::Rejected) || (said.fails.contains_key(&step.id) && !step.continue_on_error)
+        };
+        let mut open: Vec<&StepId> = self.steps.iter().filter(fails).map(|step| &step.id).collect();
+        let mut found = HashSet::new();
+        if open.is_empty() {
+            return found;
+        }
+        let mut dependents: HashMap<&StepId, Vec<&StepId>> = HashMap::new();
+        for step in &self.steps {
+            step.needs.iter().for_each(|need| dependents.entry(need).or_default().push(&step.id));
+        }
+        while let Some(step) = open.pop() {
+            open.extend(dependents.get(step).into_iter().flatten().copied().filter(|dependent| found.insert(*dependent)));
+        }
+        found
     }
 }
 

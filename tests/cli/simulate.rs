@@ -168,6 +168,27 @@ fn what_only_the_way_back_lacks_is_told_when_it_is_gone() {
 }
 
 #[test]
+fn programs_behind_a_question_that_is_answered_with_no_need_no_rule() {
+    let bench = Bench::with(
+        "
+plan: sketch
+steps:
+  - id: ask
+    approve: { message: go? }
+  - id: make
+    shell: { run: make, read-only: true }
+  - id: last
+    shell: { run: make all, read-only: true }
+simulate:
+  approvals: { ask: rejected }
+",
+    );
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3);
+    assert!(!told.all().contains("not modelled"), "{}", told.all());
+}
+
+#[test]
 fn programs_servers_and_people_are_as_the_plan_describes_them() {
     let bench = Bench::with(
         "

@@ -33,12 +33,12 @@ impl Checker<'_, '_> {
         let (id, other_id) = (self.called(one), self.called(other));
         if one == other {
             let message = format!("every `{id}[…]` writes {}, and none waits for another", target.0);
-            let problem = self.notes.error("plan::clash", &self.drafts[one].id_span, message);
+            let problem = self.notes.judgment("plan::clash", &self.drafts[one].id_span, message);
             problem.help("let what it writes depend on `each.key` or `each.value`");
             return;
         }
         let message = format!("`{id}` and `{other_id}` both write {}, and neither waits for the other", target.0);
-        let problem = self.notes.error("plan::clash", &self.drafts[other].id_span, message);
+        let problem = self.notes.judgment("plan::clash", &self.drafts[other].id_span, message);
         problem.also(&self.drafts[one].id_span, "the other");
         problem.help(format!("let one wait for the other: add `{id}` to the `needs` of `{other_id}`"));
     }

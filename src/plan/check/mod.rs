@@ -33,10 +33,23 @@ use std::ops::Range;
 /// # Errors
 /// Everything that is wrong with it.
 pub fn check(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
+    check_with(source, registry, Notes::new)
+}
+
+/// As [`check`], for a plan that was begun: what is only told so that nobody begins with it is a warning. A run must not be left where it is
+/// because a later bowline knows better.
+///
+/// # Errors
+/// What keeps it from being carried out.
+pub fn check_begun(source: &Source, registry: &Registry) -> Result<Plan, Problems> {
+    check_with(source, registry, Notes::of_begun)
+}
+
+fn check_with<'s>(source: &'s Source, registry: &Registry, notes: fn(&'s Source) -> Notes<'s>) -> Result<Plan, Problems> {
     if let Some((kind, span)) = manifest::kind_of(&source.text) {
         return Err(no_plan(source, &kind, &span));
     }
-    let start = || Reader::new(registry, Notes::new(source));
+    let start = || Reader::new(registry, notes(source));
     let Listed { root, made: mut reader, duplicates } =
         yaml::parse_listed(&source.text, "steps", start, Reader::take_step).map_err(|error| no_yaml(source, &error))?;
     for duplicate in duplicates {

@@ -30,7 +30,7 @@ impl Checker<'_, '_> {
         }
         let (id, pivot_id) = (self.called(step), self.called(pivot));
         let message = format!("`{id}` cannot be retried, and after `{pivot_id}` nothing can be taken back");
-        let problem = self.notes.error("plan::after-pivot", &self.drafts[step].id_span, message);
+        let problem = self.notes.judgment("plan::after-pivot", &self.drafts[step].id_span, message);
         problem.also(&self.drafts[pivot].id_span, "this cannot be taken back");
         problem.help(format!(
             "say `idempotent: true` if `{id}` may be repeated, or `continue-on-error: true`; or say how `{pivot_id}` is taken back: `undo: [...]` or `undo: {{ none: why }}`"

@@ -37,7 +37,7 @@ impl Checker<'_, '_> {
         }
         let known = self.head.secrets.keys().map(String::as_str);
         let help = instead_or(&named.id, "secrets", known, "secrets are listed below `secrets:`");
-        self.notes.error("plan::unknown-secret", &named.span, format!("there is no secret `{}`", named.id)).help(help);
+        self.notes.judgment("plan::unknown-secret", &named.span, format!("there is no secret `{}`", named.id)).help(help);
     }
 
     fn check_mention(&mut self, step: usize, mention: &Mention, names: &Names, order: Option<&Order>, outputs: &mut Outputs) {
@@ -46,7 +46,7 @@ impl Checker<'_, '_> {
             ["inputs"] => self.used.extend(self.head.inputs.keys().cloned()),
             ["run"] => {}
             ["steps"] => {
-                let problem = self.notes.error("plan::unknown-name", &mention.span, "`steps` alone names no step");
+                let problem = self.notes.judgment("plan::unknown-name", &mention.span, "`steps` alone names no step");
                 problem.help("write `steps.ID.FIELD`");
             }
             ["inputs", ..] if self.head.has_broken_inputs => {}
@@ -59,16 +59,16 @@ impl Checker<'_, '_> {
             }
             ["run", field, ..] if !RUN.contains(field) => {
                 let help = instead(field, "fields", RUN);
-                self.notes.error("plan::unknown-name", &mention.span, format!("`run` has no field `{field}`")).help(help);
+                self.notes.judgment("plan::unknown-name", &mention.span, format!("`run` has no field `{field}`")).help(help);
             }
             ["run", ..] => {}
             ["each", ..] if self.drafts[step].each.is_none() => {
                 let message = format!("`{}` is known only where there is a `for-each`", mention.reference);
-                self.notes.error("plan::unknown-name", &mention.span, message).help("add `for-each: [first, second]` to this step");
+                self.notes.judgment("plan::unknown-name", &mention.span, message).help("add `for-each: [first, second]` to this step");
             }
             ["each", field, ..] if !EACH.contains(field) => {
                 let help = instead(field, "fields", EACH);
-                self.notes.error("plan::unknown-name", &mention.span, format!("`each` has no field `{field}`")).help(help);
+                self.notes.judgment("plan::unknown-name", &mention.span, format!("`each` has no field `{field}`")).help(help);
             }
             ["each", ..] => {}
             ["steps", id, ..] if names.is_unclear(id) => {}
@@ -93,7 +93,7 @@ impl Checker<'_, '_> {
             _ => return,
         };
         let message = format!("expected {wanted}, and the input `{name}` is of type `{}`", word_of(kind));
-        self.notes.error("plan::wrong-type", &mention.span, message).help("use another input, or give this one another `type`");
+        self.notes.judgment("plan::wrong-type", &mention.span, message).help("use another input, or give this one another `type`");
     }
 
     fn tell_input(&mut self, mention: &Mention, name: &str) {
@@ -103,7 +103,7 @@ impl Checker<'_, '_> {
             Some(known) => format!("CEL takes `-` for minus: write `inputs[\"{known}\"]`"),
             None => instead_or(name, "inputs", known, "add it below `inputs:`, if it is new"),
         };
-        self.notes.error("plan::unknown-input", &mention.span, format!("there is no input `{name}`")).help(help);
+        self.notes.judgment("plan::unknown-input", &mention.span, format!("there is no input `{name}`")).help(help);
     }
 
     fn tell_step(&mut self, mention: &Mention, id: &str) {
@@ -113,7 +113,7 @@ impl Checker<'_, '_> {
             Some(known) => format!("CEL takes `-` for minus: write `steps[\"{known}\"]`"),
             None => self.known_steps(id),
         };
-        self.notes.error("plan::unknown-step", &mention.span, format!("there is no step `{id}`")).help(help);
+        self.notes.judgment("plan::unknown-step", &mention.span, format!("there is no step `{id}`")).help(help);
     }
 
     fn tell_name(&mut self, mention: &Mention, first: &str, names: &Names) {
@@ -132,13 +132,13 @@ impl Checker<'_, '_> {
         } else {
             "names begin with `inputs.`, `steps.`, `run.` or, in a step with `for-each`, `each.`".to_owned()
         };
-        self.notes.error("plan::unknown-name", &mention.span, format!("`{rest}` is not known")).help(help);
+        self.notes.judgment("plan::unknown-name", &mention.span, format!("`{rest}` is not known")).help(help);
     }
 
     fn check_output(&mut self, step: usize, of: usize, fields: &[&str], mention: &Mention, order: Option<&Order>, outputs: &mut Outputs) {
         let (id, span) = (self.called(of), &mention.span);
         if step == of {
-            let problem = self.notes.error("plan::too-early", span, "a step cannot use its own output");
+            let problem = self.notes.judgment("plan::too-early", span, "a step cannot use its own output");
             problem.help("the output is there when the step is over");
             return;
         }
@@ -152,7 +152,7 @@ impl Checker<'_, '_> {
                 true => format!("move `{named}` above this step"),
                 false => format!("add `{named}` to `needs`"),
             };
-            self.notes.error("plan::too-early", span, message).help(help);
+            self.notes.judgment("plan::too-early", span, message).help(help);
             return;
         }
         match self.drafts[of].each {
@@ -167,7 +167,7 @@ impl Checker<'_, '_> {
                 false => format!("write `{{{{ default {name} \"…\" }}}}`"),
             };
             let message = format!("`{id}` may be skipped, and then it has no output");
-            self.notes.error("plan::may-be-skipped", span, message).help(help);
+            self.notes.judgment("plan::may-be-skipped", span, message).help(help);
         }
     }
 
@@ -179,13 +179,13 @@ impl Checker<'_, '_> {
             let message = format!("`{id}` is there once for each item, and the output of one step is needed here");
             let help =
                 format!("write `'{{{{ steps.{id}.{item} }}}}'`, or, beside the same `for-each`, `'{{{{ lookup steps.{id} each.key }}}}'`");
-            self.notes.error("plan::unknown-output", &mention.span, message).help(help);
+            self.notes.judgment("plan::unknown-output", &mention.span, message).help(help);
             return;
         }
         let ([key, rest @ ..], Some(each)) = (fields, &self.drafts[of].each) else { return };
         if !each.can_have(key) {
             let help = instead(key, "items", keys.iter().map(String::as_str));
-            let problem = self.notes.error("plan::unknown-output", &mention.span, format!("`{id}` has no item `{key}`"));
+            let problem = self.notes.judgment("plan::unknown-output", &mention.span, format!("`{id}` has no item `{key}`"));
             problem.help(format!("write `steps.{id}.ITEM.FIELD`; {help}"));
             return;
         }
@@ -196,7 +196,7 @@ impl Checker<'_, '_> {
             let item = keys.first().map_or("ITEM", String::as_str);
             let message = format!("`{id}` is there once for each item, so `{key}` is not known without saying of which");
             self.notes
-                .error("plan::unknown-output", &mention.span, message)
+                .judgment("plan::unknown-output", &mention.span, message)
                 .help(format!("write `steps.{id}.{item}.{}`", fields.join(".")));
             return;
         }
@@ -235,7 +235,7 @@ impl Checker<'_, '_> {
         let Some(action) = self.registry.get(kind.as_str()) else {
             if matches!(self.drafts[of].does, Some(Does::Approve { .. } | Does::Pause { .. } | Does::Guard { .. })) {
                 self.notes
-                    .error("plan::unknown-output", &mention.span, format!("`{id}` has no output: it is a step of kind `{kind}`"))
+                    .judgment("plan::unknown-output", &mention.span, format!("`{id}` has no output: it is a step of kind `{kind}`"))
                     .help("actions have outputs; this step has none");
             }
             return;
@@ -243,7 +243,7 @@ impl Checker<'_, '_> {
         if let Err(unknown) = outputs.check(&**action, fields) {
             let message = format!("the output of `{id}` has no `{}`", unknown.field);
             let help = instead(&unknown.field, "fields", unknown.known.iter().map(String::as_str));
-            self.notes.error("plan::unknown-output", &mention.span, message).help(help);
+            self.notes.judgment("plan::unknown-output", &mention.span, message).help(help);
         }
     }
 }

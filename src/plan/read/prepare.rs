@@ -42,7 +42,7 @@ impl Reader<'_, '_> {
     /// What an action finds wrong with its parameters, where it stands or else at `otherwise`.
     pub(super) fn tell_problem(&mut self, action: &dyn DynAction, problem: &str, node: &Node, otherwise: &Range<usize>) {
         let span = quoted(node, problem).unwrap_or_else(|| otherwise.clone());
-        self.notes.said("plan::wrong-value", &span, problem, &tells_its_keys(action));
+        self.notes.judged("plan::wrong-value", &span, problem, &tells_its_keys(action));
     }
 
     /// Files are frozen when the run opens: a name that a step finds out comes too late.
@@ -51,7 +51,7 @@ impl Reader<'_, '_> {
             let raw = mention.reference.to_string();
             if sources.iter().any(|source| source.contains("{{") && source.contains(&raw)) {
                 let message = "the files that a run reads are frozen when it opens, before any step has an output";
-                self.notes.error("plan::late-file", &mention.span, message).help("name the file without the output of a step");
+                self.notes.judgment("plan::late-file", &mention.span, message).help("name the file without the output of a step");
             }
         }
     }

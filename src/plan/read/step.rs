@@ -139,23 +139,22 @@ impl Reader<'_, '_> {
                     wanted: Wanted::Any,
                     is_step: false,
                 }));
+                for slip in condition.slips() {
+                    let span = within(source, node, &text, &slip.at);
+                    let help = misplaced(&text[slip.at.clone()]).or(slip.help.as_deref()).unwrap_or_default();
+                    self.notes.judgment("plan::condition", &span, &slip.message).help(help);
+                }
                 Some(condition)
             }
             Err(error) => {
                 let span = within(source, node, &text, &error.at);
-                let help = match text.get(error.at.clone()) {
-                    Some("always" | "success") => "leave `when` out: a step runs once all that it needs is done",
-                    Some("failure" | "failed" | "cancelled") => {
-                        "what to do when a step fails stands in its `undo`, or in a `rollback-on-fail` behind it"
-                    }
-                    _ if text.contains("{{") => "conditions are CEL, without braces: `when: inputs.replicas > 1`",
-                    _ => error
-                        .help
-                        .as_deref()
-                        .unwrap_or("conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`"),
+                let help = match text.contains("{{") {
+                    true => "conditions are CEL, without braces: `when: inputs.replicas > 1`",
+                    false => "conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`",
                 };
-                let message = if error.help.is_some() { error.message.clone() } else { format!("this is not a condition: {error}") };
-                self.notes.error("plan::condition", &span, message).help(help);
+                self.notes
+                    .error("plan::condition", &span, format!("this is not a condition: {error}"))
+                    .help(error.help.as_deref().unwrap_or(help));
                 None
             }
         }
@@ -217,6 +216,17 @@ impl Reader<'_, '_> {
             let message = format!("`{}` means nothing for `{kind}`", entry.key);
             self.notes.error("plan::key-not-here", &entry.key_span, message).help("remove it");
         }
+    }
+}
+
+/// What to write instead of a function that other tools have for this.
+fn misplaced(function: &str) -> Option<&'static str> {
+    match function {
+        "always" | "success" => Some("leave `when` out: a step runs once all that it needs is done"),
+        "failure" | "failed" | "cancelled" => {
+            Some("what to do when a step fails stands in its `undo`, or in a `rollback-on-fail` behind it")
+        }
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::action::RunScope;
 use crate::ids::{Period, RunId};
 use crate::plan::testing::{checked, plan, registry, shown};
-use crate::plan::{Does, SecretSource, Undo};
+use crate::plan::{Does, SecretSource, Source, Undo, check, check_begun};
 use crate::record::Reversibility;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -191,4 +191,21 @@ fn no_text_is_too_strange_to_be_told_about() {
         }
     }
     assert!(read > 300, "{read} of them were YAML at all");
+}
+
+#[test]
+fn a_plan_that_was_begun_is_carried_out_although_nobody_would_begin_with_it() {
+    let judged = "plan: p
+steps:
+  - { id: a, when: always(), detect-colour: { ingress: '{{ steps.b.live }} {{ inputs.name }}' } }
+  - { id: b, needs: [a], detect-colour: { ingress: x } }
+";
+    let source = Source::new("plan.yaml", judged);
+    assert_eq!(check(&source, &registry()).unwrap_err().mistakes(), 3);
+    let begun = check_begun(&source, &registry()).unwrap();
+    assert_eq!((begun.steps.len(), begun.warnings.len()), (2, 3));
+    let condition = begun.steps[0].when.as_ref().expect("it is not lost");
+    assert!(condition.source() == "always()" && condition.holds_over(&serde_json::Map::new()).is_err(), "it never holds");
+    let broken = Source::new("plan.yaml", judged.replace("needs: [a]", "needs: [c]"));
+    assert_eq!(check_begun(&broken, &registry()).unwrap_err().mistakes(), 1);
 }

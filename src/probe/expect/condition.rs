@@ -1,6 +1,6 @@
 //! A CEL expression that must hold of an answer. It asks nobody.
 
-use crate::expr::Condition;
+use crate::expr::{Condition, ConditionError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -26,7 +26,10 @@ impl ConditionExpect {
 
     /// Says that it is no expression.
     pub fn problem(&self) -> Option<String> {
-        let error = Condition::parse(&self.0).err()?;
-        Some(format!("`{}` is not a CEL expression: {}", self.0, error.whole()))
+        let told = match Condition::parse(&self.0) {
+            Ok(condition) => condition.slips().iter().map(ConditionError::whole).collect::<Vec<_>>().join("; "),
+            Err(error) => error.whole(),
+        };
+        (!told.is_empty()).then(|| format!("`{}` is not a CEL expression: {told}", self.0))
     }
 }
