@@ -7,7 +7,7 @@ use crate::engine::Core;
 use crate::ids::StepId;
 use crate::journal::{Refused, RunRow, RunState, StateFolder};
 use crate::record::{Outcome, Record, Scope};
-use crate::report::story::{Hand, Story};
+use crate::report::story::{Ahead, Hand, Story};
 use crate::report::summary::{Next, Summary};
 use crate::report::words;
 use jiff::tz::TimeZone;
@@ -20,7 +20,17 @@ pub fn story(row: &RunRow, records: &[Record]) -> Story {
         RunState::Elsewhere => Hand::Elsewhere,
         _ => Hand::Nobody,
     };
-    Story::of(records).in_hand(hand)
+    let ahead = if hand == Hand::Process { None } else { ahead(records) };
+    Story::of(records).in_hand(hand).ahead(ahead)
+}
+
+/// What comes when somebody resumes a run that rests like this; none where it is over, or its records make no sense.
+pub fn ahead(records: &[Record]) -> Option<Ahead> {
+    let core = Core::replay(records).ok().filter(|core| core.closed().is_none())?;
+    Some(match core.back_when_resumed() {
+        Some(steps) => Ahead::Back(steps.into_iter().cloned().collect()),
+        None => Ahead::On,
+    })
 }
 
 /// How a run stands, in one to three words: `rolled-back (in part, simulated)`.

@@ -1,14 +1,34 @@
-//! How far a run goes back, also before that has been decided. It follows the rules by which the engine decides and knows no engine.
+//! How far a run goes back, also before that has been decided. Of one at rest the engine was asked; while it lives this follows the rules
+//! by which the engine decides.
 
 use super::story::{Status, StepStory, Story};
 use super::words;
 use crate::ids::{Moment, StepId};
 use crate::record::{GuardSummary, Mode, Reversibility, StepSummary};
 use jiff::tz::TimeZone;
+use std::collections::HashSet;
+
+/// What comes when somebody resumes a run that nobody has in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ahead {
+    /// It goes on, or stays where it is.
+    On,
+    /// These steps go back, whatever they have done.
+    Back(HashSet<StepId>),
+}
 
 impl Story {
+    /// The story of a run at rest of which the engine said what comes.
+    #[must_use]
+    pub fn ahead(self, ahead: Option<Ahead>) -> Self {
+        Self { ahead, ..self }
+    }
+
     /// True when whoever takes the run up again goes back, not on. Past the pivot only a guard that does not hold it goes back.
     pub fn goes_back(&self) -> bool {
+        if let Some(ahead) = &self.ahead {
+            return matches!(ahead, Ahead::Back(_));
+        }
         let is_cancelled = self.holder.as_ref().is_none_or(|(_, mode)| *mode != Mode::Rollback);
         let may_go_back = self.pivot().is_none() || (is_cancelled && self.guard_past_pivot().is_some());
         self.rollback.is_some() || (self.back_asked && may_go_back)
@@ -22,11 +42,13 @@ impl Story {
     /// True for a step that goes back with the run, done or not: what was under way goes back wherever it stands in the plan.
     pub fn takes_back(&self, step: &StepStory) -> bool {
         let is_over = self.ending.as_ref().is_some_and(|ending| ending.closed);
-        let is_in_scope = match &self.rollback {
-            Some(_) => self.is_in_scope(&step.id),
-            None => self.guard_past_pivot().is_none_or(|guard| guard.guards.contains(&step.id)),
+        let goes = match (&self.ahead, &self.rollback) {
+            (Some(Ahead::Back(steps)), _) => steps.contains(&step.id),
+            (Some(Ahead::On), _) => false,
+            (None, Some(_)) => self.is_in_scope(&step.id) || step.status != Status::Done,
+            (None, None) => self.guard_past_pivot().is_none_or(|guard| guard.guards.contains(&step.id)) || step.status != Status::Done,
         };
-        !is_over && self.goes_back() && (is_in_scope || step.status != Status::Done)
+        !is_over && self.goes_back() && goes
     }
 
     /// The guard that a cancel takes back although something that cannot be taken back is done.

@@ -33,6 +33,7 @@ impl Story {
         }
         self.last_seq = Some(record.seq);
         self.last_at = Some(record.at);
+        self.ahead = None;
         self.apply(record.at, &record.what);
     }
 

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+pub use super::ahead::Ahead;
 pub use super::status::Status;
 
 /// A run as far as it has been told. Folding the same record twice, or missing some, does no harm.
@@ -40,6 +41,8 @@ pub struct Story {
     pub called: Called,
     /// Who has it in hand now.
     pub hand: Hand,
+    /// What comes when somebody takes it up as it rests, where the engine was asked.
+    pub ahead: Option<Ahead>,
     /// The width of a column for the names of steps, but for names that are too long for one.
     pub column: usize,
     /// When it opened.

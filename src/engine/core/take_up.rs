@@ -9,6 +9,19 @@ use crate::record::{Mode, Outcome, Scope};
 impl Core {
     /// How far back a process goes that takes the run up now and is asked for this; none when it goes on, or stays where it is.
     pub fn way_back(&self, mode: Mode, step: Option<&StepId>) -> Option<Scope> {
+        self.taken_back(mode, step).map(|(_, scope)| scope)
+    }
+
+    /// The steps that go back when somebody resumes the run now, whatever they have done, in plan order; none when it goes on, or stays
+    /// where it is.
+    pub fn back_when_resumed(&self) -> Option<Vec<&StepId>> {
+        let (core, scope) = self.taken_back(Mode::Resume, None)?;
+        let members = core.members(&scope);
+        Some(self.graph.steps.iter().zip(members).filter(|(_, goes)| *goes).map(|(step, _)| &step.id).collect())
+    }
+
+    /// The run as it is once it was taken up, and how far it goes back then.
+    fn taken_back(&self, mode: Mode, step: Option<&StepId>) -> Option<(Self, Scope)> {
         let mut core = self.clone();
         core.epoch_opened(self.epoch + 1, mode, step).ok()?;
         let scope = match &core.rollback {
@@ -17,7 +30,7 @@ impl Core {
             None if core.stays_where_it_failed() => return None,
             None => core.why_back()?.0,
         };
-        core.pivot_within(&scope).is_none().then_some(scope)
+        core.pivot_within(&scope).is_none().then_some((core, scope))
     }
 
     pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode, step: Option<&StepId>) -> Result<(), Illegal> {
@@ -41,8 +54,10 @@ impl Core {
             self.watch_gate(step);
         }
         self.take_up_undo();
-        if self.rollback.is_none() && mode == Mode::Resume {
-            self.take_up_failed();
+        match (mode, &self.rollback) {
+            (Mode::Resume, None) => self.take_up_failed(),
+            (Mode::Resume, Some(_)) => self.keep_to_what_is_open(),
+            _ => {}
         }
         Ok(())
     }
@@ -95,6 +110,13 @@ impl Core {
             if step.undo == Undo::Wanted && self.rollback.is_none() {
                 self.want_back(place);
             }
+        }
+    }
+
+    /// Somebody wanted more back than can go: whoever resumes takes back what was going back before.
+    fn keep_to_what_is_open(&mut self) {
+        if self.back_asked && self.pivot_within(&self.scope_asked()).is_some() {
+            (self.back_asked, self.back_step) = (false, None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Random runs of the real driver over a journal in memory: real tasks, virtual time, deaths at every record.
 
+mod foretold;
 mod world;
 
 use super::core::simulation::case::{Case, Dice};
@@ -11,6 +12,7 @@ use crate::ids::{PlanName, RunId};
 use crate::journal::MemoryStore;
 use crate::ports::{Clock, Random};
 use crate::record::{BlobRef, CancelLevel, Digest, Holder, Mode, Outcome, What};
+use foretold::Foretold;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use world::{NoSecrets, Script, Steps, VirtualClock, World};
@@ -49,6 +51,7 @@ struct Play {
     seed: u64,
     /// How often it rested with something left.
     stuck: u32,
+    told: foretold::Tally,
 }
 
 impl Play {
@@ -56,7 +59,16 @@ impl Play {
         let case = Case::new(seed);
         let store = MemoryStore::new();
         let world = World::new(store.clone());
-        Self { dice: case.dice.clone(), case, store, world, clock: Arc::new(VirtualClock::default()), seed, stuck: 0 }
+        Self {
+            dice: case.dice.clone(),
+            case,
+            store,
+            world,
+            clock: Arc::new(VirtualClock::default()),
+            seed,
+            stuck: 0,
+            told: foretold::Tally::default(),
+        }
     }
 
     fn first(&self, epoch: u64, mode: Mode) -> What {
@@ -145,7 +157,14 @@ impl Play {
                 let level = if self.dice.one_in(2) { CancelLevel::RollBack } else { CancelLevel::Halt };
                 controls.push(Control::Cancel { level, by: "somebody".into() });
             }
+            let is_bare = life > 0 && mode == Mode::Resume && controls.is_empty() && !self.store.is_empty();
+            let foretold = is_bare.then(|| Foretold::of(&self.core(), self.store.len()));
             let ended = self.live(mode, std::mem::take(&mut controls));
+            if let (Some(foretold), Life::Ended(_)) = (foretold, &ended) {
+                let (records, core) = (self.store.records(), self.core());
+                let faults = foretold.faults(&records, &core, &mut self.told);
+                assert!(faults.is_empty(), "seed {}: {faults:?}\n{}", self.seed, self.picture());
+            }
             self.store.make_room();
             self.world.next_life();
             match ended {
@@ -220,15 +239,18 @@ impl Play {
 #[test]
 fn the_driver_keeps_its_promise_in_random_runs() {
     let (mut deaths, mut full, mut stuck, mut outcomes) = (0, 0, 0, std::collections::BTreeMap::new());
+    let (mut on, mut back) = (0, 0);
     for seed in 0..CASES {
         let mut play = Play::new(seed);
         let (outcome, died, filled) = play.play();
         play.check(outcome);
         (deaths, full, stuck) = (deaths + died, full + filled, stuck + play.stuck);
+        (on, back) = (on + play.told.on, back + play.told.back);
         *outcomes.entry(format!("{outcome:?}")).or_insert(0_u32) += 1;
     }
     assert!(
         deaths > 500 && full > 50 && stuck > 20 && outcomes.len() >= 3,
         "the cases are too tame: {deaths} deaths, {full} full disks, {stuck} times stuck, {outcomes:?}"
     );
+    assert!(on > 100 && back > 100, "too little was foretold: {on} times on, {back} times back");
 }

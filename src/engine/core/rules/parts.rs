@@ -1,10 +1,13 @@
 //! Rules of rollbacks that somebody asks for: of a part, and of what a part has left.
 
-use super::{Run, blob};
+use super::{Run, blob, irreversible};
 use crate::engine::core::Command;
-use crate::engine::core::testing::{id, step};
-use crate::ids::Moment;
-use crate::record::{Holder, Mode, Outcome, Record, Scope, Settled, UndoResult, What};
+use crate::engine::core::testing::{graph, id, step};
+use crate::ids::{Moment, Period};
+use crate::record::{Graph, GuardSummary, Holder, Mode, Outcome, Record, Role, Scope, Settled, StepSummary, UndoResult, What};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn three_and_one_beside() -> Run {
     let mut run = Run::of(vec![step("base", &[]), step("middle", &["base"]), step("top", &["middle"]), step("beside", &["base"])]);
@@ -102,4 +105,29 @@ fn whoever_takes_a_run_up_goes_on_unless_something_failed_or_somebody_wants_it_b
     run.settle("two", Settled::Done(blob()));
     run.fail("two", 1, None);
     assert_eq!(run.0.way_back(Mode::Resume, None), Some(Scope::Everything), "its process went before it could begin that");
+    assert_eq!(run.0.back_when_resumed(), Some(vec![&id("one"), &id("two")]));
+}
+
+#[test]
+fn whoever_wanted_more_back_than_can_go_may_still_have_what_was_going() {
+    let guard = GuardSummary { id: id("guard"), guards: [id("deploy"), id("check")].into(), budget: Period(MINUTE), verified: false };
+    let steps = vec![
+        irreversible("send"),
+        step("deploy", &["send"]),
+        step("check", &["deploy"]),
+        StepSummary { role: Role::Guard, ..step("guard", &["deploy", "check"]) },
+    ];
+    let mut run = Run::with(Graph { guards: vec![guard], ..graph(steps) });
+    ["send", "deploy"].iter().for_each(|step| run.done(step));
+    run.start("check", 1);
+    run.settle("check", Settled::NotDone);
+    run.fail("check", 1, None);
+    assert_eq!(run.goes_back(), [id("deploy")]);
+    // By then nobody knew yet that it had been sent.
+    run.take_up(Mode::Rollback);
+    let Some(Command::Record(halted @ What::RunHalted { .. })) = run.wants().pop() else { panic!("what was sent goes back") };
+    run.say(halted);
+    assert_eq!(run.0.back_when_resumed(), Some(vec![&id("deploy"), &id("check")]));
+    run.take_up(Mode::Resume);
+    assert_eq!(run.goes_back(), [id("deploy")]);
 }
