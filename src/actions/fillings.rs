@@ -3,7 +3,7 @@
 use crate::action::{About, Finding, Frozen};
 use crate::cluster::kinds;
 use crate::expr::place::line_and_column;
-use crate::expr::{asked, manifests, unfilled};
+use crate::expr::{asked, is_kept, manifests, unfilled};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -90,8 +90,7 @@ fn forgotten(document: &Value) -> Option<String> {
 /// The file, with line and column where the expression stands in it as it is read.
 fn place(path: &str, text: &str, expression: &str) -> String {
     let is_comment = |at: usize| text[..at].rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'));
-    let is_kept = |at: usize| text[..at].ends_with('\\');
-    let found = text.match_indices(expression).map(|(at, _)| at).find(|at| !is_comment(*at) && !is_kept(*at));
+    let found = text.match_indices(expression).map(|(at, _)| at).find(|at| !is_comment(*at) && !is_kept(&text[..*at]));
     match found.map(|at| line_and_column(text, at)) {
         Some((line, column)) => format!("{path}:{line}:{column}"),
         None => path.to_owned(),

@@ -276,16 +276,17 @@ fn output(params: &ShellParams, ended: Ended) -> Result<ShellOutput, ActionError
 }
 
 fn failed(message: String, ended: &Ended) -> ActionError {
-    let is_for_good = ended.code.is_some_and(is_for_good);
+    let is_for_good = ended.code.is_some_and(|code| is_for_good(code, &ended.errors));
     let error = if is_for_good { ActionError::permanent(message) } else { ActionError::transient(message) };
     let mut failure = error.into_failure();
     failure.causes.extend(ended.errors.iter().cloned());
     failure.into()
 }
 
-/// True for what a shell says of a program that cannot be run, or is not there: nor will it be at the next try.
-pub(super) fn is_for_good(code: i32) -> bool {
-    matches!(code, 126 | 127)
+/// True where the step's own shell says that a program cannot be run, or is not there: nor will it be at the next try. Programs such as `ssh`
+/// and `xargs` end with the same codes for reasons that may pass.
+pub(super) fn is_for_good(code: i32, errors: &[String]) -> bool {
+    matches!(code, 126 | 127) && errors.last().is_some_and(|last| last.starts_with("sh: "))
 }
 
 fn parse(title: &str, stdout: &str) -> Result<Value, ActionError> {

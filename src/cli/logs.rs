@@ -43,6 +43,10 @@ pub async fn logs(context: &Context, arguments: &Logs) -> Result<Exit, CommandFa
             told.if_nothing(context, &run, arguments.step.as_ref());
             return Ok(Exit::Succeeded);
         }
+        if !print::is_read() {
+            // `logs -f | head` has seen enough.
+            return Ok(Exit::Succeeded);
+        }
         context.ports.clock.sleep(LOOK).await;
     }
 }

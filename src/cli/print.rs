@@ -3,12 +3,22 @@
 use super::context::{Context, Streams};
 use crate::report::summary::Summary;
 use crate::report::wrap::wrap;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::Write;
+use std::os::fd::AsFd;
 
 /// Writes a line to standard output.
 pub fn line(text: &str) {
     // A closed pipe means that the reader has seen enough.
     let _nobody_reads = writeln!(std::io::stdout(), "{text}");
+}
+
+/// False when whoever read standard output has gone: nothing written to it arrives anywhere.
+pub fn is_read() -> bool {
+    let out = std::io::stdout();
+    let mut asked = [PollFd::new(out.as_fd(), PollFlags::empty())];
+    let told = poll(&mut asked, PollTimeout::ZERO).ok().and_then(|_| asked[0].revents());
+    !told.is_some_and(|told| told.intersects(PollFlags::POLLERR | PollFlags::POLLHUP))
 }
 
 /// Writes lines to standard output, broken between words where a terminal is too narrow for them.

@@ -1,6 +1,7 @@
 //! What the expressions of a manifest ask of the values that are given: which of them are used, and which names stand for nothing. It
 //! fills nothing in.
 
+use super::manifest::is_kept;
 use super::near::closest;
 use super::{Reference, Text, kind_of};
 use serde_json::{Map, Value};
@@ -68,7 +69,7 @@ fn expressions(text: &str) -> impl Iterator<Item = &str> {
             let start = from + text[from..].find("{{")?;
             let end = start + text[start..].find("}}")? + 2;
             from = end;
-            if !text[..start].ends_with('\\') {
+            if !is_kept(&text[..start]) {
                 return Some(&text[start..end]);
             }
         }
@@ -202,7 +203,7 @@ mod tests {
             "{{ tag }}-{{colour}} {{ default resources.memory '1' }} {{ later.any.part }} {{ zones.[0] }}",
             "{{ $labels.pod }} {{ .Values.tga }} {{- range .Items }} {{ end }} {{ instance }}",
             "{{ if .x }}{{ else }}{{ end }} {{ template \"a\" . }}",
-            "\\{{ instance }} \\{{ tga }}",
+            "\\{{ instance }} \\{{ tga }} \\\\{{ tag }}",
             "{{#if tag}}x{{/if}} {{^ tag }} {{! tag }} {{> tag}}",
             "{{/* tag is here */}}{{ define \"x\" }}",
             "{{ unclosed",

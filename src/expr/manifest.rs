@@ -89,8 +89,8 @@ fn flatten(value: Value, name: &str, document: usize, objects: &mut Vec<Value>) 
 }
 
 /// Fills `values` into the texts of a manifest: only expressions that name a given value are rendered, such as `{{ tag }}` where a
-/// value `tag` is given. Everything else (`{{ $labels.pod }}` of a Prometheus rule) stays as it is, and `\{{` becomes `{{`. Keys are not
-/// touched.
+/// value `tag` is given. Everything else (`{{ $labels.pod }}` of a Prometheus rule) stays as it is, `\{{` becomes `{{`, and `\\{{ tag }}` a
+/// backslash and the value. Keys are not touched.
 ///
 /// # Errors
 /// When a named value has no part of the name that is written, or cannot stand in a text.
@@ -118,13 +118,14 @@ fn fill_text(text: String, values: &Map<String, Value>) -> Result<Value, RenderE
     let mut rest = text.as_str();
     while let Some(start) = rest.find("{{") {
         let Some(end) = rest[start..].find("}}").map(|end| start + end + 2) else { break };
-        if let Some(before) = rest[..start].strip_suffix('\\') {
-            filled.push_str(before);
-            filled.push_str(&rest[start..end]);
+        let (before, expression) = (&rest[..start], &rest[start..end]);
+        if is_kept(before) {
+            filled.push_str(&before[..before.len() - 1]);
+            filled.push_str(expression);
             rest = &rest[end..];
             continue;
         }
-        let expression = &rest[start..end];
+        let before = before.strip_suffix('\\').unwrap_or(before);
         match ours(expression, values) {
             Some(template) if expression == text => return template.render_over(values.clone()),
             Some(template) => {
@@ -132,15 +133,20 @@ fn fill_text(text: String, values: &Map<String, Value>) -> Result<Value, RenderE
                 let value = template.render_over(values.clone())?;
                 let name = expression.trim_matches(['{', '}', ' ']).to_owned();
                 let written = super::helpers::as_text(&value).ok_or(RenderError::NotText { name, found: super::kind_of(&value) })?;
-                filled.push_str(&rest[..start]);
+                filled.push_str(before);
                 filled.push_str(&written);
             }
-            None => filled.push_str(&rest[..end]),
+            None => filled.extend([before, expression]),
         }
         rest = &rest[end..];
     }
     filled.push_str(rest);
     Ok(Value::String(filled))
+}
+
+/// True where an expression behind this text stays as it is: one backslash keeps it, two of them are one in front of its value.
+pub fn is_kept(before: &str) -> bool {
+    before.ends_with('\\') && !before.ends_with("\\\\")
 }
 
 /// The expression as a template, if it names given values and nothing else.
@@ -186,13 +192,13 @@ mod tests {
         let document = json!({
             "image": "web:{{ tag }}-{{colour}}", "replicas": "{{ replicas }}", "{{ tag }}": "key",
             "rule": "{{ $labels.pod }} {{ .Values.tag }} {{ colur }} {{#if tag}}x{{/if}} {{ unclosed",
-            "other": "{{ default resources.cpu '1' }}", "kept": "\\{{ tag }}\\{{ $x }} {{ tag }}",
+            "other": "{{ default resources.cpu '1' }}", "kept": "\\{{ tag }}\\{{ $x }} {{ tag }}", "path": r"C:\\{{ tag }} \\{{ $x }}",
         });
         let values = json!({ "tag": "v1", "colour": "blue", "replicas": 3, "resources": {} });
         let expected = json!({
             "image": "web:v1-blue", "replicas": 3, "{{ tag }}": "key",
             "rule": "{{ $labels.pod }} {{ .Values.tag }} {{ colur }} {{#if tag}}x{{/if}} {{ unclosed",
-            "other": "1", "kept": "{{ tag }}{{ $x }} v1",
+            "other": "1", "kept": "{{ tag }}{{ $x }} v1", "path": r"C:\v1 \{{ $x }}",
         });
         assert_eq!(render_manifest(document.clone(), &values), Ok(expected));
         assert_eq!(render_manifest(document.clone(), &json!({})), Ok(document));

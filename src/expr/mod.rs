@@ -16,7 +16,7 @@ pub mod yaml;
 
 pub use asked::{Asked, Wrong, asked, unfilled};
 pub use condition::{Condition, ConditionError};
-pub use manifest::{ManifestError, manifests, render_manifest};
+pub use manifest::{ManifestError, is_kept, manifests, render_manifest};
 pub use reference::Reference;
 pub use template::{Template, Wanted};
 pub use text::{Text, TextError};

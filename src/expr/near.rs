@@ -3,7 +3,8 @@
 /// The closest of `known`, if it is close enough to be a slip.
 pub(crate) fn closest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let length = word.chars().count();
-    let limit = (length / 3).clamp(1, 3);
+    // Of a single letter every other one would be a slip.
+    let limit = if length < 2 { 0 } else { (length / 3).clamp(1, 3) };
     let (mut near, mut longer) = (None, Vec::new());
     for candidate in known {
         // A word that is so much longer or shorter is further away: most are, and this is asked of every step.
@@ -33,6 +34,7 @@ mod tests {
         assert_eq!(closest("iamge", known), Some("image"));
         assert_eq!(closest("strategy", known), None);
         assert_eq!(closest("xy", known), None);
+        assert_eq!([closest("x", ["y", "id"]), closest("xy", ["xz"])], [None, Some("xz")]);
         let longer = ["rollback-on-fail", "wait-for", "wait-healthy"];
         assert_eq!([closest("rollback", longer), closest("wait", longer)], [Some("rollback-on-fail"), None]);
     }

@@ -265,6 +265,9 @@ steps:
     told.read_line(&mut line).expect("it is text");
     assert_eq!(line.trim_end(), "first   from the first", "it is told while the run goes on");
     assert!(!bench.run(&["logs", "r1"]).out.contains("second"));
+    let mut leaves = bench.start(&["logs", "-f", "r1"]);
+    std::io::BufReader::new(leaves.stdout.take().expect("it is piped")).read_line(&mut line).expect("it is text");
+    wait(leaves).assert_code(0);
     bench.write("go", "");
     wait(run).assert_code(3);
     let mut rest = String::new();
@@ -302,12 +305,13 @@ steps:
         let ran = bench.command(&arguments).env("TOKEN", "hunter2-hunter2").output().expect("bowline can be started");
         Ended::from(ran).assert_code(0);
     };
-    run(&["r1"]);
+    // A minute and a half is what the plan says anyway.
+    run(&["r1", "-i", "wait=1m30s"]);
     bench.run(&["show", "r1"]).assert_code(0).assert_says("run r1 in production, opened").assert_says("\ninputs: region=us\n");
-    run(&["r2", "-i", "version=v2", "-i", "replicas=3", "-i", "zones=[c]", "-i", "wait=1m30s"]);
-    bench.run(&["show", "r2"]).assert_says("\ninputs: version=v2, wait=1m30s, region=us, zones=[c]\n");
+    run(&["r2", "-i", "version=v2", "-i", "replicas=3", "-i", "zones=[c]", "-i", "wait=2m"]);
+    bench.run(&["show", "r2"]).assert_says("\ninputs: version=v2, wait=2m, region=us, zones=[c]\n");
     let json: serde_json::Value = serde_json::from_str(&bench.run(&["show", "r2", "--output", "json"]).out).expect("an object");
-    assert_eq!(json["inputs"], serde_json::json!({ "version": "v2", "wait": "1m30s", "region": "us", "zones": ["c"] }));
+    assert_eq!(json["inputs"], serde_json::json!({ "version": "v2", "wait": "2m", "region": "us", "zones": ["c"] }));
     assert_eq!(json["environment"], "production");
 }
 

@@ -99,7 +99,7 @@ pub(super) fn output(params: &ExecParams, ended: PodEnded) -> Result<ExecOutput,
     let title = params.run.title();
     if ended.code != 0 {
         let message = format!("`{title}` exited with code {} in pod/{}", ended.code, ended.pod);
-        let error = if is_for_good(ended.code) { ActionError::permanent(message) } else { ActionError::transient(message) };
+        let error = if is_for_good(ended.code, &ended.errors) { ActionError::permanent(message) } else { ActionError::transient(message) };
         let mut failure = error.into_failure();
         failure.causes.extend(ended.errors);
         return Err(failure.into());

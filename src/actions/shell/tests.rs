@@ -174,9 +174,15 @@ async fn a_failure_says_how_it_ended_and_its_last_words() {
 
 #[tokio::test]
 async fn a_program_that_cannot_be_run_is_not_tried_again() {
-    for (run, is_tried_again) in
-        [("nosuchprogram", false), ("/etc/passwd", false), ("exit 1", true), ("exit 125", true), ("kill -9 $$", true)]
-    {
+    for (run, is_tried_again) in [
+        ("nosuchprogram", false),
+        ("/etc/passwd", false),
+        ("exit 127", true),
+        ("echo bash: make: not found >&2; exit 127", true),
+        ("exit 1", true),
+        ("exit 125", true),
+        ("kill -9 $$", true),
+    ] {
         let error = tried(json!({ "run": run })).await.output.unwrap_err();
         assert_eq!(error.is_transient(), is_tried_again, "{run}: {error}");
     }
