@@ -15,6 +15,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// in a hundred.
 const CHECKPOINT: u32 = 4000;
 
+/// About so many bytes has the log then.
+pub(super) const LOG: u64 = CHECKPOINT as u64 * 4096;
+
 /// What turns version n into n + 1. Only ever add to its end.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE runs (

@@ -2,6 +2,7 @@
 
 use super::lock::{Identity, IdentityLock};
 use super::requests::{Mailbox, Request};
+use super::room::Room;
 use super::sqlite::SqliteJournal;
 use super::state::StateFolder;
 use super::writer::{Desk, NewRun, Writer};
@@ -123,7 +124,8 @@ impl Taken {
     pub(super) fn start(self, folder: &StateFolder, desk: Desk, new: Option<NewRun>) -> Result<Held, Refused> {
         let Taken { lock, run, identity, epoch, holder } = self;
         let clock = Arc::clone(&folder.outside().clock);
-        let writer = Writer { connection: folder.writing()?, desk: Arc::new(desk), new, epoch, clock };
+        let room = Room::of(&folder.database());
+        let writer = Writer { connection: folder.writing()?, room, desk: Arc::new(desk), new, epoch, clock };
         let journal = Arc::new(SqliteJournal::start(folder, run.clone(), writer)?);
         Ok(Held { run, identity, epoch, holder, journal, mailbox: Mailbox::default(), folder: folder.clone(), _lock: lock })
     }

@@ -21,6 +21,7 @@ mod lock;
 mod memory;
 mod refused;
 mod requests;
+mod room;
 mod runs;
 mod seal;
 mod sqlite;

@@ -122,7 +122,11 @@ impl StateFolder {
     }
 
     pub(super) fn writing(&self) -> Result<Connection, JournalError> {
-        connect(&self.0.path.join("journal.db"))
+        connect(&self.database())
+    }
+
+    pub(super) fn database(&self) -> PathBuf {
+        self.0.path.join("journal.db")
     }
 
     /// The key for a new run, made when there is none.

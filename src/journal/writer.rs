@@ -6,6 +6,7 @@ use super::database::cannot_write;
 use super::digest::Hash;
 use super::lock::Identity;
 use super::requests::mark_taken;
+use super::room::Room;
 use super::tables::{Rest, insert_blob, insert_record, insert_run, move_head, put_holder, release_holder};
 use crate::ids::{Moment, RunId};
 use crate::ports::Clock;
@@ -140,6 +141,7 @@ pub(super) struct NewRun {
 /// The thread's own.
 pub(super) struct Writer {
     pub(super) connection: Connection,
+    pub(super) room: Room,
     pub(super) desk: Arc<Desk>,
     pub(super) new: Option<NewRun>,
     pub(super) epoch: u64,
@@ -168,6 +170,7 @@ impl Writer {
 
     fn commit(&mut self, gathered: &Gathered) -> Result<i64, JournalError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot_write)?;
+        self.room.prepare();
         let at = gathered.records.first().map_or(Moment::from_millis(0), |first| first.at);
         let no = match (&self.new, self.desk.no.get()) {
             (Some(new), _) => {
