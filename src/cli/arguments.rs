@@ -97,7 +97,7 @@ pub enum Command {
     Resume(Resume),
     /// Take back what a run did, also after it has succeeded
     #[command(
-        after_help = "Examples:\n  bowline rollback 20261121-120300-7f3a\n  bowline rollback 20261121-120300-7f3a --step deploy --yes\n\nExit codes: 0, 2, 4, 5, 7 (see `bowline --help`)"
+        after_help = "Examples:\n  bowline rollback 20261121-120300-7f3a\n  bowline rollback 20261121-120300-7f3a --step deploy --yes\n  bowline rollback 20261121-120300-7f3a --settle migrate=not-done\n\nExit codes: 0, 2, 4, 5, 7 (see `bowline --help`)"
     )]
     Rollback(Rollback),
     /// Close a run as it is

@@ -57,7 +57,9 @@ impl Back {
             Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => {
                 return Ok(Foreseen { told: Vec::new(), steps: 0, spared: Vec::new() });
             }
-            Err(pivot) => return Err(no_way_back(run, pivot, is_over)),
+            Err(pivot) => {
+                return Err(no_way_back(run, pivot, is_over, core.is_doubtful(pivot)));
+            }
         };
         let spared = later::written_since(folder, run, core, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
         let staying = plan.staying();
@@ -108,11 +110,15 @@ impl Back {
 }
 
 /// What is past the pivot does not go back, and is left as it is.
-fn no_way_back(run: &RunId, pivot: &StepId, is_over: bool) -> CommandFailure {
+fn no_way_back(run: &RunId, pivot: &StepId, is_over: bool, is_doubtful: bool) -> CommandFailure {
     let failure = CommandFailure::new(Exit::Refused, format!("`{pivot}` cannot be taken back, and so run {run} cannot; nothing was done"));
-    match is_over {
-        true => failure,
-        false => failure.hint(format!("`bowline resume {run}` goes on, `bowline abandon {run}` closes it as it is")),
+    match (is_over, is_doubtful) {
+        (true, _) => failure,
+        (false, true) => failure.hint(format!(
+            "nobody can tell whether `{pivot}` was done: where you have looked and seen that it was not, \
+             `bowline rollback {run} --settle {pivot}=not-done` takes back the rest; else `bowline resume {run} --settle {pivot}=done` goes on"
+        )),
+        (false, false) => failure.hint(format!("`bowline resume {run}` goes on, `bowline abandon {run}` closes it as it is")),
     }
 }
 

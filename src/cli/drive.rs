@@ -7,7 +7,7 @@ use super::lock::{self, Ask, Gated, Kept};
 use super::settings::Settlement;
 use super::signals::{End, supervise, supervise_on};
 use super::simulate::{Answering, LONGEST, Stage, Timeless};
-use super::{kept, open, orphans, print, secrets, standing};
+use super::{kept, open, orphans, print, secrets};
 use crate::action;
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
@@ -73,7 +73,6 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
         controls.send(control).expect("the receiver is a few lines above");
     }
     let (kube_context, folder) = (journey.frozen.context.clone(), journey.folder.clone());
-    let ahead = |run: &RunId| folder.records(run).ok().and_then(|records| standing::ahead(&records));
     let (mut opening, held, ask) = opening(context, journey, &display, obeyed)?;
     let is_simulated = stage.is_some();
     if let Some(stage) = &stage {
@@ -81,7 +80,7 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
         opening.reporter = Arc::new(Answering::new(opening.reporter, controls.clone(), &stage.scenario));
     }
     let (ports, gate) = (context.ports.clone(), context.gate.clone());
-    let outside = Surroundings { ports, gate, folder: folder.clone(), display: Arc::clone(&display), is_simulated };
+    let outside = Surroundings { ports, gate, folder, display: Arc::clone(&display), is_simulated };
     let work = carry(opening, ask, Arc::clone(&held), controls.clone(), outside);
     let supervised = match stage {
         Some(stage) => supervise_on(stage.runtime, &context.ports.clock, &controls, work),
@@ -106,7 +105,7 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
             if supervised.all_over {
                 display.event(&Event::Released { run: run.clone(), at: context.ports.clock.now() });
             }
-            Ok(tell(&*display, &run, ended, released, exit, &ahead))
+            Ok(tell(&*display, &run, ended, released, exit))
         }
         End::BrokeDown => {
             display.leave();
@@ -116,7 +115,7 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
         }
         End::Left => {
             display.leave();
-            let then = if display.story().ahead(ahead(&run)).goes_back() { "goes on taking back" } else { "goes on" };
+            let then = if display.story().goes_back() { "goes on taking back" } else { "goes on" };
             let text = match is_simulated {
                 true => "left before everything had ended".to_owned(),
                 false => format!("left before everything had ended; `bowline resume {run}` looks up what was under way, and {then}"),
@@ -275,12 +274,13 @@ fn tell(
     ended: Result<Ended, EngineError>,
     released: Result<(), JournalError>,
     exit: fn(Outcome) -> Exit,
-    ahead: &dyn Fn(&RunId) -> Option<Ahead>,
 ) -> Exit {
     let warn = |text: String| display.event(&Event::Warning { step: None, text });
+    let mut ahead = None;
     let exit = match (ended, released) {
         (Ok(ended), released) => {
             released.unwrap_or_else(|error| warn(chain(&error)));
+            ahead = Some(ended.back.map_or(Ahead::On, |steps| Ahead::Back(steps.into_iter().collect())));
             exit(ended.outcome)
         }
         // That a broken journal cannot be closed either goes without saying.
@@ -297,10 +297,7 @@ fn tell(
             exit
         }
     };
-    let story = display.story();
-    let is_open = story.ending.as_ref().is_none_or(|ending| !ending.closed);
-    let story = if is_open { story.ahead(ahead(run)) } else { story };
-    display.close(&Summary::of(&story), exit.code());
+    display.close(&Summary::of(&display.story().ahead(ahead)), exit.code());
     exit
 }
 

@@ -9,7 +9,7 @@ use super::{diagnostic, inputs, print, printed};
 use crate::action::RunScope;
 use crate::expr::Values;
 use crate::ids::RunId;
-use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problems, Source, check, check_begun};
+use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problem, Problems, Source, check, check_begun};
 use crate::report::called::quoted;
 use miette::Diagnostic;
 use serde_json::{Value, json};
@@ -118,11 +118,11 @@ fn faulty(context: &Context, problems: &Problems) -> CommandFailure {
 }
 
 /// Tells what is worth a look although the plan can run, with all that is known of it.
-pub fn tell_warnings(context: &Context, plan: &Plan) {
+pub fn tell_warnings(context: &Context, warnings: &[Problem]) {
     if context.is_json() {
         return;
     }
-    for warning in &plan.warnings {
+    for warning in warnings {
         print::notice(rendered(context, warning).trim_end());
     }
 }
@@ -136,6 +136,17 @@ pub fn mention_warnings(context: &Context, plan: &Plan, file: &Path) {
     let more = plan.warnings.len().saturating_sub(MENTIONED);
     let more = if more > 0 { format!("and {more} more; ") } else { String::new() };
     lines.push(format!("  {more}what to write instead: `bowline validate {}`", quoted(&file.display().to_string())));
+    print::notices(&lines, context.streams);
+}
+
+/// Tells with what of its plan nobody would begin now: a step of a run that goes on may fail for it.
+pub fn mention_judged(context: &Context, plan: &Plan, run: &RunId) {
+    let judged: Vec<_> = plan.warnings.iter().filter(|warning| warning.is_judged).collect();
+    if context.is_json() || judged.is_empty() {
+        return;
+    }
+    let mut lines: Vec<String> = judged.iter().take(MENTIONED).map(|warning| format!("warning: {}", warning.line())).collect();
+    lines.push(format!("  a step may fail for that, and the run goes back then; `bowline rollback {run}` takes it back now"));
     print::notices(&lines, context.streams);
 }
 
@@ -195,11 +206,11 @@ impl OpenedPlan {
         Ok(bound)
     }
 
-    /// Reads every file that the plan names.
+    /// Reads every file that the plan names. What is worth a look in them joins the plan's warnings.
     ///
     /// # Errors
     /// When one cannot be read, or a step does not fit the inputs.
-    pub async fn files(&self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
+    pub async fn files(&mut self, context: &Context, bound: &Bound) -> Result<Contents, CommandFailure> {
         // Which files are read does not depend on the run.
         let scope = scope(&self.plan, bound, unseen()?);
         let sources = self.plan.sources(&context.registry, bound, &scope).map_err(|problems| misfit(&self.file, &problems))?;
@@ -221,7 +232,12 @@ impl OpenedPlan {
             .into_iter()
             .flat_map(|(id, prepared)| prepared.findings.into_iter().map(move |finding| (id.clone(), finding)))
             .collect();
-        Problems::of_files(&self.source, &[], &found).map_err(|problems| faulty(context, &problems))?;
+        let told = Problems::of_files(&self.source, &[], &found).map_err(|problems| faulty(context, &problems))?;
+        let is_new = |warning: &Problem| !self.plan.warnings.iter().any(|known| known.is_like(warning));
+        let new: Vec<Problem> = told.into_iter().filter(is_new).collect();
+        if !new.is_empty() {
+            Arc::make_mut(&mut self.plan).warnings.extend(new);
+        }
         Ok(contents)
     }
 

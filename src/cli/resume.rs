@@ -9,7 +9,7 @@ use super::failure::CommandFailure;
 use super::lock::{Ask, clear_way};
 use super::pick::{self, Found};
 use super::settings::Settlement;
-use super::{kept, print, secrets, standing};
+use super::{kept, open, print, secrets, standing};
 use crate::engine::Ahead;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, Held, RunRow, RunState, StateFolder};
@@ -34,7 +34,7 @@ pub fn resume(context: &Context, runtime: &Runtime, arguments: &Resume) -> Resul
 /// When it cannot be taken in hand.
 pub fn rollback(context: &Context, runtime: &Runtime, arguments: &Rollback) -> Result<Exit, CommandFailure> {
     let back = Back { step: arguments.step.clone(), partial: arguments.partial, yes: arguments.yes };
-    take(context, runtime, &arguments.run, Wishes { lock: arguments.lock, back: Some(back), settle: Vec::new() })
+    take(context, runtime, &arguments.run, Wishes { lock: arguments.lock, back: Some(back), settle: arguments.settle.clone() })
 }
 
 /// What is said besides which run is meant.
@@ -60,7 +60,7 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> R
     let frozen = kept::frozen(&folder, &run, &records)?;
     refuse_simulated(&frozen, &run)?;
     return_to_folder(&frozen, &run)?;
-    let core = kept::core(&run, &records)?;
+    let core = kept::core(&run, &records)?.answered(settle.iter().map(|told| (&told.step, told.done)));
     let plan = kept::plan(context, &run, &frozen)?;
     let foreseen = back.as_ref().map(|back| back.foresee(context, &folder, &run, &records, &core, &plan)).transpose()?;
     let step = back.as_ref().and_then(|back| back.step.clone());
@@ -76,6 +76,7 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> R
         _ => Vec::new(),
     };
     if mode == Mode::Resume && way.is_none() {
+        open::mention_judged(context, &plan, &run);
         runtime.block_on(tell_edited(context, &row, &records, &frozen));
     }
     let (held, ask) = hold(context, runtime, &folder, &row, &frozen, lock, mode)?;

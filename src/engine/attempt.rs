@@ -4,11 +4,10 @@ use super::effects::Journaled;
 use super::hand::Message;
 use super::permit::Permit;
 use super::settle::{Lookup, fence, look_up};
-use crate::action::{ActionError, DynAction, Effects, ErasedTicket, Known, ReadCx};
+use crate::action::{ActionError, DynAction, Effects, ErasedTicket, ReadCx};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
 use crate::ports::Clock;
-use crate::record::EffectKey;
 use futures::FutureExt;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
@@ -78,16 +77,15 @@ impl Attempt {
 }
 
 /// Looks up the effects that an attempt left open whose process is gone.
-pub(super) async fn look_up_all(lookup: Lookup, open: Vec<(EffectKey, Value)>, messages: mpsc::UnboundedSender<Message>, step: StepId) {
+pub(super) async fn look_up_all(lookup: Lookup, open: Vec<ErasedTicket>, messages: mpsc::UnboundedSender<Message>, step: StepId) {
     let mut settled = Vec::with_capacity(open.len());
-    for (key, undo) in open {
-        let ticket = ErasedTicket { key: key.clone(), undo, known: Known::Open };
+    for ticket in open {
         fence(&lookup, &ticket).await;
         let found = look_up(&lookup, &ticket).await;
         if lookup.cx.cancel.is_cancelled() {
             break;
         }
-        settled.push((key, found));
+        settled.push((ticket.key, found));
     }
     let _ = messages.send(Message::LookedUp { step, settled });
 }

@@ -8,9 +8,9 @@ use super::hand::Work;
 use super::program::{Compensation, Rendered};
 use super::retreat::{EVIDENCE_WITHIN, Retreat, take_evidence, verify};
 use super::settle::Lookup;
-use crate::action::{ActionError, DynEffect, Known, UndoCx};
+use crate::action::{ActionError, DynEffect, ErasedTicket, Known, UndoCx};
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, Failure, Role, Scope, Settled, SkipReason, UndoResult, What};
+use crate::record::{AttemptResult, EffectKey, Failure, Role, Scope, Settled, SkipReason, UndoResult, What};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -184,20 +184,21 @@ impl Driver {
         if self.hand.lookups.contains_key(&step) {
             return Ok(());
         }
-        let open: Vec<_> = match self.ledger.core.step(&step) {
-            Some(state) => state.open_effects().map(|(key, effect)| (key.clone(), effect.undo)).collect(),
+        let open: Vec<EffectKey> = match self.ledger.core.step(&step) {
+            Some(state) => state.open_effects().map(|(key, _)| key.clone()).collect(),
             None => Vec::new(),
         };
         let rendered = self.rendered(&step)?;
         let action = rendered.as_ref().and_then(|rendered| self.registry.get(rendered.kind.as_str()).cloned());
         let (Some(rendered), Some(action)) = (rendered, action) else {
-            for (key, _) in open {
+            for key in open {
                 let settled = Settled::Unknown("its parameters are not known".to_owned());
                 self.ledger.record(What::EffectSettled { step: step.clone(), key, settled })?;
             }
             return Ok(());
         };
-        let open = open.into_iter().map(|(key, undo)| Ok((key, self.ledger.open(&undo)?))).collect::<Result<Vec<_>, EngineError>>()?;
+        let begun = self.begun(&step)?.into_iter().filter(|effect| open.contains(&effect.key));
+        let open = begun.map(|DynEffect { key, undo, known }| ErasedTicket { key, undo, known }).collect();
         let work = Work::new();
         let cx = self.read_cx(&step, work.stop.clone());
         let lookup = Lookup { action, cx, params: rendered.params, clock: Arc::clone(&self.ledger.clock) };

@@ -4,7 +4,7 @@
 use super::core::Core;
 use crate::ids::StepId;
 use crate::record::{Failure, Target};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 /// Who wrote what, as far as the run has come.
 #[derive(Debug, Default)]
@@ -38,9 +38,14 @@ impl Writers {
     /// # Errors
     /// Names both, and the object.
     pub(super) fn check(&self, core: &Core, step: &StepId, targets: &[Target]) -> Result<(), Failure> {
+        let mut before = None;
         for target in targets {
-            let others = self.0.get(target).into_iter().flatten().filter(|other| *other != step);
-            if let Some(other) = others.into_iter().find(|other| !is_before(core, other, step)) {
+            let mut others = self.0.get(target).into_iter().flatten().filter(|other| *other != step).peekable();
+            if others.peek().is_none() {
+                continue;
+            }
+            let before = before.get_or_insert_with(|| before_it(core, step));
+            if let Some(other) = others.find(|other| !before.contains(other)) {
                 let target = &target.0;
                 let message =
                     format!("`{other}` writes {target}, too, and neither waits for the other: add `{other}` to the `needs` of `{step}`");
@@ -51,19 +56,14 @@ impl Writers {
     }
 }
 
-fn is_before(core: &Core, earlier: &StepId, later: &StepId) -> bool {
-    let (mut seen, mut open) = (BTreeSet::new(), vec![later]);
+/// Every step for which this one waits, however far away.
+fn before_it<'a>(core: &'a Core, step: &'a StepId) -> HashSet<&'a StepId> {
+    let (mut found, mut open) = (HashSet::new(), vec![step]);
     while let Some(step) = open.pop() {
-        for need in core.summary(step).into_iter().flat_map(|summary| &summary.needs) {
-            if need == earlier {
-                return true;
-            }
-            if seen.insert(need) {
-                open.push(need);
-            }
-        }
+        let needs = core.summary(step).into_iter().flat_map(|summary| &summary.needs);
+        open.extend(needs.filter(|need| found.insert(*need)));
     }
-    false
+    found
 }
 
 #[cfg(test)]

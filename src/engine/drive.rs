@@ -64,6 +64,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// Why it rests.
     pub reason: Option<String>,
+    /// Where it rests: the steps that go back when somebody resumes it, whatever they have done; none when it goes on.
+    pub back: Option<Vec<StepId>>,
 }
 
 /// Time that effects in flight have to end when the run is stopped where it is. What still runs then stays in doubt.
@@ -229,9 +231,10 @@ impl Driver {
             let core = &self.ledger.core;
             let outcome = core.closed().or(core.halted().map(|(outcome, _)| outcome)).unwrap_or(Outcome::Halted);
             let reason = core.halted().map(|(_, reason)| reason.to_owned());
+            let back = core.back_when_resumed().map(|steps| steps.into_iter().cloned().collect());
             let (begun, in_doubt) = (self.begun_steps(), self.open_effects());
             self.ledger.close().await.map_err(|error| telling(error, begun, in_doubt))?;
-            return Ok(Ended { outcome, reason });
+            return Ok(Ended { outcome, reason, back });
         };
         self.hand.stop_all();
         let mut over = self.ledger.clock.sleep(HALT_WITHIN);

@@ -2,7 +2,7 @@
 
 use super::hand::Message;
 use super::permit::Permit;
-use super::settle::{Lookup, look_up};
+use super::settle::{Lookup, fence, look_up};
 use crate::action::{ActionError, EffectError, Effects, ErasedTicket, Intent};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
@@ -79,6 +79,8 @@ impl Effects for Journaled {
                 Ok(after) => (Settled::Done(after.clone()), Ok(after)),
                 Err(EffectError::Refused(error)) => (Settled::NotDone, Err(error)),
                 Err(EffectError::Lost(error)) => {
+                    // It may still be on its way, and must not arrive after somebody has looked.
+                    fence(&lookup, &ticket).await;
                     let settled = look_up(&lookup, &ticket).await;
                     let result = match &settled {
                         Settled::Done(after) => Ok(after.clone()),

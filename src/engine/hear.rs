@@ -109,7 +109,13 @@ impl Driver {
     }
 
     fn known(&mut self, step: StepId, key: EffectKey, settled: Settled<Value>) -> Result<(), EngineError> {
+        let earlier = self.ledger.core.step(&step).and_then(|state| state.effects.get(&key)).and_then(|effect| effect.known.clone());
         let what = match settled {
+            // This attempt did nothing; what an earlier one did is there all the same.
+            Settled::NotDone if earlier.as_ref().is_some_and(|earlier| *earlier != Settled::NotDone) => match earlier {
+                Some(Settled::Done(after)) => What::EffectDone { step, key, after },
+                earlier => What::EffectSettled { step, key, settled: earlier.unwrap_or(Settled::NotDone) },
+            },
             Settled::Done(after) => What::EffectDone { step, key, after: self.ledger.seal(&after)? },
             Settled::NotDone => What::EffectSettled { step, key, settled: Settled::NotDone },
             Settled::Other(why) => What::EffectSettled { step, key, settled: Settled::Other(self.ledger.redactor.clean(&why)) },

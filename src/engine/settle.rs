@@ -1,6 +1,6 @@
 //! Finding out how an effect ended whose answer was lost.
 
-use crate::action::{ActionError, DynAction, DynEffect, ErasedTicket, Known, ReadCx};
+use crate::action::{ActionError, DynAction, DynEffect, ErasedTicket, ReadCx};
 use crate::ports::Clock;
 use crate::record::Settled;
 use futures::FutureExt;
@@ -22,10 +22,10 @@ const TRIES: u32 = 4;
 /// Time for one look.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Keeps an effect of a process that is gone from happening after it was looked up. Where that fails, people are told: the look may be
+/// Keeps an effect whose answer nobody has heard, or whose process is gone, from happening after it was looked up. Where that fails, people are told: the look may be
 /// outrun by what it looks for.
 pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket) {
-    let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: Known::Open };
+    let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: ticket.known.clone() };
     let mut wait = Duration::from_millis(500);
     for attempt in 1..=TRIES {
         let fencing = AssertUnwindSafe(lookup.action.fence(lookup.cx.clone(), lookup.params.clone(), effect.clone())).catch_unwind();
@@ -36,7 +36,7 @@ pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket) {
         match fenced {
             Ok(()) => return,
             Err(error) if attempt == TRIES || !error.is_transient() => {
-                return lookup.cx.warn(format!("a late write of the last process could not be ruled out: {}: {error}", ticket.key.0));
+                return lookup.cx.warn(format!("that it happens late could not be ruled out: {}: {error}", ticket.key.0));
             }
             Err(_) => lookup.clock.sleep(wait).await,
         }
@@ -46,7 +46,7 @@ pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket) {
 
 /// Asks the action, a few times when it cannot tell yet. What nobody can tell is `Unknown`, never a guess.
 pub(super) async fn look_up(lookup: &Lookup, ticket: &ErasedTicket) -> Settled<Value> {
-    let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: Known::Open };
+    let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: ticket.known.clone() };
     let mut wait = Duration::from_millis(500);
     for attempt in 1..=TRIES {
         let looking = AssertUnwindSafe(lookup.action.settle(lookup.cx.clone(), lookup.params.clone(), effect.clone())).catch_unwind();

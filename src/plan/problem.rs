@@ -24,6 +24,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// Only worth a look: the plan can run.
     pub is_warning: bool,
+    /// A mistake, but in a plan that was begun.
+    pub is_judged: bool,
     labels: Vec<(Range<usize>, Option<String>)>,
     source: Arc<NamedSource<String>>,
 }
@@ -66,7 +68,8 @@ impl Problem {
         wanted.is_some_and(|(wanted, _)| help.strip_prefix("write ") == Some(wanted))
     }
 
-    fn is_like(&self, other: &Self) -> bool {
+    /// True when the same is said of the same place.
+    pub fn is_like(&self, other: &Self) -> bool {
         (self.code, &self.message, &self.labels) == (other.code, &other.message, &other.labels)
     }
 
@@ -205,7 +208,10 @@ impl<'s> Notes<'s> {
     /// Notes a mistake that keeps nobody from carrying the plan out as it stands, only from beginning with it: a step of it may fail. In one
     /// that was begun it is worth a look.
     pub(super) fn judgment(&mut self, code: &'static str, span: &Range<usize>, message: impl Into<String>) -> &mut Problem {
-        self.add(code, span, message.into(), self.is_begun)
+        let is_begun = self.is_begun;
+        let problem = self.add(code, span, message.into(), is_begun);
+        problem.is_judged = is_begun;
+        problem
     }
 
     /// Notes something worth a look.
@@ -226,19 +232,25 @@ impl<'s> Notes<'s> {
     /// As [`Notes::said`], for a [judgment](Notes::judgment).
     pub(super) fn judged(&mut self, code: &'static str, span: &Range<usize>, words: &str, otherwise: &str) {
         self.said(code, span, words, otherwise);
-        self.all.last_mut().expect("a problem was noted just now").is_warning = self.is_begun;
+        let problem = self.all.last_mut().expect("a problem was noted just now");
+        (problem.is_warning, problem.is_judged) = (self.is_begun, self.is_begun);
     }
 
     fn add(&mut self, code: &'static str, span: &Range<usize>, message: String, is_warning: bool) -> &mut Problem {
         let source = Arc::clone(self.shown.get_or_init(|| self.source.shown(&[])));
         let labels = vec![(span.clone(), None)];
-        self.all.push(Problem { code, message, help: None, is_warning, labels, source });
+        self.all.push(Problem { code, message, help: None, is_warning, is_judged: false, labels, source });
         self.all.last_mut().expect("a problem was pushed just now")
     }
 
     pub(super) fn file(&mut self, file: &NamedFile, fault: &str) {
         let problem = self.error("plan::file", &file.span, fault);
-        problem.help("paths are taken from the plan's folder; a file there must hold Kubernetes objects in YAML or JSON");
+        // Where a line of it is told it was found, and what is wrong with it is said.
+        let has_line = fault.split(':').nth(1).is_some_and(|line| line.parse::<usize>().is_ok());
+        problem.help(match has_line {
+            true => "that line and column are the file's own",
+            false => "paths are taken from the plan's folder; a file there must hold Kubernetes objects in YAML or JSON",
+        });
     }
 
     /// Hides a part of the text from every problem that is shown.

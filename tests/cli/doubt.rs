@@ -129,3 +129,49 @@ steps:
     bench.run(&["rollback"]).assert_code(0);
     assert!(!bench.has("begun"));
 }
+
+/// What cannot be taken back is in doubt. Who has looked and seen that it was not done may go back all the same.
+#[test]
+fn what_was_not_done_keeps_nobody_from_going_back() {
+    let bench = Bench::with(
+        "
+plan: pivot
+steps:
+  - id: first
+    shell: { run: 'touch first.txt' }
+    undo: [{ shell: { run: 'rm first.txt' } }]
+  - id: send
+    shell: { run: 'touch begun; while :; do sleep 0.05; done' }
+",
+    );
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("begun");
+    signal(&run, "KILL");
+    run.wait().expect("it is our child");
+    bench.run(&["rollback"]).assert_code(5).assert_says("send");
+    let told = bench.run(&["rollback"]);
+    told.assert_code(7).assert_says("--settle send=not-done").assert_says("takes back the rest");
+    assert!(bench.has("first.txt"));
+    bench.run(&["rollback", "--settle", "send=not-done"]).assert_code(0);
+    assert!(!bench.has("first.txt"));
+}
+
+/// Its second attempt cannot even begin: that is no reason to leave what the first one did.
+#[test]
+fn what_an_attempt_did_goes_back_although_the_next_one_did_nothing() {
+    let bench = Bench::with(
+        "
+plan: halves
+steps:
+  - id: work
+    shell: { run: [./work.sh] }
+    idempotent: true
+    retry: { attempts: 2, backoff: 10ms }
+    undo: [{ shell: { run: 'rm marker' } }]
+",
+    );
+    bench.write("work.sh", "#!/bin/sh\necho half > marker\nrm work.sh\nexit 1\n");
+    std::fs::set_permissions(bench.path("work.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    bench.run(&["run", "plan.yaml"]).assert_code(3);
+    assert!(!bench.has("work.sh") && !bench.has("marker"));
+}

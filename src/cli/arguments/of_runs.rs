@@ -59,6 +59,9 @@ pub struct Rollback {
     /// Do not ask; needed for a run that has succeeded, where nobody can be asked
     #[arg(short, long)]
     pub yes: bool,
+    /// Say what became of a step that cannot be taken back, and of which nobody can tell: `STEP=not-done` lets the rest go back
+    #[arg(long, value_name = "STEP=done|not-done")]
+    pub settle: Vec<Settlement>,
     /// What keeps others out; `local` leaves the run's Lease alone
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
     pub lock: LockChoice,

@@ -12,9 +12,27 @@ impl Core {
         self.taken_back(mode, step).map(|(_, scope)| scope)
     }
 
+    /// True for a step of which nobody can tell what it did: somebody has to say.
+    pub fn is_doubtful(&self, step: &StepId) -> bool {
+        self.step(step).is_some_and(|state| state.status == Status::Doubtful)
+    }
+
+    /// The run as it is once people have said this of steps in doubt.
+    #[must_use]
+    pub fn answered<'a>(mut self, answers: impl IntoIterator<Item = (&'a StepId, bool)>) -> Self {
+        for (step, done) in answers {
+            // Of one that is not in doubt, or not yet, nothing is known by that.
+            let _not_in_doubt = self.doubt_answered(step, done);
+        }
+        self
+    }
+
     /// The steps that go back when somebody resumes the run now, whatever they have done, in plan order; none when it goes on, or stays
     /// where it is.
     pub fn back_when_resumed(&self) -> Option<Vec<&StepId>> {
+        if self.closed.is_some() {
+            return None;
+        }
         let (core, scope) = self.taken_back(Mode::Resume, None)?;
         let members = core.members(&scope);
         Some(self.graph.steps.iter().zip(members).filter(|(_, goes)| *goes).map(|(step, _)| &step.id).collect())

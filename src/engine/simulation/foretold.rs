@@ -10,8 +10,6 @@ pub(super) struct Foretold {
     back: Option<BTreeSet<StepId>>,
     /// Steps that were over, and had done something.
     stood: BTreeSet<StepId>,
-    /// It went back already.
-    was_back: bool,
     /// So many records had it then.
     known: usize,
 }
@@ -28,7 +26,7 @@ impl Foretold {
         let back = core.back_when_resumed().map(|steps| steps.into_iter().cloned().collect());
         let stood = core.steps().filter(|(_, step)| !step.status.is_under_way() && step.may_have_effects());
         let stood = stood.map(|(id, _)| id.clone()).collect();
-        Self { back, stood, was_back: core.rollback().is_some(), known }
+        Self { back, stood, known }
     }
 
     /// What came otherwise, after a life that came to an end.
@@ -45,10 +43,13 @@ impl Foretold {
             (Some(_), None) => return vec!["it was to go back, and did not".to_owned()],
             (None, Some(_)) if !came_otherwise => return vec!["it was to go on, and went back".to_owned()],
             (None, Some(_)) => {}
+            (Some(_), Some(_)) if !records[self.known..].iter().any(|record| matches!(record.what, What::RollbackOpened { .. })) => {
+                return vec!["it was to go back, and no rollback was opened".to_owned()];
+            }
             (Some(back), Some(open)) => {
                 tally.back += 1;
                 let came = |step: &&StepId| back.contains(*step) == open.steps.contains(*step);
-                if !self.was_back && !came_otherwise && !self.stood.iter().all(|step| came(&step)) {
+                if !came_otherwise && !self.stood.iter().all(|step| came(&step)) {
                     return vec![format!("of {:?} were to go back: {back:?}; these did: {:?}", self.stood, open.steps)];
                 }
             }

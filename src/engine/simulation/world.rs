@@ -162,8 +162,12 @@ impl Action for Script {
             }
             let (world, step, key) = (self.0.clone(), params.step.clone(), ticket.key.0.to_string());
             let lost = place % 3 == 2;
+            let only_once = params.effects == 1;
             let write = async move {
                 tokio::time::sleep(Duration::from_millis(3)).await;
+                if only_once && world.stands(&step, &key) {
+                    return Err(EffectError::Refused(ActionError::transient("it is there already")));
+                }
                 world.write(&step, &key, 1, false);
                 tokio::time::sleep(Duration::from_millis(3)).await;
                 if lost { Err(EffectError::Lost(ActionError::transient("no answer"))) } else { Ok(1) }
