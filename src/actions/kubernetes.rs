@@ -8,6 +8,7 @@ use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::health::{Pin, Verdict, View, judge};
 use crate::cluster::hidden::values;
 use crate::cluster::rights::{Right, missing};
+use crate::cluster::undo::managed::entries;
 use crate::cluster::undo::{Change, Managers, TakenBack, merge, take_back};
 use crate::cluster::{Address, ApiError, Class, Cluster, Clusters, Kind, Manner, Object, Reference};
 use crate::record::{EffectKey, Mark, MarkKind, Settled, Target};
@@ -181,13 +182,20 @@ pub(super) fn instead(first: &Object, earlier: Option<(Option<&Object>, &Object)
     (!is_same(&again, first)).then_some(again)
 }
 
-/// Looks up whether a patch landed. `operations` are those that an object still needs; none for one that bears the patch.
+/// True when this manager has written since: its entry is there, and is not the one that was.
+pub(super) fn has_written(manager: &str, before: &Object, live: &Object) -> bool {
+    let owned = |object: &Object| entries(object).into_iter().find(|entry| entry["manager"] == manager);
+    owned(live).is_some_and(|entry| owned(before) != Some(entry))
+}
+
+/// Looks up whether a patch of this manager landed. `operations` are those that an object still needs; none for one that bears the patch.
 ///
 /// The after-image is the before-image with the patch, not the live object: that may bear later changes by others, who may
 /// own the patched field by now, too.
 pub(super) async fn settle_patch(
     place: &Place,
     image: &Image,
+    manager: &str,
     operations: impl Fn(&Object) -> Result<Vec<Value>, ActionError>,
 ) -> Result<Settled<Patched>, ActionError> {
     let live = place.cluster.get(&image.at).await.map_err(|error| failed(format!("cannot read {}", image.at), &error))?;
@@ -197,8 +205,9 @@ pub(super) async fn settle_patch(
     if live.uid() != image.before.uid() {
         return Ok(Settled::Other(format!("{} was made anew by somebody else", image.at)));
     }
-    let landed = live.resource_version() != image.before.resource_version() && operations(&live).is_ok_and(|left| left.is_empty());
-    if !landed {
+    // Others may have changed it again since. Within a second its manager's entry looks as before: then only the content tells.
+    let landed = has_written(manager, &image.before, &live) || operations(&live).is_ok_and(|left| left.is_empty());
+    if live.resource_version() == image.before.resource_version() || !landed {
         return Ok(Settled::NotDone);
     }
     let after = patched(&image.before, operations(&image.before)?)?;

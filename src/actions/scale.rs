@@ -86,7 +86,7 @@ impl Scale {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
         let (before, wanted) = (replicas(&image.before), params.replicas);
         let left = |object: &Object| if replicas(object) == wanted { Ok(Vec::new()) } else { set_replicas(object, before, wanted) };
-        settle_patch(&place, image, left).await
+        settle_patch(&place, image, &place.managers.action(Self::KIND), left).await
     }
 }
 
@@ -257,5 +257,40 @@ impl Action for Scale {
             Some(place) => evidence(cx, &place, gather(&place.cluster, &[params.at(&place.namespace)]).await).await,
             None => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scale;
+    use crate::action::conformance::World;
+    use crate::action::{DynAction, DynEffect, Known};
+    use crate::actions::test_world::{Listener, Servers, read_cx};
+    use crate::cluster::Clusters;
+    use crate::record::Settled;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+
+    fn make(clusters: Clusters) -> Arc<dyn DynAction> {
+        Arc::new(Scale::new(clusters))
+    }
+
+    /// A write whose answer was lost is found by its writer, whatever others have made of the field since.
+    #[tokio::test]
+    async fn what_others_changed_since_does_not_hide_our_write() {
+        let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
+            "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
+        let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
+        let (tried, world) = stage.tried().await;
+        tried.output.unwrap();
+        let mut live = world.server.object(WEB).unwrap();
+        live["spec"]["replicas"] = json!(5);
+        world.server.put(WEB, live);
+        let effect = DynEffect { known: Known::Open, ..tried.effects[0].clone() };
+        let settled = world.action().settle(read_cx(&world, &Listener::default()), world.params(), effect).await.unwrap();
+        let Settled::Done(patched) = settled else { panic!("{settled:?}") };
+        assert_eq!(patched["after"]["spec"]["replicas"], 3, "theirs is not ours to take back");
     }
 }

@@ -8,9 +8,14 @@ use crate::cluster::request::{Address, Manner, Written};
 use crate::cluster::undo::Managers;
 use crate::cluster::undo::managed::{entries, is_same_list};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// How often an object that changes under our hands is read anew.
 const TRIES: u32 = 6;
+
+/// Between an object that somebody else has just made and our write to it: servers tell times in seconds, and only by them can a lost write
+/// be told from one that made the object.
+const APART: Duration = Duration::from_millis(1_100);
 
 /// An object as it should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,9 +100,12 @@ pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Opti
                 return Ok(Applied { object, created, met, warnings });
             }
             Err(error) if error.class == Class::Stale => {
+                let is_new = met.is_none() && live.is_none();
+                if is_new {
+                    cluster.clock.sleep(APART).await;
+                }
                 let now = cluster.get(&wanted.at).await?;
                 let uid = |object: &Option<Object>| object.as_ref().map(|object| object.uid().to_owned());
-                let is_new = met.is_none() && live.is_none();
                 if (uid(&now) != uid(&live) && !is_new) || now.as_ref().is_some_and(Object::is_terminating) {
                     return Err(error);
                 }

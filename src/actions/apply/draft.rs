@@ -124,8 +124,11 @@ fn draft(mut manifest: Value, plan: &str) -> Result<Draft, String> {
     let (api_version, kind) =
         (text("/apiVersion").ok_or("an object has no `apiVersion`")?, text("/kind").ok_or("an object has no `kind`")?);
     let Some(name) = text("/metadata/name") else {
-        let why =
-            if text("/metadata/generateName").is_some() { "a generated name cannot be found again" } else { "it has no `metadata.name`" };
+        let why = match manifest.pointer("/metadata/name") {
+            _ if text("/metadata/generateName").is_some() => "a generated name cannot be found again".to_owned(),
+            None | Some(Value::Null) => "it has no `metadata.name`".to_owned(),
+            Some(other) => format!("its `metadata.name` is {other} and no text: put it between quotes"),
+        };
         return Err(format!("a {kind} cannot be applied: {why}"));
     };
     let namespace = text("/metadata/namespace");

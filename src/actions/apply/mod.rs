@@ -126,12 +126,22 @@ impl Apply {
         let manager = place.managers.apply();
         // The live object may bear later changes by others: they are not ours to take back.
         let after = |live: &Object| expected.clone().filter(|expected| expected.uid() == live.uid()).unwrap_or_else(|| live.clone());
-        let done = |live: &Object, created| Settled::Done(AfterApply { after: after(live), created, instead: None });
+        // An earlier attempt may have written it, too.
+        let earlier = effect.known.done().filter(|earlier| live.as_ref().is_some_and(|live| live.uid() == earlier.after.uid()));
+        let instead = earlier.and_then(|earlier| earlier.instead.clone());
+        let done = |live: &Object, created| Settled::Done(AfterApply { after: after(live), created, instead: instead.clone() });
+        let is_made = |live: &Object, entry: &Value| {
+            earlier.is_some_and(|earlier| earlier.created)
+                || entry["time"].as_str().is_none_or(|time| time <= live.text("/metadata/creationTimestamp"))
+        };
         match (before, live) {
             (None, None) => Ok(Settled::NotDone),
             (Some(_), None) => Ok(Settled::Other(format!("{at} was deleted by somebody else"))),
-            (None, Some(live)) if applied_by(&live, &manager).is_some() => Ok(done(&live, true)),
-            (None, Some(_)) => Ok(Settled::Other(format!("{at} was made by somebody else"))),
+            (None, Some(live)) => match applied_by(&live, &manager) {
+                // Somebody else may have made it after it was looked for: then it was there before we wrote to it.
+                Some(entry) => Ok(done(&live, is_made(&live, entry))),
+                None => Ok(Settled::Other(format!("{at} was made by somebody else"))),
+            },
             (Some(before), Some(live)) if live.uid() != before.uid() => Ok(Settled::Other(format!("{at} was made anew by somebody else"))),
             (Some(before), Some(live)) if live.resource_version() == before.resource_version() => Ok(Settled::NotDone),
             (Some(before), Some(live)) if applied_by(&live, &manager) != applied_by(before, &manager) => Ok(done(&live, false)),
@@ -262,7 +272,7 @@ impl Action for Apply {
     }
 
     async fn fence(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<(), ActionError> {
-        // What was not there has no version to outdate: such a write makes an object, and never changes one.
+        // What was not there has no version to outdate: such a write makes an object, or fails because there is one.
         let Some(before) = &effect.undo.before else { return Ok(()) };
         fence_late(&self.place(&cx.scope, params).await?, &effect.undo.at, before).await
     }
@@ -305,3 +315,6 @@ impl Action for Apply {
         evidence(cx, &place, exhibits).await
     }
 }
+
+#[cfg(test)]
+mod tests;

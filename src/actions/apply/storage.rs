@@ -7,9 +7,10 @@ use crate::cluster::undo::Change;
 use crate::cluster::{Address, Kind, Object};
 use crate::record::{Mark, MarkKind};
 
-/// Deletes or tells the claims of a set that the run made and that is gone by now.
+/// Deletes or tells the claims of a set that the run made and that is gone by now. Where a set of somebody else stands in its place they are
+/// that one's.
 pub(super) async fn take_back(place: &Place, storage: UndoStorage, change: &Change, mark: &mut Mark) -> Result<(), ActionError> {
-    if change.at.kind.kind != "StatefulSet" || !change.created || mark.kind == MarkKind::Residue {
+    if change.at.kind.kind != "StatefulSet" || !change.created || mark.kind != MarkKind::Restored {
         return Ok(());
     }
     let listed = place.cluster.list(&Kind::known("PersistentVolumeClaim"), change.at.namespace.as_deref(), "").await;

@@ -5,8 +5,8 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights,
-    patched, subject, target, undo, wait_healthy_again, was_healthy,
+    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, has_written, known_patch, namespace_of, open_for_evidence,
+    patch_rights, patched, subject, target, undo, wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
 use super::written::{self, watch};
@@ -14,8 +14,7 @@ use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Pr
 use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::gather;
-use crate::cluster::undo::managed::entries;
-use crate::cluster::{Clusters, Manner, Object};
+use crate::cluster::{Clusters, Manner};
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
 use operations::{Landed, landed, wanted};
 pub use operations::{Operation, OperationKind};
@@ -79,8 +78,7 @@ impl Patch {
         }
         let after = patched(&image.before, operations)?;
         let manager = place.managers.action(Self::KIND);
-        let owned = |object: &Object| entries(object).into_iter().find(|entry| entry["manager"] == manager.as_str());
-        if owned(&live).is_some() && owned(&live) != owned(&image.before) {
+        if has_written(&manager, &image.before, &live) {
             return Ok(Settled::Done(Patched { after, instead: None }));
         }
         Ok(match landed(&image.before, &after, &live) {

@@ -182,7 +182,8 @@ impl SwitchIngress {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
         // Others may have added backends since: only those that led to the old side are ours.
         let params = plan::from_known(params, &before.image.before);
-        settle_patch(&place, &before.image, |object| plan::plan(&params, object).map(|switch| switch.operations)).await
+        let manager = place.managers.action(Self::KIND);
+        settle_patch(&place, &before.image, &manager, |object| plan::plan(&params, object).map(|switch| switch.operations)).await
     }
 
     async fn switch_back(&self, cx: &UndoCx, params: &SwitchIngressParams, effect: Begun<Self>) -> Result<Mark, ActionError> {

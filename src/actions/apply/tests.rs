@@ -1,0 +1,64 @@
+//! What `apply` makes of objects that it finds after an answer was lost, and of volumes. The writes themselves need a real server.
+
+use super::{Apply, UndoStorage, storage};
+use crate::action::conformance::{Stage, World};
+use crate::action::{DynAction, DynEffect, Known};
+use crate::actions::kubernetes::Place;
+use crate::actions::test_world::{Listener, Servers, clusters, read_cx};
+use crate::cluster::undo::Change;
+use crate::cluster::{Address, Clusters, Object};
+use crate::record::{EffectKey, Mark, MarkKind, Settled};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const CONF: &str = "/api/v1/namespaces/shop/configmaps/conf";
+
+fn make(clusters: Clusters) -> Arc<dyn DynAction> {
+    Arc::new(Apply::new(clusters))
+}
+
+/// Looks up the write of an object that was not there, where one stands that was made at a time and that we wrote to at another.
+async fn found(made: &str, ours: &str, known: Known<Value>) -> Settled<Value> {
+    let entry = json!({ "manager": "bowline:conformance", "operation": "Apply", "apiVersion": "v1", "time": ours, "fieldsV1": {} });
+    let conf = json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": "1" },
+        "metadata": { "name": "conf", "namespace": "shop", "uid": "u", "creationTimestamp": made, "managedFields": [entry] } });
+    let world = Servers::of(make, json!({ "manifests": ["conf.yaml"] }), vec![(CONF, conf)]).fresh().await;
+    let at = serde_json::to_value(Address::known("ConfigMap", "shop", "conf")).unwrap();
+    let effect = DynEffect { key: EffectKey("apply".into()), undo: json!({ "at": at, "before": null }), known };
+    world.action().settle(read_cx(&world, &Listener::default()), world.params(), effect).await.unwrap()
+}
+
+fn is_created(settled: &Settled<Value>) -> bool {
+    let Settled::Done(after) = settled else { panic!("{settled:?}") };
+    after["created"].as_bool().unwrap()
+}
+
+#[tokio::test]
+async fn what_somebody_else_made_before_we_wrote_to_it_is_not_ours() {
+    let (early, late) = ("2026-01-01T00:00:05Z", "2026-01-01T00:00:06Z");
+    assert!(is_created(&found(early, early, Known::Open).await));
+    assert!(!is_created(&found(early, late, Known::Open).await), "it was there when we wrote to it");
+    let made = json!({ "after": { "metadata": { "uid": "u" } }, "created": true });
+    assert!(is_created(&found(early, late, Known::Settled(Settled::Done(made))).await), "an earlier attempt made it");
+    let made = json!({ "after": { "metadata": { "uid": "other" } }, "created": true });
+    assert!(!is_created(&found(early, late, Known::Settled(Settled::Done(made))).await), "that was another one");
+}
+
+#[tokio::test]
+async fn volumes_are_deleted_only_where_the_set_is_gone() {
+    let created = "2026-01-01T00:00:05Z";
+    let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": { "name": "data-db-0", "namespace": "shop", "uid": "c", "creationTimestamp": created } });
+    let set = json!({ "metadata": { "name": "db", "namespace": "shop", "creationTimestamp": created },
+        "spec": { "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } });
+    for (kind, deletions) in [(MarkKind::Restored, 1), (MarkKind::Kept, 0), (MarkKind::Residue, 0)] {
+        let objects = vec![("/api/v1/namespaces/shop/persistentvolumeclaims/data-db-0", claim.clone())];
+        let world = Servers::of(make, json!({ "manifests": ["db.yaml"] }), objects).fresh().await;
+        let place = Place::open(&clusters(&world.server), &world.scope(), None).await.unwrap();
+        let at = Address::known("StatefulSet", "shop", "db");
+        let change = Change { at, before: None, after: Object(set.clone()), created: true };
+        let mut mark = Mark { key: EffectKey("apply".into()), kind, notes: Vec::new() };
+        storage::take_back(&place, UndoStorage::Delete, &change, &mut mark).await.unwrap();
+        assert_eq!(world.server.writes().len(), deletions, "{kind:?}");
+    }
+}
