@@ -1,6 +1,6 @@
 //! What actions want of pods: a door to one of their ports, and programs that run in them. It knows no probe and no database.
 
-use crate::action::{ActionError, Evidence, ReadCx, RunScope};
+use crate::action::{ActionError, EffectError, Evidence, ReadCx, RunScope};
 use futures::future::{BoxFuture, FutureExt, ready};
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -65,8 +65,8 @@ pub trait Pods: Send + Sync {
     /// Tells which rights we lack to reach into pods, one line each.
     fn missing_rights(&self, scope: &RunScope, reach: Reach) -> BoxFuture<'static, Result<Vec<String>, ActionError>>;
 
-    /// Starts a program.
-    fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>>;
+    /// Starts a program. It is lost where the answer was, and it may run.
+    fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>>;
 
     /// What explains why these pods gave no good answer: their states, events, last lines. Nothing where nobody can tell.
     fn evidence(&self, _cx: &ReadCx, _scope: &RunScope, _through: &str) -> BoxFuture<'static, Vec<Evidence>> {
@@ -92,7 +92,7 @@ pub(super) fn check_through(_through: &str) -> Result<(), String> {
 #[cfg(feature = "kubernetes")]
 mod real {
     use super::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
-    use crate::action::{ActionError, Evidence, ReadCx, RunScope};
+    use crate::action::{ActionError, EffectError, Evidence, ReadCx, RunScope};
     use crate::actions::kubernetes::{Place, evidence, open_for_evidence};
     use crate::cluster::Clusters;
     use crate::cluster::evidence::gather_answers;
@@ -167,14 +167,19 @@ mod real {
             .boxed()
         }
 
-        fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>> {
+        fn start(&self, scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>> {
             let (pods, scope) = (self.clone(), scope.clone());
             async move {
-                let (connection, namespace) = pods.connect(scope).await?;
+                let (connection, namespace) = pods.connect(scope).await.map_err(EffectError::Refused)?;
                 let PodCommand { pod, container, command, stdin } = command;
                 let command = exec::PodCommand { namespace, pod, container, command };
-                let mut process = command.start(&connection, stdin).await.map_err(|error| not_run(&error))?;
-                let stdout = process.stdout().ok_or_else(|| ActionError::permanent("the API server gave no output stream"))?;
+                let started = command.start(&connection, stdin).await;
+                let mut process = started.map_err(|error| match &error {
+                    ExecError::NotStarted { .. } => EffectError::Refused(not_run(&error)),
+                    ExecError::Lost { .. } => EffectError::Lost(not_run(&error)),
+                })?;
+                let none = || EffectError::Lost(ActionError::permanent("the API server gave no output stream"));
+                let stdout = process.stdout().ok_or_else(none)?;
                 let stdin = process.stdin();
                 let end = async move {
                     let exit = process.wait().await.map_err(|error| not_run(&error))?;

@@ -34,9 +34,15 @@ impl Dump {
 
     /// Makes the database to restore into, anew if an earlier try left one.
     pub(in crate::actions) async fn make_scratch(&self, server: &Server) -> Result<BackupAfter, EffectError> {
-        server.drop_database(&self.scratch).await.map_err(EffectError::Lost)?;
-        server.make_database(&self.scratch).await.map_err(EffectError::Lost)?;
-        Ok(BackupAfter::Scratch)
+        let make = async {
+            server.drop_database(&self.scratch).await?;
+            server.make_database(&self.scratch).await
+        };
+        let made = tokio::select! {
+            made = make => made,
+            () = self.cx.cancel.cancelled() => Err(ActionError::transient("it was stopped before it had a scratch database")),
+        };
+        made.map(|_| BackupAfter::Scratch).map_err(EffectError::Lost)
     }
 
     /// Dumps, verifies, blesses and prunes.

@@ -136,7 +136,7 @@ impl Pods for Postgres {
         async { Ok("postgres-0".to_owned()) }.boxed()
     }
 
-    fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>> {
+    fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>> {
         assert_eq!(command.pod, "postgres-0");
         let (input, far_input) = tokio::io::duplex(64 * 1024);
         let (output, far_output) = tokio::io::duplex(64 * 1024);

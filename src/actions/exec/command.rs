@@ -50,7 +50,7 @@ impl Job {
             stdin: self.input.is_some(),
         };
         let program = tokio::select! {
-            program = self.pods.start(&self.scope, command) => program.map_err(EffectError::Refused)?,
+            program = self.pods.start(&self.scope, command) => program?,
             // The request may be there already.
             () = cancel.cancelled() => return Err(EffectError::Lost(stopped())),
         };

@@ -2,7 +2,7 @@
 
 use super::Exec;
 use crate::action::conformance::{Stage, World, faults};
-use crate::action::{ActionError, DynAction, DynEffect, Evidence, Known, Progress, ReadCx, RunScope};
+use crate::action::{ActionError, DynAction, DynEffect, EffectError, Evidence, Known, Progress, ReadCx, RunScope};
 use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
 use crate::actions::test_world::{Listener, Tried, problems, read_cx, tried, tried_with};
 use crate::record::{EffectKey, Settled};
@@ -30,11 +30,11 @@ impl Pods for Played {
         async move { Ok(chosen) }.boxed()
     }
 
-    fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>> {
+    fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>> {
         let word = command.command.last().cloned().unwrap_or_default();
         let did = Arc::clone(&self.0);
         if word == "absent" {
-            return async { Err(ActionError::permanent("cannot start `absent` in pod/db-0")) }.boxed();
+            return async { Err(EffectError::Refused(ActionError::permanent("cannot start `absent` in pod/db-0"))) }.boxed();
         }
         let (mut output, stdout) = duplex(1024 * 1024);
         let (stdin, mut input) = duplex(1024);

@@ -6,7 +6,7 @@ mod writes;
 pub(super) use writes::{Mark, Write};
 
 use super::pods::{PodCommand, PodEnd, PodProgram, Pods};
-use crate::action::{ActionError, ReadCx, RunScope};
+use crate::action::{ActionError, EffectError, ReadCx, RunScope};
 use crate::ports::Clock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -223,7 +223,7 @@ impl Server {
 
     async fn start_as_is(&self, command: Vec<String>, stdin: bool) -> Result<PodProgram, ActionError> {
         let command = PodCommand { pod: self.pod.clone(), container: self.container.clone(), command, stdin };
-        self.pods.start(&self.scope, command).await
+        self.pods.start(&self.scope, command).await.map_err(|(EffectError::Refused(error) | EffectError::Lost(error))| error)
     }
 }
 

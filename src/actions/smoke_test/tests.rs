@@ -46,8 +46,8 @@ impl Pods for OnePod {
         async { Err(ActionError::permanent("not asked for")) }.boxed()
     }
 
-    fn start(&self, _scope: &RunScope, _command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>> {
-        async { Err(ActionError::permanent("not asked for")) }.boxed()
+    fn start(&self, _scope: &RunScope, _command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>> {
+        async { Err(EffectError::Refused(ActionError::permanent("not asked for"))) }.boxed()
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod channels;
 
+use crate::cluster::answer::{ApiError, Class};
 use crate::ports::Connection;
 use futures::stream::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Resource;
 use kube::api::{AttachParams, Request};
+use kube::client::UpgradeConnectionError;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -90,7 +92,7 @@ impl PodCommand {
     /// Starts it. With `stdin` the command reads what is written into [`PodProcess::stdin`]; without, it reads nothing.
     ///
     /// # Errors
-    /// [`ExecError::NotStarted`].
+    /// See [`ExecError`]: a connection that breaks before there is an answer may have started it.
     pub async fn start(&self, connection: &Connection, stdin: bool) -> Result<PodProcess, ExecError> {
         let mut params = AttachParams::default().stdin(stdin).stdout(true).stderr(true);
         params.container = self.container.clone();
@@ -152,11 +154,19 @@ impl PodCommand {
     }
 
     fn not_started(&self, error: &kube::Error) -> ExecError {
-        let (why, transient) = match error {
-            kube::Error::Api(status) => (status.message.clone(), status.code == 429 || status.code >= 500),
-            other => (other.to_string(), true),
-        };
-        ExecError::NotStarted { program: self.program(), pod: self.pod.clone(), why, transient }
+        let (program, pod) = (self.program(), self.pod.clone());
+        match (error, ApiError::from_client(error)) {
+            (kube::Error::Api(status), _) => {
+                let transient = status.code == 429 || status.code >= 500;
+                ExecError::NotStarted { program, pod, why: status.message.clone(), transient }
+            }
+            // An answer that does not go over to the protocol says that nothing was begun.
+            (kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(_)), _) => {
+                ExecError::NotStarted { program, pod, why: error.to_string(), transient: true }
+            }
+            (_, ApiError { class: Class::Lost, message, .. }) => ExecError::Lost { program, pod, why: message },
+            _ => ExecError::NotStarted { program, pod, why: error.to_string(), transient: true },
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A database server that a test plays: names, numbers, rows and the transactions that wrote them.
 
-use crate::action::{ActionError, RunScope};
+use crate::action::{ActionError, EffectError, RunScope};
 use crate::actions::pods::{Door, PodCommand, PodEnd, PodProgram, Pods, Reach};
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::BTreeMap;
@@ -168,7 +168,7 @@ impl Pods for Postgres {
         async { Ok("postgres-0".to_owned()) }.boxed()
     }
 
-    fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, ActionError>> {
+    fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>> {
         let (input, far_input) = tokio::io::duplex(64 * 1024);
         let (output, far_output) = tokio::io::duplex(64 * 1024);
         let running = tokio::spawn(self.clone().run(command.command, far_input, far_output));
