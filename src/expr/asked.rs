@@ -102,11 +102,14 @@ impl Asked {
         let wrong = match Text::parse(expression) {
             Ok(parsed) => parsed.references().iter().find_map(|name| self.fault(expression, name, values, is_go)),
             Err(_) if is_go || is_of_blocks(expression) => None,
-            // `{{ lower tag }}`: whoever names a given value means it to be filled in.
+            // `{{ lower tag }}`, `{{ tag | upper }}`: whoever names a given value means it to be filled in.
             Err(error) => {
                 let names_one = |word: &str| values.contains_key(word.split('.').next().unwrap_or_default());
-                let mut words = expression.trim_matches(['{', '}']).split_whitespace().skip(1);
-                words.any(names_one).then(|| (error.message, error.help.unwrap_or_else(|| kept(expression))))
+                let inside = expression.trim_matches(['{', '}']).trim();
+                inside.split_whitespace().any(names_one).then(|| match expression.starts_with("{{{") {
+                    true => ("three braces mean nothing here".to_owned(), format!("write `{{{{ {inside} }}}}`: it is filled in as it is")),
+                    false => (error.message, error.help.unwrap_or_else(|| kept(expression))),
+                })
             }
         };
         let Some((message, help)) = wrong else { return };
@@ -195,6 +198,11 @@ mod tests {
         {{ lower tag }}: there is no helper `lower`: known helpers: and, default, eq, gt, gte, json, len, lookup, lt, lte, ne, not, or, quote, required
         {{ default colur 'x' }}: there is no value `colur`: did you mean `colour`?
         ");
+    }
+
+    #[test]
+    fn what_other_templates_make_of_a_value_is_told() {
+        insta::assert_snapshot!(told("{{ tag | upper }} {{{ tag }}} {{ .x | tag }} {{ other | upper }}").join("\n"), @"");
     }
 
     #[test]

@@ -5,9 +5,19 @@ use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, SourceInfo, operators};
 use std::ops::Range;
 
-/// The references of an expression, in the order in which they were met, and its calls of what is no function or does not take what it is
-/// given.
-pub(super) fn names(expression: &IdedExpr, places: &SourceInfo) -> (Vec<Reference>, Vec<ConditionError>) {
+/// What an expression names.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Its references, in the order in which they were met.
+    pub(super) references: Vec<Reference>,
+    /// The paths that it asks for with `has`.
+    pub(super) tested: Vec<Vec<String>>,
+    /// Its calls of what is no function, or does not take what it is given.
+    pub(super) slips: Vec<ConditionError>,
+}
+
+/// What an expression names.
+pub(super) fn names(expression: &IdedExpr, places: &SourceInfo) -> Names {
     let mut walk = Walk { places, bound: Vec::new(), found: Vec::new(), faults: Vec::new() };
     walk.visit(expression);
     // What a macro stands for is in the tree more than once.
@@ -18,7 +28,7 @@ pub(super) fn names(expression: &IdedExpr, places: &SourceInfo) -> (Vec<Referenc
         // `has(steps.a.b) && steps.a.c`: who asked for a part of the output knows that there may be none.
         reference.optional |= tested.iter().any(|tested| tested.iter().zip(&reference.path).take(2).all(|(a, b)| a == b));
     }
-    (walk.found, walk.faults)
+    Names { references: walk.found, tested, slips: walk.faults }
 }
 
 struct Walk<'s> {

@@ -1,10 +1,12 @@
 //! A CEL expression that is true or false. It knows neither steps nor probes, only values.
 
+use super::chains::{self, Names};
 use super::place::byte_at;
-use super::{Reference, RenderError, Values, chains};
+use super::{Reference, RenderError, Values};
 use cel::objects::{Key, Map as CelMap};
 use cel::{Context, ExecutionError, Program, Value as CelValue};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,8 +24,7 @@ pub struct Condition(Arc<Compiled>);
 struct Compiled {
     source: String,
     program: Program,
-    references: Vec<Reference>,
-    slips: Vec<ConditionError>,
+    names: Names,
 }
 
 impl PartialEq for Condition {
@@ -70,8 +71,8 @@ impl Condition {
             let words = first.map_or("", |error| error.msg.as_str());
             ConditionError { message: plainly(words, source, start), at: start..end, help: None }
         })?;
-        let (references, slips) = chains::names(program.expression(), program.source_info());
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, references, slips })))
+        let names = chains::names(program.expression(), program.source_info());
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, names })))
     }
 
     /// The condition as written.
@@ -81,12 +82,12 @@ impl Condition {
 
     /// The names that it refers to.
     pub fn references(&self) -> &[Reference] {
-        &self.0.references
+        &self.0.names.references
     }
 
     /// Its calls of what is no function, or does not take what it is given. Where one is reached there is no answer.
     pub fn slips(&self) -> &[ConditionError] {
-        &self.0.slips
+        &self.0.names.slips
     }
 
     /// Evaluates it over a plan's values.
@@ -94,7 +95,7 @@ impl Condition {
     /// # Errors
     /// When a name stands for nothing, or the result is neither true nor false.
     pub fn holds(&self, values: &Values) -> Result<bool, RenderError> {
-        self.holds_over(&values.narrowed(&self.0.references))
+        self.holds_over(&values.narrowed(&self.0.names.references))
     }
 
     /// Evaluates it over names of the caller's own, such as the `status` and `body` of an answer.
@@ -103,7 +104,7 @@ impl Condition {
     /// As [`Condition::holds`].
     pub fn holds_over(&self, names: &Map<String, Value>) -> Result<bool, RenderError> {
         let mut context = Context::default();
-        for (name, value) in names {
+        for (name, value) in self.with_parents(names).iter() {
             context.add_variable_from_value(name.as_str(), to_cel(value));
         }
         match self.0.program.execute(&context) {
@@ -118,9 +119,33 @@ impl Condition {
         }
     }
 
+    /// To CEL it is an error to ask for a part of what is not there: `has(steps.look.stdout)` of a step that was skipped. People who ask
+    /// whether there is a part mean to hear that there is none. What is asked for itself, `has(steps.look)`, stays away.
+    fn with_parents<'v>(&self, names: &'v Map<String, Value>) -> Cow<'v, Map<String, Value>> {
+        let tested = &self.0.names.tested;
+        if tested.is_empty() {
+            return Cow::Borrowed(names);
+        }
+        let mut all = names.clone();
+        for path in tested {
+            let mut at = &mut all;
+            for depth in 1..path.len() {
+                let is_missing = !at.contains_key(&path[depth - 1]);
+                if is_missing && (depth == 1 || tested.iter().any(|other| *other == path[..depth])) {
+                    break;
+                }
+                match at.entry(&path[depth - 1]).or_insert_with(|| Value::Object(Map::new())) {
+                    Value::Object(inner) => at = inner,
+                    _ => break,
+                }
+            }
+        }
+        Cow::Owned(all)
+    }
+
     /// The engine tells the last part of a missing name only.
     fn full_name(&self, part: &str) -> String {
-        let of = self.0.references.iter().find(|reference| reference.path.iter().any(|name| name == part));
+        let of = self.0.names.references.iter().find(|reference| reference.path.iter().any(|name| name == part));
         of.map_or_else(|| part.to_owned(), ToString::to_string)
     }
 }
@@ -205,6 +230,10 @@ mod tests {
             ("inputs.replicas + 1 == 4", true),
             ("steps['my-step'].changed", true),
             ("has(steps.other) && steps.other.changed", false),
+            ("has(steps.other.changed)", false),
+            ("!has(steps.other.changed) || steps.other.changed", true),
+            ("has(steps.other.json.a.b) || has(steps['my-step'].json.a)", false),
+            ("has(steps['my-step'].changed) && steps['my-step'].changed", true),
             ("inputs.zones.exists(z, z == 'b')", true),
             ("inputs.tier in ['silver']", false),
             ("each.key == 'eu' && each.value.replicas == 2", true),

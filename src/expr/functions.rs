@@ -133,8 +133,9 @@ fn place(name: &str, id: u64, places: &SourceInfo) -> Range<usize> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let is_call = |at: usize| !text[..at].chars().next_back().is_some_and(is_part) && text[at + name.len()..].trim_start().starts_with('(');
     let all = text.match_indices(name).map(|(at, _)| at).filter(|at| is_call(*at));
-    let at = all.min_by_key(|at| at.abs_diff(told)).unwrap_or_else(|| told.min(text.len().saturating_sub(name.len())));
-    at..(at + name.len()).min(text.len())
+    // A comment may stand between the name and its bracket.
+    let Some(at) = all.min_by_key(|at| at.abs_diff(told)) else { return 0..text.len() };
+    at..at + name.len()
 }
 
 #[cfg(test)]
@@ -190,6 +191,7 @@ mod tests {
         lenght: there is no function `lenght`; known functions: has, size, contains, startsWith, endsWith, matches, exists, all, exists_one, filter, map, int, double, string, bool, duration, timestamp, and of times getFullYear, getMonth, getDate, getHours and the like
         sise: there is no function `sise`; did you mean `size`?
         ");
+        assert!(told("foo //\n('ä') || true").contains("there is no function `foo`"), "a comment stands before its bracket");
         insta::assert_snapshot!(told("inputs.list.exists(x, sise(x) == 1)"), @"sise: there is no function `sise`; did you mean `size`?");
     }
 

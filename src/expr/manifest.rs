@@ -59,12 +59,19 @@ fn documents(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
     {
         return Ok(all);
     }
-    yaml::documents(text).map_err(|error| ManifestError::Syntax {
-        name: name.to_owned(),
-        line: error.line,
-        column: error.column,
-        message: error.message,
+    yaml::documents(text).map_err(|error| {
+        let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+        let message = unquoted(line).map_or(error.message, |template| format!("a template stands between quotes: write `'{template}'`"));
+        ManifestError::Syntax { name: name.to_owned(), line: error.line, column: error.column, message }
     })
+}
+
+/// The template that is the value of this line and has no quotes: to YAML it is a mapping.
+fn unquoted(line: &str) -> Option<&str> {
+    let start = line.find("{{")?;
+    let is_value = line[..start].trim_end().ends_with([':', '-']);
+    let end = start + line[start..].find("}}")? + 2;
+    is_value.then(|| &line[start..end])
 }
 
 fn flatten(value: Value, name: &str, document: usize, objects: &mut Vec<Value>) -> Result<(), ManifestError> {
@@ -183,6 +190,8 @@ mod tests {
         let told = |text: &str| manifests(text, "app.yaml").unwrap_err().to_string();
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nspec: {a: [}\n"), @"app.yaml:3:11: mismatched bracket '[' closed by '}'");
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\n---\n- a\n"), @"app.yaml: document 2 is a list: an object with `apiVersion` and `kind` belongs here");
+        let unquoted = "app.yaml:3:12: a template stands between quotes: write `'{{ replicas }}'`";
+        assert_eq!(told("apiVersion: v1\nkind: Pod\nreplicas: {{ replicas }}\n"), unquoted);
         insta::assert_snapshot!(told("kind: Pod\n"), @"app.yaml: document 1 has no `apiVersion`");
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nkind: Pod\n"), @"app.yaml:3:1: duplicate mapping key: kind not allowed here");
     }

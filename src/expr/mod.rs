@@ -62,7 +62,7 @@ impl Values {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// A name stands for nothing.
-    #[error("`{name}` is not known here: it may belong to a step that was skipped")]
+    #[error("`{name}` is not known here{}", if name.starts_with("steps.") { ": it may belong to a step that was skipped" } else { "" })]
     Missing {
         /// The name as written.
         name: String,

@@ -141,7 +141,7 @@ impl Reader<'_, '_> {
                 }));
                 for slip in condition.slips() {
                     let span = within(source, node, &text, &slip.at);
-                    let help = misplaced(&text[slip.at.clone()]).or(slip.help.as_deref()).unwrap_or_default();
+                    let help = text.get(slip.at.clone()).and_then(misplaced).or(slip.help.as_deref()).unwrap_or_default();
                     self.notes.judgment("plan::condition", &span, &slip.message).help(help);
                 }
                 Some(condition)
