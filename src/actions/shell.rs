@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Most bytes of output that later steps can refer to.
 const OUTPUT_LIMIT: usize = 64 * 1024;
+/// Most lines of a script that a preview shows.
+const PREVIEWED: usize = 20;
 /// Lines of standard error that explain a failure.
 const ERROR_LINES: usize = 5;
 
@@ -154,7 +156,12 @@ impl Action for Shell {
         if params.read_only {
             return Ok(Preview { notes: vec![format!("runs `{title}`, which only looks")], refusals, ..Preview::default() });
         }
-        let change = Change { target: Target("process:local".to_owned()), verb: "run".to_owned(), lines: vec![title] };
+        let whole = params.run.whole();
+        let mut lines: Vec<String> = whole.trim().lines().take(PREVIEWED).map(str::to_owned).collect();
+        if whole.trim().lines().count() > PREVIEWED {
+            lines.push("…".to_owned());
+        }
+        let change = Change { target: Target("process:local".to_owned()), verb: "run".to_owned(), lines };
         let notes = vec!["what it changes cannot be told before it runs".to_owned()];
         Ok(Preview { changes: vec![change], notes, refusals })
     }

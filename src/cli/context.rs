@@ -243,7 +243,8 @@ impl Context {
             Output::Json => Arc::new(Json::new(stdout()).called(&self.called)),
             Output::Auto if self.is_drawn() => {
                 let look = Look { colour: self.streams.colour, zone: self.zone(), called: self.called.clone() };
-                let terminal = Arc::new(Terminal::new(look, now, UnseenTyping::begin()));
+                let mut typing = UnseenTyping::begin();
+                let terminal = Arc::new(Terminal::new(look, now, move || typing.again()));
                 self.logs.beside(Arc::clone(&terminal));
                 terminal
             }

@@ -28,9 +28,11 @@ pub async fn reach(context: &Context, plan: &Plan, bound: &mut Bound) -> Result<
         Ok::<_, KubernetesError>(connection)
     };
     let connection = connecting.await.map_err(|error| {
-        CommandFailure::new(Exit::Refused, format!("{error}, so nothing was begun"))
-            .because(&error)
-            .hint("look whether the cluster is there: `kubectl version`")
+        let hint = match error.to_string().contains("no kubeconfig") {
+            true => "without a cluster, `bowline run --simulate` tries the plan out",
+            false => "look whether the cluster is there: `kubectl version`",
+        };
+        CommandFailure::new(Exit::Refused, format!("{error}, so nothing was begun")).because(&error).hint(hint)
     })?;
     bound.namespace.get_or_insert(connection.namespace);
     if connection.context != IN_CLUSTER {

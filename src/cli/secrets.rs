@@ -9,6 +9,7 @@ use crate::engine::{Ahead, NeededSecret, Previewing, Secrets, secrets_needed};
 use crate::ids::StepId;
 use crate::plan::SecretSource;
 use crate::ports::{Clock, Files, Ports, ProcessSpec, Processes};
+use crate::record::Failure;
 use crate::report::words;
 use futures::future::{BoxFuture, FutureExt};
 use indexmap::IndexMap;
@@ -49,30 +50,46 @@ pub struct MissingSecret {
     pub may_be_made: bool,
 }
 
-/// The secrets that what is ahead would miss. Programs that tell secrets are not asked before their time: they may ask a person.
+/// The secrets that what is ahead would miss. Programs that tell secrets are not asked before their time, since they may ask a person; only
+/// whether they are there is looked at.
 pub async fn missing(context: &Context, previewing: &Previewing, ahead: impl Fn(&StepId) -> Ahead) -> Vec<MissingSecret> {
     let mut missing = Vec::new();
     if context.simulated_secrets.is_some() {
         return missing;
     }
     for NeededSecret { name, step, may_be_made } in secrets_needed(previewing, ahead) {
-        let source = previewing.plan.secrets.get(&name);
-        if matches!(source, None | Some(SecretSource::Command(_))) {
-            continue;
-        }
-        let Err(error) = previewing.secrets.resolve(&name).await else { continue };
-        let failure = error.into_failure();
+        let Some(source) = previewing.plan.secrets.get(&name) else { continue };
+        let failure = match source {
+            SecretSource::Command(words) => no_program(context, &name, words).await,
+            _ => previewing.secrets.resolve(&name).await.err().map(ActionError::into_failure),
+        };
+        let Some(failure) = failure else { continue };
         match failure.retriable {
             // What cannot be told now may be there when it is needed.
             true => tracing::debug!(%name, failure.message, "cannot tell whether a secret is missing"),
-            // No step changes the variables of this process.
+            // No step changes the variables of this process, and hardly one installs programs.
             false => missing.push(MissingSecret {
                 told: format!("{step}: {}", words::failure(&failure)),
-                may_be_made: may_be_made && !matches!(source, Some(SecretSource::Env(_))),
+                may_be_made: may_be_made && !matches!(source, SecretSource::Env(_) | SecretSource::Command(_)),
             }),
         }
     }
     missing
+}
+
+/// Why the program that tells a secret cannot be started. One that is named from the plan's folder may be made there by a step.
+async fn no_program(context: &Context, name: &str, words: &[String]) -> Option<Failure> {
+    let program = words.first()?;
+    let places: Vec<PathBuf> = match program.contains('/') {
+        true => vec![PathBuf::from(program)],
+        false => std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).collect(),
+    };
+    for place in &places {
+        if !place.is_absolute() || context.ports.files.size(place).await.is_some() {
+            return None;
+        }
+    }
+    Some(Failure::permanent(format!("the secret `{name}`: there is no program `{program}`")))
 }
 
 /// Secrets that are missing are found before anything is written, not in the middle of it. Of those that the run itself may make it is
@@ -119,10 +136,13 @@ impl Secrets for PlanSecrets {
             let source = inner.sources.get(&name);
             let source = source.ok_or_else(|| ActionError::permanent(format!("the plan has no secret `{name}`")))?;
             let value = inner.read(&name, source).await?;
-            match value.is_empty() {
-                // An empty value is a mistake that would otherwise show as a refused login somewhere else.
-                true => Err(ActionError::permanent(format!("the secret `{name}` is empty"))),
-                false => Ok(Secret::new(value)),
+            // An empty value is a mistake that would otherwise show as a refused login somewhere else.
+            match (value.is_empty(), source) {
+                (false, _) => Ok(Secret::new(value)),
+                (true, SecretSource::Env(variable)) => {
+                    Err(ActionError::permanent(format!("the secret `{name}`: the variable {variable} is empty")))
+                }
+                (true, _) => Err(ActionError::permanent(format!("the secret `{name}` is empty"))),
             }
         }
         .boxed()

@@ -15,11 +15,13 @@ use serde_json::json;
 /// When it cannot run.
 pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, CommandFailure> {
     let mut opened = open::plan_with_files(context, &arguments.choice.plan).await?;
-    open::tell_warnings(context, &opened.plan);
+    open::tell_warnings(context, &opened.plan.warnings);
+    let told = opened.plan.warnings.len();
     let asked = arguments.choice.environment.is_some() || !arguments.choice.input.is_empty() || arguments.choice.inputs.is_some();
     let checked = match opened.bound(context, &arguments.choice).await {
         Ok(bound) => {
             opened.files(context, &bound).await?;
+            open::tell_warnings(context, &opened.plan.warnings[told..]);
             true
         }
         Err(failure) if asked => return Err(failure),

@@ -44,16 +44,23 @@ impl Script {
         }
     }
 
-    /// One line for people.
+    /// One line for people: the first that does something.
     pub fn title(&self) -> String {
         let whole = match self {
             Script::Shell(text) => text.trim().to_owned(),
             Script::Program { program, args } => [std::slice::from_ref(program), args].concat().join(" "),
         };
+        let says_nothing = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with(['#', ':']) || is_setting(line);
         let mut lines = whole.lines();
-        let first: String = lines.next().unwrap_or_default().chars().take(100).collect();
+        let first = lines.find(|line| !says_nothing(line)).or(whole.lines().next()).unwrap_or_default();
+        let first: String = first.trim().chars().take(100).collect();
         if first.len() < whole.len() { format!("{first} …") } else { first }
     }
+}
+
+/// `set -eu`, and nothing behind it.
+fn is_setting(line: &str) -> bool {
+    line.trim().strip_prefix("set ").is_some_and(|rest| rest.starts_with(['-', '+']) && !rest.contains([';', '&', '|']))
 }
 
 impl Serialize for Script {

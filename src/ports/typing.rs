@@ -18,20 +18,29 @@ pub fn forget_typed() {
 /// While it lives, nothing that is typed is shown on the terminal of standard error; keys that are signals are heard all the same.
 pub struct UnseenTyping {
     terminal: Stderr,
+    is_changed: bool,
 }
 
 impl UnseenTyping {
-    /// None where nothing is shown anyway, where there is no terminal, and in the background, whose terminal is somebody else's.
-    pub fn begin() -> Option<Self> {
+    /// Changes nothing where nothing is shown anyway, where there is no terminal, and in the background, whose terminal is somebody else's.
+    pub fn begin() -> Self {
         let terminal = stderr();
-        echo(&terminal, false).then_some(Self { terminal })
+        let is_changed = echo(&terminal, false);
+        Self { terminal, is_changed }
+    }
+
+    /// The same once more: who was stopped and is in the foreground again finds the terminal as the shell wants it.
+    pub fn again(&mut self) {
+        self.is_changed |= echo(&self.terminal, false);
     }
 }
 
 impl Drop for UnseenTyping {
     fn drop(&mut self) {
-        // An error means that the terminal is gone, or that whoever took it over has set it to his liking.
-        let _gone = echo(&self.terminal, true);
+        if self.is_changed {
+            // An error means that the terminal is gone, or that whoever took it over has set it to his liking.
+            let _gone = echo(&self.terminal, true);
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use super::{Display, Now};
 use crate::event::{Event, Reporter};
 use crate::record::Record;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,22 +30,27 @@ pub struct Terminal {
     story: Mutex<Story>,
     orders: Mutex<Option<Sender<Order>>>,
     painter: Mutex<Option<JoinHandle<()>>>,
-    /// What is let go when nothing moves any more.
-    meanwhile: Mutex<Option<Box<dyn Send>>>,
+    meanwhile: Meanwhile,
 }
 
+/// What is called with every drawing, and let go when nothing moves any more.
+type Meanwhile = Arc<Mutex<Option<Box<dyn FnMut() + Send>>>>;
+
 impl Terminal {
-    /// Draws on standard error, which must be a terminal. `meanwhile` is held as long as lines move there.
-    pub fn new(look: Look, now: Now, meanwhile: impl Send + 'static) -> Self {
-        Self { meanwhile: Mutex::new(Some(Box::new(meanwhile))), ..Self::start(Painter::on_standard_error(look, now)) }
+    /// Draws on standard error, which must be a terminal. `meanwhile` is held as long as lines move there, and called with every drawing: in
+    /// between the terminal may have been somebody else's.
+    pub fn new(look: Look, now: Now, meanwhile: impl FnMut() + Send + 'static) -> Self {
+        Self::start(Painter::on_standard_error(look, now), meanwhile)
     }
 
-    fn start(painter: Painter) -> Self {
+    fn start(painter: Painter, meanwhile: impl FnMut() + Send + 'static) -> Self {
         let (orders, received) = channel();
         let story = painter.story.clone();
-        let painter = std::thread::spawn(move || work(painter, &received));
+        let meanwhile: Meanwhile = Arc::new(Mutex::new(Some(Box::new(meanwhile))));
+        let called = Arc::clone(&meanwhile);
+        let painter = std::thread::spawn(move || work(painter, &received, &called));
         let (orders, painter) = (Mutex::new(Some(orders)), Mutex::new(Some(painter)));
-        Self { story: Mutex::new(story), orders, painter, meanwhile: Mutex::new(None) }
+        Self { story: Mutex::new(story), orders, painter, meanwhile }
     }
 
     /// Runs something that writes to the terminal, such as a log line, without tearing the display.
@@ -104,7 +109,7 @@ impl Display for Terminal {
     }
 }
 
-fn work(mut painter: Painter, orders: &Receiver<Order>) {
+fn work(mut painter: Painter, orders: &Receiver<Order>, meanwhile: &Meanwhile) {
     loop {
         let mut order = match orders.recv_timeout(live::FRAME) {
             Ok(order) => Some(order),
@@ -117,6 +122,9 @@ fn work(mut painter: Painter, orders: &Receiver<Order>) {
                 return;
             }
             order = orders.try_recv().ok();
+        }
+        if let Some(meanwhile) = &mut *locked(meanwhile) {
+            meanwhile();
         }
         painter.draw();
     }
@@ -150,11 +158,27 @@ mod tests {
     use crate::report::terminal::tests::painter;
     use indicatif::InMemoryTerm;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn what_goes_on_meanwhile_is_called_with_every_drawing_and_let_go_at_the_end() {
+        let (term, called) = (InMemoryTerm::new(40, 120), Arc::new(AtomicU32::new(0)));
+        let counter = Arc::clone(&called);
+        let terminal = Terminal::start(painter(&term, 120, false), move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        terminal.recall(&samples::running());
+        while called.load(Ordering::SeqCst) < 3 {
+            std::thread::yield_now();
+        }
+        terminal.close(&Summary::of(&terminal.story()), 5);
+        assert_eq!(Arc::strong_count(&called), 1);
+    }
 
     #[test]
     fn a_log_line_goes_between_and_closing_waits_for_all_of_it() {
         let term = InMemoryTerm::new(40, 120);
-        let terminal = Terminal::start(painter(&term, 120, false));
+        let terminal = Terminal::start(painter(&term, 120, false), || ());
         terminal.recall(&samples::running());
         let (told, heard) = std::sync::mpsc::channel();
         terminal.aside(move || told.send("log").unwrap());
@@ -175,7 +199,7 @@ mod tests {
     #[test]
     fn leaving_clears_the_moving_lines() {
         let term = InMemoryTerm::new(24, 100);
-        let terminal = Terminal::start(painter(&term, 100, false));
+        let terminal = Terminal::start(painter(&term, 100, false), || ());
         samples::running().into_iter().for_each(|record| terminal.event(&Event::Recorded(Arc::new(record))));
         terminal.leave();
         assert!(!term.contents().contains("deploy"), "{}", term.contents());

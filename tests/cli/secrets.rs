@@ -135,3 +135,22 @@ fn a_simulated_run_needs_no_secrets() {
     let plan = format!("{PLAN}simulate:\n  processes: [{{ run: '*' }}]\n");
     Bench::with(&plan).run(&["run", "plan.yaml", "-e", "test", "--simulate"]).assert_code(0);
 }
+
+#[test]
+fn a_program_that_is_not_there_is_missing_before_anything_is_written() {
+    let bench = Bench::with(
+        "
+plan: vault
+secrets:
+  t: { command: [no-such-vault, read] }
+steps:
+  - id: base
+    shell: { run: 'touch base.txt' }
+    undo: [{ shell: { run: 'rm base.txt' } }]
+  - id: login
+    shell: { run: 'true', secrets: { T: t }, read-only: true }
+",
+    );
+    bench.run(&["run", "plan.yaml"]).assert_code(2).assert_says("the secret `t`: there is no program `no-such-vault`");
+    assert!(!bench.has("base.txt"));
+}
