@@ -84,8 +84,11 @@ fn parameter<'h, 'rc>(helper: &'h Helper<'rc>, index: usize) -> Result<&'h PathA
     })
 }
 
+/// What a helper gave has no name of its own.
+pub(super) const UNNAMED: &str = "this expression";
+
 fn name_of(parameter: &PathAndJson<'_>) -> String {
-    parameter.relative_path().cloned().unwrap_or_else(|| "this expression".to_owned())
+    parameter.relative_path().cloned().unwrap_or_else(|| UNNAMED.to_owned())
 }
 
 fn present<'h>(helper: &'h Helper<'_>, index: usize) -> Result<&'h Value, RenderError> {

@@ -58,6 +58,15 @@ impl Values {
     }
 }
 
+/// What to write for a part of a mapping.
+fn part_of(name: &str, found: &str) -> String {
+    match (found, name.starts_with("lookup ")) {
+        ("a mapping", true) => format!(": write `lookup ({name}) \"FIELD\"`"),
+        ("a mapping", false) => format!(": write `{name}.FIELD`"),
+        _ => String::new(),
+    }
+}
+
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
@@ -68,7 +77,7 @@ pub enum RenderError {
         name: String,
     },
     /// A value cannot stand in a text.
-    #[error("`{name}` is {found} and cannot be written into a text")]
+    #[error("`{name}` is {found} and cannot be written into a text{}", part_of(name, found))]
     NotText {
         /// The name as written.
         name: String,

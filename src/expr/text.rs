@@ -1,6 +1,6 @@
 //! One scalar that is a handlebars template. It knows neither the plan around it nor the type that is wanted.
 
-use super::helpers::{KEPT, WRITTEN, registry};
+use super::helpers::{KEPT, UNNAMED, WRITTEN, registry};
 use super::place::byte_at;
 use super::walk;
 use super::{Reference, RenderError, Values};
@@ -83,10 +83,20 @@ impl Text {
         Ok(if self.lone { kept.unwrap_or(Value::Null) } else { Value::String(text) })
     }
 
+    /// The only expression of the text that calls a helper, without its braces.
+    fn call(&self) -> Option<&str> {
+        let inside = self.source.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(inside, _)| inside.trim());
+        let mut calls = inside.filter(|inside| inside.contains(' '));
+        calls.next().filter(|_| calls.next().is_none())
+    }
+
     fn failure(&self, error: &handlebars::RenderError) -> RenderError {
         match error.reason() {
             RenderErrorReason::MissingVariable(Some(name)) => RenderError::Missing { name: name.clone() },
             RenderErrorReason::NestedError(inner) => match inner.downcast_ref::<RenderError>() {
+                Some(RenderError::NotText { name, found }) if name == UNNAMED => {
+                    RenderError::NotText { name: self.call().unwrap_or(name).to_owned(), found }
+                }
                 Some(ours) => ours.clone(),
                 None => RenderError::Template { template: self.source.clone(), reason: inner.to_string() },
             },
@@ -192,6 +202,9 @@ mod tests {
         assert_eq!(render("web-{{ steps.colours.live }}"), Err(null));
         let list = RenderError::NotText { name: "inputs.tags".into(), found: "a list" };
         assert_eq!(render("web-{{ inputs.tags }}"), Err(list));
+        let called = render("web-{{ lookup steps \"colours\" }}-{{ inputs.app }}").unwrap_err().to_string();
+        insta::assert_snapshot!(called, @r#"`lookup steps "colours"` is a mapping and cannot be written into a text: write `lookup (lookup steps "colours") "FIELD"`"#);
+        assert_eq!(render("{{ lookup (lookup steps \"colours\") \"idle\" }}!"), Ok(json!("green!")));
         assert_eq!(render("{{ required inputs.none \"say which\" }}"), Err(RenderError::Required("say which".into())));
     }
 
