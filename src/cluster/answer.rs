@@ -136,12 +136,26 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The server prints whole Go structs into some messages; what they hold and a limit keep a message readable.
 fn tidy(message: &str) -> String {
     let message = message.trim();
-    if let Some((_, told)) = message.strip_prefix("failed to create typed patch object (").and_then(|rest| rest.split_once("): ")) {
-        return told.trim_start_matches('.').replace("&value.valueUnstructured{Value:", "").trim_end_matches('}').to_owned();
-    }
+    let typed = message.strip_prefix("failed to create typed patch object (").and_then(|rest| rest.split_once("): "));
+    let message = typed.map_or_else(|| message.to_owned(), |(_, told)| typed_errors(told));
     match message.char_indices().nth(1200) {
         Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
+        None => message,
+    }
+}
+
+/// What is wrong with the types of an object: of several fields the server makes a list, a line for each.
+fn typed_errors(told: &str) -> String {
+    let field = |error: &str| {
+        let error = error.trim().trim_start_matches('.');
+        match error.split_once("&value.valueUnstructured{Value:") {
+            Some((before, value)) => format!("{before}{}", value.strip_suffix('}').unwrap_or(value)),
+            None => error.to_owned(),
+        }
+    };
+    match told.strip_prefix("errors:") {
+        Some(errors) => errors.split("\n  ").filter(|error| !error.trim().is_empty()).map(field).collect::<Vec<_>>().join("; "),
+        None => field(told),
     }
 }
 
@@ -270,6 +284,19 @@ mod tests {
         assert_eq!(read(500, "", wrong, json!([])).message, "data.value: expected string, got 1");
         assert_eq!(ApiError::read(404, &HeaderMap::new(), b"404 page not found\n").class, Class::NotServed);
         assert_eq!(read(404, "NotFound", "configmaps \"x\" not found", json!([])).class, Class::Absent);
+    }
+
+    #[test]
+    fn of_several_fields_of_a_wrong_type_each_is_told() {
+        let told = |errors: &str| {
+            let message = format!("failed to create typed patch object (ns/x; /v1, Kind=ConfigMap): {errors}");
+            read(500, "", &message, json!([])).message
+        };
+        let several = "errors:\n  .data.ON: expected string, got &value.valueUnstructured{Value:true}\n  .data.B: expected string, got &value.valueUnstructured{Value:false}";
+        assert_eq!(told(several), "data.ON: expected string, got true; data.B: expected string, got false");
+        let mapping = ".data.A: expected string, got &value.valueUnstructured{Value:map[string]interface {}{\"a\":1}}";
+        assert_eq!(told(mapping), "data.A: expected string, got map[string]interface {}{\"a\":1}");
+        assert_eq!(told(".spec.replics: field not declared in schema"), "spec.replics: field not declared in schema");
     }
 
     #[test]
