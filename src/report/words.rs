@@ -111,16 +111,28 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     }
 }
 
-/// One line of harmless text. What programs and servers say may hold line breaks, colours and commands to the terminal.
+/// One line of harmless text. What programs and servers say may hold line breaks, colours and commands to the terminal. What a program
+/// wrote over itself, as progress is told, is gone here as it is on a terminal.
 pub fn plain(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
+    let (mut line, mut is_back) = (0, false);
     let mut characters = text.trim_end().chars();
     while let Some(character) = characters.next() {
         match character {
             '\u{1b}' => skip_escape(&mut characters),
-            '\n' | '\t' => clean.push(' '),
+            '\r' => is_back = true,
+            '\n' => {
+                clean.push(' ');
+                (line, is_back) = (clean.len(), false);
+            }
+            '\t' => clean.push(' '),
             _ if character.is_control() || is_reordering(character) => {}
-            _ => clean.push(character),
+            _ => {
+                if std::mem::take(&mut is_back) {
+                    clean.truncate(line);
+                }
+                clean.push(character);
+            }
         }
     }
     clean
@@ -186,7 +198,15 @@ mod tests {
         assert_eq!(plain("a\tb\nc"), "a b c");
         assert_eq!(plain("\u{1b}]0;title\u{7}x\u{1b}]8;;http://x\u{1b}\\link"), "xlink");
         assert_eq!(plain("\u{1b}]never ended"), "");
+        assert_eq!(plain("a\r\nb"), "a b");
         assert_eq!(plain("abc\u{202e}def"), "abcdef");
+    }
+
+    #[test]
+    fn of_progress_that_a_program_writes_over_itself_the_last_is_told() {
+        assert_eq!(plain("50%\r100%"), "100%");
+        assert_eq!(plain("50%\r100%\r\u{1b}[0m"), "100%");
+        assert_eq!(plain("one\n50%\r\r100%\r\ntwo"), "one 100% two");
     }
 
     #[test]
