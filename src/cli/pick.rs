@@ -2,11 +2,14 @@
 
 use super::context::{Context, Shelves};
 use super::exit::Exit;
-use super::failure::CommandFailure;
+use super::failure::{CommandFailure, Diagnosis};
 use super::standing::Standing;
 use crate::ids::RunId;
 use crate::journal::{JournalError, RunFilter, RunRow, StateFolder};
-use crate::report::words;
+use crate::report::{table, words};
+
+/// Most runs that are told to choose from.
+const TOLD: usize = 5;
 
 /// A run, and the folder that keeps it.
 pub struct Found {
@@ -130,13 +133,25 @@ fn choose<'a>(given: Option<&str>, all: &'a [Listed]) -> Result<&'a Listed, Comm
             Err(failure.hint(format!("{}`bowline runs` lists them", newest(all))))
         }
         ([], None) => Err(CommandFailure::usage("no run is open").hint("name one: `bowline runs` lists them")),
-        (several, given) => {
-            let names: Vec<String> = several.iter().take(5).map(|listed| named(listed)).collect();
-            let more = if several.len() > names.len() { ", …" } else { "" };
-            let what = given.map_or_else(|| "are open".to_owned(), |text| format!("begin with `{text}`"));
-            Err(CommandFailure::usage(format!("{} runs {what}: {}{more}", several.len(), names.join(", "))).hint("name one of them"))
-        }
+        (several, given) => Err(which(given, several)),
     }
+}
+
+/// Several fit: a line for each, for people.
+fn which(given: Option<&str>, several: &[&Listed]) -> CommandFailure {
+    let what = given.map_or_else(|| "are open".to_owned(), |text| format!("begin with `{text}`"));
+    let message = format!("{} runs {what}", several.len());
+    let told = &several[..several.len().min(TOLD)];
+    let names: Vec<String> = told.iter().map(|listed| named(listed)).collect();
+    let row = |listed: &&Listed| vec![listed.row.run.to_string(), listed.row.identity.to_string(), listed.standing().to_string()];
+    let rows: Vec<Vec<String>> = told.iter().map(row).collect();
+    let mut lines = vec![format!("error: {message}:")];
+    lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
+    let more = several.len() - told.len();
+    lines.extend((more > 0).then(|| format!("  and {more} more")));
+    let mut failure = CommandFailure::usage(format!("{message}: {}{}", names.join(", "), if more > 0 { ", …" } else { "" }));
+    failure.diagnostic = Some(Box::new(Diagnosis { text: lines.join("\n"), is_drawn: false, problems: Vec::new() }));
+    failure.hint("name one of them")
 }
 
 fn named(listed: &Listed) -> String {
@@ -179,7 +194,9 @@ mod tests {
         let both = [Listed { is_simulated: true, ..rows[0].clone() }, rows[0].clone()];
         assert!(choose(Some("20261121-1203-aaaa"), &both).is_ok_and(|listed| !listed.is_simulated), "a real one is meant first");
         insta::assert_snapshot!(found(Some("20261121"), &rows).unwrap_err(), @"
-        error: 2 runs begin with `20261121`: 20261121-1203-aaaa of `web` in `test` (dead), 20261121-1203-aaaab of `web` in `test` (dead)
+        error: 2 runs begin with `20261121`:
+          20261121-1203-aaaa   `web` in `test`  dead
+          20261121-1203-aaaab  `web` in `test`  dead
           next: name one of them
         ");
         insta::assert_snapshot!(found(Some("2025"), &rows).unwrap_err(), @"
@@ -191,7 +208,10 @@ mod tests {
           next: name one: `bowline runs` lists them
         ");
         insta::assert_snapshot!(found(None, &rows).unwrap_err(), @"
-        error: 3 runs are open: 20261121-1203-aaaa of `web` in `test` (dead), 20261121-1203-aaaab of `web` in `test` (dead), 20261122-0900-bbbb of `web` in `test` (dead)
+        error: 3 runs are open:
+          20261121-1203-aaaa   `web` in `test`  dead
+          20261121-1203-aaaab  `web` in `test`  dead
+          20261122-0900-bbbb   `web` in `test`  dead
           next: name one of them
         ");
     }

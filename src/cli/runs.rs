@@ -13,6 +13,12 @@ use crate::report::paint::{Paint, columns};
 use crate::report::{table, words};
 use jiff::tz::TimeZone;
 use serde_json::json;
+use std::collections::BTreeSet;
+
+/// The columns of the list.
+const HEADS: [&str; 6] = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"];
+/// What stands for an environment where there is none.
+const NONE: &str = "-";
 
 /// A run as it is shown: how it stands takes a look at its records where it was rolled back.
 struct Shown {
@@ -63,36 +69,31 @@ fn shown(shelves: &Shelves, listed: Listed) -> Shown {
     Shown { standing: Standing::of(row.state, is_simulated, &records), row }
 }
 
-/// A table where there is room for one, else two lines a run.
+/// A table where there is room for one, in fewer words where that helps, else two lines a run.
 fn list(rows: &[Shown], zone: &TimeZone, width: Option<usize>, paint: Paint) -> Vec<String> {
-    let table = table(rows, zone, paint);
-    let widest = table.iter().map(|line| columns(line)).max().unwrap_or(0);
-    match width {
-        Some(width) if widest > width => rows.iter().flat_map(|listed| pair(listed, zone, paint)).collect(),
-        _ => table,
-    }
+    let fits = |table: &Vec<String>| width.is_none_or(|width| table.iter().all(|line| columns(line) <= width));
+    let tables = [false, true].into_iter().map(|is_short| table(rows, is_short, zone, paint));
+    tables.into_iter().find(fits).unwrap_or_else(|| rows.iter().flat_map(|listed| pair(listed, zone, paint)).collect())
 }
 
-fn table(rows: &[Shown], zone: &TimeZone, paint: Paint) -> Vec<String> {
-    let head = ["RUN", "PLAN", "ENVIRONMENT", "STATE", "OPENED", "HELD BY"].map(|title| paint.strong(title)).to_vec();
-    let line = |listed: &Shown| {
-        let row = &listed.row;
-        let environment = row.identity.environment.clone().unwrap_or_else(|| "-".to_owned());
-        let opened = words::date_and_minute(row.opened, zone);
-        vec![
-            row.run.to_string(),
-            row.identity.plan.to_string(),
-            environment,
-            paint.state(&listed.standing.to_string()),
-            opened,
-            holder(row),
-        ]
+/// A column that says nothing of any run is left out. Short are the states, and the times where all runs are of one year.
+fn table(rows: &[Shown], is_short: bool, zone: &TimeZone, paint: Paint) -> Vec<String> {
+    let opened = |listed: &Shown| words::date_and_minute(listed.row.opened, zone);
+    let years: BTreeSet<String> = rows.iter().map(|listed| opened(listed).split('-').take(1).collect()).collect();
+    let from = years.first().filter(|_| is_short && years.len() == 1).map_or(0, |year| year.len() + 1);
+    let cells = |listed: &Shown| {
+        let Shown { row, standing } = listed;
+        let state = if is_short { standing.short() } else { standing.to_string() };
+        let environment = row.identity.environment.clone().unwrap_or_else(|| NONE.to_owned());
+        let opened = opened(listed).split_off(from);
+        [row.run.to_string(), row.identity.plan.to_string(), environment, paint.state(&state), opened, holder(row)]
     };
-    let mut lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
-    if rows.iter().all(|listed| holder(&listed.row).is_empty()) {
-        lines.iter_mut().for_each(|line| line.truncate(5));
-    }
-    table::aligned(&lines)
+    let cells: Vec<[String; 6]> = rows.iter().map(cells).collect();
+    let says = |column: &usize| cells.iter().any(|cells| !["", NONE].contains(&cells[*column].as_str()));
+    let columns: Vec<usize> = (0..HEADS.len()).filter(says).collect();
+    let head = columns.iter().map(|column| paint.strong(HEADS[*column])).collect();
+    let body = cells.iter().map(|cells| columns.iter().map(|column| cells[*column].clone()).collect());
+    table::aligned(&std::iter::once(head).chain(body).collect::<Vec<Vec<String>>>())
 }
 
 fn pair(listed: &Shown, zone: &TimeZone, paint: Paint) -> [String; 2] {
@@ -149,14 +150,20 @@ mod tests {
         20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03
         ");
         insta::assert_snapshot!(list(&rows[1..], &TimeZone::UTC, Some(80), Paint::default()).join("\n"), @"
-        RUN                   PLAN        ENVIRONMENT  STATE        OPENED
-        20261120-090000-01bc  blue-green  -            rolled-back  2026-11-21 12:03
+        RUN                   PLAN        STATE        OPENED
+        20261120-090000-01bc  blue-green  rolled-back  2026-11-21 12:03
         ");
         insta::assert_snapshot!(list(&rows, &TimeZone::UTC, Some(80), Paint::default()).join("\n"), @"
         20261121-120300-7f3a live
           blue-green in production, opened 2026-11-21 12:03, held by ops@ci-7 (4711)
         20261120-090000-01bc rolled-back
           blue-green, opened 2026-11-21 12:03
+        ");
+        let standing = Standing { state: RunState::Closed(Outcome::RolledBack), is_in_part: true, is_simulated: true };
+        let simulated = [Shown { standing, ..row("20261121-120300-7f3a", None, RunState::Closed(Outcome::RolledBack)) }];
+        insta::assert_snapshot!(list(&simulated, &TimeZone::UTC, Some(80), Paint::default()).join("\n"), @"
+        RUN                   PLAN        STATE                     OPENED
+        20261121-120300-7f3a  blue-green  rolled-back (part, sim.)  11-21 12:03
         ");
         insta::assert_snapshot!(object(&rows[0]), @r#"{"run":"20261121-120300-7f3a","plan":"blue-green","environment":"production","state":"live","opened":"2026-11-21T12:03:00Z","records":12,"epoch":1,"holder":{"host":"ci-7","pid":4711,"started":99,"boot":"b00t","user":"ops"},"since":"2026-11-21T12:03:00Z","simulated":false,"in-part":false}"#);
     }

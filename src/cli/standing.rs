@@ -51,6 +51,11 @@ impl Standing {
         Self { state, is_in_part, is_simulated }
     }
 
+    /// The same in fewer columns, for a table: `rolled-back (part, sim.)`.
+    pub fn short(self) -> String {
+        self.to_string().replace("in part", "part").replace("simulated", "sim.")
+    }
+
     /// True where only the records tell how far it was rolled back.
     pub fn may_be_in_part(state: RunState) -> bool {
         state == RunState::Closed(Outcome::RolledBack)
