@@ -10,7 +10,7 @@ use super::{chosen, print};
 use crate::action::Evidence;
 use crate::ids::{RunId, StepId};
 use crate::journal::StateFolder;
-use crate::record::{BlobRef, Record, What};
+use crate::record::{BlobRef, Outcome, Record, What};
 use crate::report::json::JsonLine;
 use crate::report::paint::Paint;
 use crate::report::story::{Hand, Status, StepStory, Story};
@@ -52,15 +52,19 @@ fn told(story: &Story, standing: Standing, inputs: &str, zone: &TimeZone, paint:
     let run = story.run.as_ref().map_or("?", |run| run.as_str());
     let opened = story.opened.map(|at| words::date_and_time(at, zone)).unwrap_or_default();
     let place = story.environment.as_ref().map(|environment| format!(" in {environment}")).unwrap_or_default();
-    let mut lines = vec![format!("run {run}{place}, opened {opened}, {}", paint.state(&standing.to_string()))];
+    let plan = story.plan.as_ref().map(|plan| format!(" of {plan}")).unwrap_or_default();
+    let mut lines = vec![format!("run {run}{plan}{place}, opened {opened}, {}", paint.state(&standing.to_string()))];
     if !inputs.is_empty() {
         lines.push(format!("inputs: {inputs}"));
     }
     lines.push(String::new());
-    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, zone, paint)).collect();
+    let summary = Summary::of(story);
+    let explained = summary.explained();
+    let has_succeeded = story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Succeeded);
+    let is_explained = |step: &StepStory| has_succeeded || explained.contains(&step.id);
+    let rows: Vec<Vec<String>> = story.steps.values().map(|step| row(story, step, is_explained(step), zone, paint)).collect();
     lines.extend(table::aligned(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
-    let summary = Summary::of(story);
     lines.push(match story.hand {
         Hand::Process => summary.headline.clone(),
         Hand::Nobody | Hand::Elsewhere => paint.headline(&summary.outcome, &summary.headline),
@@ -69,14 +73,15 @@ fn told(story: &Story, standing: Standing, inputs: &str, zone: &TimeZone, paint:
     lines
 }
 
-fn row(story: &Story, step: &StepStory, zone: &TimeZone, paint: Paint) -> Vec<String> {
+/// Why it failed stands in the row only where nothing below the table explains it.
+fn row(story: &Story, step: &StepStory, is_explained: bool, zone: &TimeZone, paint: Paint) -> Vec<String> {
     let kind = step.kind.as_ref().map(ToString::to_string).unwrap_or_default();
     let time = step.time().map(words::took).unwrap_or_default();
     let attempts = if step.attempts > 1 { format!("{} attempts", step.attempts) } else { String::new() };
-    vec![paint.strong(step.id.as_str()), kind, paint.state(story.word(step)), time, notes(story, step, attempts, zone)]
+    vec![paint.strong(step.id.as_str()), kind, paint.state(story.word(step)), time, notes(story, step, is_explained, attempts, zone)]
 }
 
-fn notes(story: &Story, step: &StepStory, attempts: String, zone: &TimeZone) -> String {
+fn notes(story: &Story, step: &StepStory, is_explained: bool, attempts: String, zone: &TimeZone) -> String {
     let mut notes = vec![attempts];
     match &step.status {
         Status::Skipped(reason) => notes.push(words::skipped(reason)),
@@ -85,6 +90,7 @@ fn notes(story: &Story, step: &StepStory, attempts: String, zone: &TimeZone) -> 
             notes.push(format!("{}{terms}", words::plain(message)));
         }
         Status::Running | Status::Undoing if story.is_left() => notes.push("was at work when its bowline ended".to_owned()),
+        _ if is_explained => {}
         _ => notes.extend(step.undo_failure.as_ref().or(step.failure.as_ref()).map(words::failure)),
     }
     notes.extend(step.doubts.iter().map(|(key, _)| match words::effect(key) {
@@ -106,7 +112,7 @@ fn object(story: &Story, standing: Standing, inputs: Option<&Map<String, Value>>
     let steps: Vec<_> = story.steps.values().map(step).collect();
     let Standing { state, is_in_part, is_simulated } = standing;
     serde_json::json!({
-        "state": state.to_string(), "in-part": is_in_part, "simulated": is_simulated, "environment": story.environment, "inputs": inputs,
+        "run": story.run, "plan": story.plan, "opened": story.opened, "state": state.to_string(), "in-part": is_in_part, "simulated": is_simulated, "environment": story.environment, "inputs": inputs,
         "steps": steps, "summary": Summary::of(story),
     })
     .to_string()
@@ -137,16 +143,16 @@ fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Rec
     let kept = kept(records);
     let found: Vec<(&StepId, &BlobRef)> =
         kept.iter().filter(|(step, _)| wanted.stands_for(step)).map(|(step, blob)| (*step, *blob)).collect();
-    let logs = format!("`bowline logs {run} {wanted}` tells what its programs printed");
+    let is_kept = |record: &Record| matches!(&record.what, What::LinesKept { step, .. } if wanted.stands_for(step));
+    let logs = records.iter().any(is_kept).then(|| format!("`bowline logs {run} {wanted}` tells what its programs printed"));
     if found.is_empty() {
         let failure = CommandFailure::usage(format!(
             "no evidence was kept of `{wanted}` in run {run}: it is kept when a step fails and there is something to look at"
         ));
         let with: Vec<&str> = kept.keys().map(|step| step.as_str()).collect();
-        return Err(match with.is_empty() {
-            true => failure.hint(logs),
-            false => failure.hint(format!("there is evidence for {}; {logs}", with.join(", "))),
-        });
+        let others = (!with.is_empty()).then(|| format!("there is evidence for {}", with.join(", ")));
+        let hints: Vec<String> = others.into_iter().chain(logs).collect();
+        return Err(if hints.is_empty() { failure } else { failure.hint(hints.join("; ")) });
     }
     let looking = |refused| CommandFailure::of_looking(&refused);
     let reader = folder.reader(run).map_err(looking)?;
@@ -161,7 +167,7 @@ fn evidence(context: &Context, folder: &StateFolder, run: &RunId, records: &[Rec
         let whose = if step == wanted { String::new() } else { format!("{step}: ") };
         pieces.iter().for_each(|piece| tell(&whose, piece));
     }
-    if !context.is_json() {
+    if let (Some(logs), false) = (logs, context.is_json()) {
         print::notices(&[context.called.complete(&logs)], context.streams);
     }
     Ok(())

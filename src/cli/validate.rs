@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{open, print};
-use crate::plan::Does;
+use crate::plan::{Does, Input, Plan};
 use crate::report::words;
 use serde_json::json;
 
@@ -40,15 +40,26 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
         return Ok(Exit::Succeeded);
     }
     let steps = opened.plan.steps.iter().filter(|step| !matches!(step.does, Does::Guard { .. })).count();
-    let note = if checked {
-        ""
-    } else {
-        "; its inputs, and files that depend on them, were not looked at: say where it would run, with `--environment` and `--input`"
-    };
+    let note = if checked { String::new() } else { unchecked(&opened.plan) };
     let mut lines = vec![format!("{name} is valid: {}{note}", words::count(steps, "step", "steps"))];
     for (step, why) in opened.plan.staying() {
         lines.push(format!("  {step} stays when the rest is taken back: {}", words::plain(&why)));
     }
     print::lines(&lines, context.streams.width);
     Ok(Exit::Succeeded)
+}
+
+/// What was not looked at, and what has to be said for it: no more than is missing.
+fn unchecked(plan: &Plan) -> String {
+    let is_missing = |name: &String, input: &Input| {
+        let given_everywhere = !plan.environments.is_empty() && plan.environments.values().all(|there| there.inputs.contains_key(name));
+        input.required && input.default.is_none() && !given_everywhere
+    };
+    let missing = plan.inputs.iter().any(|(name, input)| is_missing(name, input));
+    let what = match (plan.environments.is_empty(), missing) {
+        (true, _) => "say what its inputs are, with `--input`",
+        (false, true) => "say where it would run, with `--environment`, and what its inputs are, with `--input`",
+        (false, false) => "say where it would run, with `--environment`",
+    };
+    format!("; its inputs, and files that depend on them, were not looked at: {what}")
 }

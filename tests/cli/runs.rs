@@ -307,7 +307,7 @@ steps:
     };
     // A minute and a half is what the plan says anyway.
     run(&["r1", "-i", "wait=1m30s"]);
-    bench.run(&["show", "r1"]).assert_code(0).assert_says("run r1 in production, opened").assert_says("\ninputs: region=us\n");
+    bench.run(&["show", "r1"]).assert_code(0).assert_says("run r1 of given in production, opened").assert_says("\ninputs: region=us\n");
     run(&["r2", "-i", "version=v2", "-i", "replicas=3", "-i", "zones=[c]", "-i", "wait=2m"]);
     bench.run(&["show", "r2"]).assert_says("\ninputs: version=v2, wait=2m, region=us, zones=[c]\n");
     let json: serde_json::Value = serde_json::from_str(&bench.run(&["show", "r2", "--output", "json"]).out).expect("an object");

@@ -34,6 +34,9 @@ fn blue_green_goes_live_and_a_version_that_nobody_has_built_comes_undone() {
     simulate(&bench, "blue-green", &["--set", "version=v2"]).assert_code(0).assert_says("succeeded").assert_says("simulated");
     let broken = simulate(&bench, "blue-green", &["--set", "version=v9"]);
     broken.assert_code(3).assert_says("web:v9").assert_says("not found").assert_says("simulated: the cluster was as before the run");
+    let evidence = bench.run(&["show", "--evidence", "healthy"]);
+    evidence.assert_code(0).assert_says("== ");
+    assert!(!evidence.all().contains("bowline logs"), "it has run no program:\n{}", evidence.all());
 }
 
 #[test]

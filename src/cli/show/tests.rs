@@ -28,13 +28,13 @@ fn json(story: &Story, state: RunState) -> Value {
 #[test]
 fn a_run_that_came_undone() {
     insta::assert_snapshot!(shown(&Story::of(&samples::rolled_back()), RunState::Closed(Outcome::RolledBack)), @"
-    run 20261121-120300-7f3a in production, opened 2026-11-21 12:03:00 +00:00, rolled-back
+    run 20261121-120300-7f3a of blue-green in production, opened 2026-11-21 12:03:00 +00:00, rolled-back
     inputs: version=v3
 
       database  backup            done     1m 01s
       colours   detect-colour     undone   0.3s
       deploy    apply             kept     1.2s
-      healthy   wait-healthy      undone   4.2s    image web:v3 of pod web-green-5c9f-x2 cannot be pulled: not found
+      healthy   wait-healthy      undone   4.2s
       smoke     smoke-test        not-run
       switch    switch-ingress    not-run
       retire    scale             not-run
@@ -54,7 +54,7 @@ fn a_run_that_came_undone() {
 #[test]
 fn a_run_that_is_stuck() {
     insta::assert_snapshot!(shown(&Story::of(&samples::stuck()), RunState::Stuck), @"
-    run 20261121-120300-7f3a in production, opened 2026-11-21 12:03:00 +00:00, stuck
+    run 20261121-120300-7f3a of blue-green in production, opened 2026-11-21 12:03:00 +00:00, stuck
     inputs: version=v3
 
       database  backup            done     1m 01s  in doubt
@@ -62,7 +62,7 @@ fn a_run_that_is_stuck() {
       deploy    apply             done     1.2s
       healthy   wait-healthy      done     9.4s
       smoke     smoke-test        done     0.8s
-      switch    switch-ingress    residue  30s     the server refused the write: 403 Forbidden
+      switch    switch-ingress    residue  30s
       retire    scale             not-run
       back      rollback-on-fail  not-run
 
@@ -87,7 +87,7 @@ fn a_run_that_is_stuck() {
 #[test]
 fn of_a_run_that_lives_it_is_told_what_its_process_can_be_told() {
     insta::assert_snapshot!(shown(&Story::of(&samples::running()).in_hand(Hand::Process), RunState::Live), @"
-    run 20261121-120300-7f3a in production, opened 2026-11-21 12:03:00 +00:00, live
+    run 20261121-120300-7f3a of blue-green in production, opened 2026-11-21 12:03:00 +00:00, live
     inputs: version=v3
 
       database  backup            done     1m 01s
@@ -113,7 +113,7 @@ fn of_a_run_that_goes_back_it_is_told_how_far_it_is() {
     let records = samples::stuck();
     let undoing = records.iter().position(|record| matches!(record.what, What::UndoStarted { .. })).unwrap();
     insta::assert_snapshot!(shown(&Story::of(&records[..=undoing]).in_hand(Hand::Process), RunState::Live), @"
-    run 20261121-120300-7f3a in production, opened 2026-11-21 12:03:00 +00:00, live
+    run 20261121-120300-7f3a of blue-green in production, opened 2026-11-21 12:03:00 +00:00, live
     inputs: version=v3
 
       database  backup            done     1m 01s  in doubt
@@ -121,7 +121,7 @@ fn of_a_run_that_goes_back_it_is_told_how_far_it_is() {
       deploy    apply             done     1.2s
       healthy   wait-healthy      done     9.4s
       smoke     smoke-test        done     0.8s
-      switch    switch-ingress    undoing  30s     waiting for the new side to answer through the ingress
+      switch    switch-ingress    undoing  30s
       retire    scale             not-run
       back      rollback-on-fail  not-run
 
@@ -186,5 +186,7 @@ fn programs_get_every_step() {
     assert_eq!(json["steps"][3]["failure"]["message"], "image web:v3 of pod web-green-5c9f-x2 cannot be pulled");
     assert_eq!(json["summary"]["outcome"], "rolled-back");
     assert_eq!((&json["state"], &json["in-part"], &json["simulated"]), (&"rolled-back".into(), &false.into(), &false.into()));
+    assert_eq!((&json["run"], &json["plan"]), (&"20261121-120300-7f3a".into(), &"blue-green".into()));
+    assert_eq!(json["opened"], "2026-11-21T12:03:00Z");
     assert_eq!((&json["environment"], &json["inputs"]["version"]), (&"production".into(), &"v3".into()));
 }

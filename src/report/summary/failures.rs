@@ -7,6 +7,7 @@ use crate::report::story::{StepStory, Story};
 use crate::report::words;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::{BTreeSet, HashSet};
 
 /// Most kinds of failure that are told one by one.
 const TOLD: usize = 5;
@@ -58,6 +59,16 @@ pub(super) fn failed(story: &Story) -> Vec<Failed> {
         Some(Failed { step: step.id.clone(), why: words::failure(failure), hint: failure.hint.as_deref().map(words::plain) })
     };
     culprit.into_iter().chain(others).filter_map(told).collect()
+}
+
+impl Summary {
+    /// The steps of which its lines tell why they failed, or could not be taken back.
+    pub fn explained(&self) -> HashSet<&StepId> {
+        let mut kinds = BTreeSet::new();
+        // Of more kinds of failure only the names of the steps are told.
+        let failed = self.failed.iter().filter(|failed| kinds.contains(&failed.why) || (kinds.len() < TOLD && kinds.insert(&failed.why)));
+        failed.map(|failed| &failed.step).chain(self.residue.iter().map(|left| &left.step)).collect()
+    }
 }
 
 /// Why the run did not go through, and what else failed.
