@@ -45,6 +45,13 @@ pub enum Event {
         /// One line.
         text: String,
     },
+    /// Something that a person should hear now, and that does not matter any more once the run has ended.
+    Notice {
+        /// The step, when it is about one.
+        step: Option<StepId>,
+        /// One line.
+        text: String,
+    },
     /// The process lets go of the run.
     Released {
         /// The run.

@@ -184,7 +184,7 @@ impl Action for Shell {
 
     async fn settle(&self, cx: &ReadCx, params: &ShellParams, _effect: &Begun<Self>) -> Result<Settled<Ended>, ActionError> {
         let Some(check) = &params.check else {
-            return Ok(Settled::Unknown("nobody saw its program end, and it has no `check` to ask".to_owned()));
+            return Ok(Settled::Unknown("nobody knows how far its program got, and it has no `check` to ask".to_owned()));
         };
         let checked = self.job(cx, params, check).await?.run().await;
         Ok(match checked {

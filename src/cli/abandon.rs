@@ -30,12 +30,11 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     if matches!(row.state, RunState::Closed(_) | RunState::Live) {
         return Err(standing::refused(context, &row, &records));
     }
-    let fact = format!("what run {run} did would stay as it is ({})", left(&Story::of(&records)));
-    confirm(context, arguments.yes, &fact, "Close it?")?;
+    confirm(context, arguments.yes, &fact(&run, &Story::of(&records)), "Close it?")?;
     let lock = runtime.block_on(own_lock(context, &folder, &run, &records))?;
     let held = folder.hold(&run, Mode::Abandon)?;
-    for orphan in runtime.block_on(context.ports.processes.end_orphans(&run)) {
-        print::notice(&format!("{}: {}", orphan.step, orphans::told(&orphan)));
+    for (step, text) in orphans::told(&runtime.block_on(context.ports.processes.end_orphans(&run))) {
+        print::notice(&step.map(|step| format!("{step}: {text}")).unwrap_or(text));
     }
     let records = held.records()?;
     let now = context.ports.clock.now();
@@ -121,8 +120,32 @@ fn closing(held: &Held, seq: u64, at: Moment) -> Vec<Record> {
     (0..).zip(whats).map(record).collect()
 }
 
-/// The steps that did something, or may have, and were not taken back.
-fn left(story: &Story) -> String {
+/// What becomes of the steps that did something, or may have, and were not taken back.
+fn fact(run: &RunId, story: &Story) -> String {
     let left: Vec<&str> = story.steps.values().filter(|step| step.may_stand()).map(|step| step.id.as_str()).collect();
-    if left.is_empty() { "it changed nothing that is known".to_owned() } else { format!("steps: {}", left.join(", ")) }
+    match left.is_empty() {
+        true => format!("run {run}, which has left no change that is known, would be closed"),
+        false => format!("what run {run} did would stay as it is (steps: {})", left.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fact;
+    use crate::record::What;
+    use crate::report::samples;
+    use crate::report::story::Story;
+
+    #[test]
+    fn who_closes_a_run_is_told_what_stays_and_of_one_that_left_nothing_that_nothing_does() {
+        let mut records = samples::stuck();
+        let first = records.iter().position(|record| matches!(record.what, What::AttemptStarted { .. })).unwrap();
+        let of = |records: &[crate::record::Record]| {
+            let story = Story::of(records);
+            fact(story.run.as_ref().unwrap(), &story)
+        };
+        insta::assert_snapshot!(of(&records), @"what run 20261121-120300-7f3a did would stay as it is (steps: database, deploy)");
+        records.truncate(first);
+        insta::assert_snapshot!(of(&records), @"run 20261121-120300-7f3a, which has left no change that is known, would be closed");
+    }
 }

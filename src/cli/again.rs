@@ -46,7 +46,7 @@ pub fn told(context: &Context, id: Option<&RunId>, draft: &Draft) -> Result<Opti
     let exit = Exit::of_run(outcome);
     let summary = Summary::of(&Story::of(&records).called(&context.called));
     if context.is_json() {
-        print::line(&JsonLine::Summary { exit_code: exit.code(), summary }.to_text());
+        print::line(&JsonLine::Summary { exit_code: exit.code(), summary: Box::new(summary) }.to_text());
     } else {
         let lead = format!("run {id} is over already, and nothing was run now; this is how it ended:");
         print::notices(&[lead], context.streams);

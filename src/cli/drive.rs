@@ -11,7 +11,7 @@ use super::{kept, open, orphans, print, secrets};
 use crate::action;
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
-use crate::ids::{Period, RunId, StepId};
+use crate::ids::{Period, RunId};
 use crate::journal::{Frozen, Held, JournalError, Request, StateFolder};
 use crate::plan::Plan;
 use crate::ports::{Clock, Gate, Ports, forget_typed};
@@ -193,8 +193,8 @@ async fn carry(
     if !opening.records.is_empty() {
         // What the last process left at work would go on beside us, and write after it was taken back.
         let orphans = ports.processes.end_orphans(held.run()).await;
-        for orphan in &orphans {
-            display.event(&Event::Warning { step: StepId::new(&orphan.step).ok(), text: orphans::told(orphan) });
+        for (step, text) in orphans::told(&orphans) {
+            display.event(&Event::Notice { step, text });
         }
         if orphans.iter().any(|orphan| !orphan.ended) {
             return Err(Box::new(orphans::still_run(&orphans)));

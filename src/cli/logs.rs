@@ -67,10 +67,8 @@ struct Told {
     begun: HashSet<(StepId, bool, u32)>,
     /// All there is to tell of them.
     ended: HashSet<(StepId, bool, u32)>,
-    /// Something was told.
+    /// Something was told: what a program printed, or why that is not known.
     any: bool,
-    /// A program printed something.
-    printed: bool,
 }
 
 impl Told {
@@ -89,7 +87,7 @@ impl Told {
                 reader = Some(folder.reader(run).map_err(|refused| CommandFailure::of_looking(&refused))?);
             }
             let lines = reader.as_ref().map(|reader| one.lines(reader)).transpose()?.unwrap_or_default();
-            (self.any, self.printed) = (true, self.printed || one.printed.is_some());
+            self.any = true;
             page.tell(one, &lines);
         }
         Ok(())
@@ -98,12 +96,10 @@ impl Told {
     /// Says so where nothing was printed.
     fn if_nothing(&self, context: &Context, run: &RunId, step: Option<&StepId>) {
         let whose = step.map_or_else(|| format!("run {run}"), |step| format!("`{step}` in run {run}"));
-        let nothing = match self.any {
-            _ if self.printed => return,
-            false => format!("no program of {whose} printed anything"),
-            true => format!("nothing that a program of {whose} printed is kept: it is kept when an attempt ends"),
-        };
-        print::notices(&[nothing], context.streams);
+        // Where something was told, it says why nothing more is.
+        if !self.any {
+            print::notices(&[format!("no program of {whose} printed anything")], context.streams);
+        }
     }
 }
 
@@ -195,7 +191,7 @@ impl Try<'_> {
             End::Unseen if state == RunState::Elsewhere => {
                 Some("it has no end yet: whether another machine is still at it cannot be seen from here".to_owned())
             }
-            End::Unseen | End::Lost => Some("it has no end: its bowline was gone before, and what a program printed is lost".to_owned()),
+            End::Unseen | End::Lost => Some("bowline was killed while it ran; what it printed is lost".to_owned()),
         };
         let parts: Vec<String> = what.into_iter().chain(dropped).chain(end).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -245,6 +241,6 @@ mod tests {
         let title = |state| one.title(state).unwrap();
         assert_eq!(title(RunState::Live), "at work: what it prints is kept when it ends");
         assert_eq!(title(RunState::Elsewhere), "it has no end yet: whether another machine is still at it cannot be seen from here");
-        assert!(title(RunState::Dead).contains("its bowline was gone"));
+        assert!(title(RunState::Dead).contains("bowline was killed while it ran"));
     }
 }

@@ -22,7 +22,7 @@ impl Story {
                 self.entry(step).of = Some(Portion { done: *done, total: *total, unit: unit.clone() });
             }
             Event::Warning { step, text } => self.warnings.push(Warning { step: step.clone(), text: self.called.complete(text) }),
-            Event::Line { .. } | Event::Released { .. } => {}
+            Event::Line { .. } | Event::Notice { .. } | Event::Released { .. } => {}
         }
     }
 
@@ -94,7 +94,10 @@ impl Story {
             What::ApprovalAsked { step, message } => self.entry(step).ask(at, message),
             What::ApprovalAnswered { step, approved, by, comment } => self.entry(step).answered(at, *approved, by, comment.as_deref()),
             What::UndoStarted { step, .. } => self.entry(step).begin_undo(at),
-            What::UndoEnded { step, result, .. } => self.entry(step).end_undo(at, result),
+            What::UndoEnded { step, result, .. } => {
+                let over = self.time_over(step, at);
+                self.entry(step).end_undo(at, result, over);
+            }
             What::EvidenceKept { step, evidence, error } => {
                 self.entry(step).evidence = EvidenceStory { kept: evidence.is_some(), missing: error.clone() };
             }
@@ -167,6 +170,7 @@ impl StepStory {
     fn settled<T>(&mut self, key: &EffectKey, settled: &Settled<T>) {
         self.doubts.retain(|(doubted, _)| doubted != key);
         if let Settled::Unknown(why) = settled {
+            self.is_half_way = self.status == Status::Running && key.target().is_none();
             self.doubts.push((key.clone(), why.clone()));
         }
         self.known(key, !matches!(settled, Settled::NotDone));
@@ -188,6 +192,7 @@ impl StepStory {
         }
         self.started.get_or_insert(at);
         self.came_to = None;
+        self.is_half_way = false;
         self.status = until.map_or(Status::Running, Status::Pausing);
         self.quieten();
     }
@@ -254,11 +259,12 @@ impl StepStory {
             self.undo_tries = 0;
         }
         self.undo_started.get_or_insert(at);
+        self.is_out_of_time = false;
         self.status = Status::Undoing;
         self.quieten();
     }
 
-    fn end_undo(&mut self, at: Moment, result: &UndoResult) {
+    fn end_undo(&mut self, at: Moment, result: &UndoResult, over: Option<String>) {
         self.undo_ended = Some(at);
         self.quieten();
         match result {
@@ -269,7 +275,11 @@ impl StepStory {
                 self.stands.clear();
                 self.undone(marks);
             }
-            UndoResult::Failed { failure, marks, retry_at } => self.undo_failed(failure, marks, *retry_at),
+            UndoResult::Failed { failure, marks, retry_at: Some(at) } => self.undo_failed(failure.clone(), marks, Some(*at)),
+            UndoResult::Failed { failure, marks, retry_at: None } => {
+                let failure = over.map_or_else(|| failure.clone(), |over| self.out_of_time(failure, over));
+                self.undo_failed(failure, marks, None);
+            }
             UndoResult::Interrupted => self.status = Status::Interrupted,
         }
     }
@@ -284,10 +294,10 @@ impl StepStory {
         self.marks = marks.to_vec();
     }
 
-    fn undo_failed(&mut self, failure: &Failure, marks: &[Mark], retry_at: Option<Moment>) {
-        self.undo_failed_alike = self.undo_tries > 0 && self.undo_failure.as_ref() == Some(failure);
+    fn undo_failed(&mut self, failure: Failure, marks: &[Mark], retry_at: Option<Moment>) {
+        self.undo_failed_alike = self.undo_tries > 0 && self.undo_failure.as_ref() == Some(&failure);
         self.undo_tries += 1;
-        self.undo_failure = Some(failure.clone());
+        self.undo_failure = Some(failure);
         self.marks = marks.to_vec();
         self.status = retry_at.map_or(Status::Residue, Status::UndoBackoff);
     }

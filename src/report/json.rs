@@ -52,7 +52,7 @@ pub enum JsonLine {
         /// The line.
         text: String,
     },
-    /// Something that a person should see, also after the run.
+    /// Something that a person should see; what matters also after the run, the summary tells once more.
     Warning {
         /// The step, when it is about one.
         step: Option<StepId>,
@@ -86,7 +86,7 @@ pub enum JsonLine {
         /// The exit code of the process.
         exit_code: u8,
         /// How it ended, why, what is left and what to type next.
-        summary: Summary,
+        summary: Box<Summary>,
     },
 }
 
@@ -136,7 +136,7 @@ fn line(story: &Story, event: &Event) -> JsonLine {
         Event::Doing { step, text, .. } => JsonLine::Doing { step, text },
         Event::Of { step, done, total, unit } => JsonLine::Progress { step, done, total, unit },
         Event::Line { step, text, .. } => JsonLine::Line { step, text },
-        Event::Warning { step, text } => JsonLine::Warning { step, text: story.called.complete(&text) },
+        Event::Warning { step, text } | Event::Notice { step, text } => JsonLine::Warning { step, text: story.called.complete(&text) },
         Event::Released { run, at } => JsonLine::Released { run, at },
     }
 }
@@ -160,7 +160,7 @@ impl Display for Json {
     }
 
     fn close(&self, summary: &Summary, exit_code: u8) {
-        self.write(&JsonLine::Summary { exit_code, summary: summary.clone() });
+        self.write(&JsonLine::Summary { exit_code, summary: Box::new(summary.clone()) });
         self.outlet.close();
     }
 
@@ -224,6 +224,7 @@ mod tests {
               }
             ],
             "residue": [],
+            "to-take-back": [],
             "blocked": [],
             "doubts": [],
             "warnings": [],

@@ -82,7 +82,7 @@ impl Lines {
             Event::Doing { .. } | Event::Line { .. } if self.is_quiet => {}
             Event::Doing { step, text, at } => self.doing(state, step, text, *at),
             Event::Line { step, text, at } => self.say(state, *at, &plain(step, format!("| {}", words::plain(text)))),
-            Event::Warning { step, text } => {
+            Event::Warning { step, text } | Event::Notice { step, text } => {
                 let text = format!("warning: {}", words::plain(&state.story.called.complete(text)));
                 self.say(state, (self.now)(), &Sentence { step: step.clone(), tone: Tone::Warn, text });
             }
@@ -208,7 +208,7 @@ mod tests {
         lines.close(&Summary::of(&lines.story()), 5);
         insta::assert_snapshot!(page.text(), @"
         12:04:30 resumed by ops@ci-7 (process 5000)
-        blue-green in production has not ended: done so far: database, colours
+        blue-green in production has not ended: it was going back
         next:
           bowline resume 20261121-120300-7f3a    goes on taking back what was done
           bowline rollback 20261121-120300-7f3a  takes back what was done

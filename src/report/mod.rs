@@ -1,6 +1,7 @@
 //! TELLING about a run: every display folds the same events into the same story. It decides nothing, and knows no engine and no journal.
 
 mod ahead;
+mod budget;
 pub mod called;
 pub mod dot;
 mod fold;

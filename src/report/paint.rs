@@ -35,7 +35,7 @@ impl Paint {
         let tone = match word.split(' ').next().unwrap_or_default() {
             "succeeded" | "done" => Tone::Good,
             "rolled-back" | "undone" | "kept" | "halted" | "abandoned" | "asking" | "retrying" | "undoing" | "cancelled" => Tone::Warn,
-            "stuck" | "dead" | "failed" | "timed-out" | "interrupted" | "residue" => Tone::Bad,
+            "stuck" | "dead" | "failed" | "timed-out" | "interrupted" | "not-undone" | "residue" => Tone::Bad,
             _ => Tone::Plain,
         };
         self.tone(tone, word)

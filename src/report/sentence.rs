@@ -3,7 +3,7 @@
 use super::story::{Status, StepStory, Story};
 use super::words;
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, CancelLevel, Failure, Mark, MarkKind, Mode, Record, Role, Scope, Settled, UndoResult, What};
+use crate::record::{AttemptResult, CancelLevel, EffectKey, Failure, Mark, MarkKind, Mode, Record, Role, Scope, Settled, UndoResult, What};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -85,11 +85,14 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
             _ => say(step, Tone::Begin, "started".to_owned()),
         },
         // That nobody can tell how it ended was told.
-        What::AttemptEnded { step, result: AttemptResult::Interrupted, .. } if is_in_doubt(story, step) => None,
+        What::AttemptEnded { step, result: AttemptResult::Interrupted, .. } if was_told_as_in_doubt(story, step) => None,
         What::AttemptEnded { step, attempt, result } => {
             let (tone, text) = attempt_ended(story.step(step), at, *attempt, result);
-            say(step, tone, text)
+            say(step, tone, format!("{text}{}", half_way(story, step, result)))
         }
+        // The end of its attempt tells it, which comes right behind.
+        What::EffectSettled { step, settled: Settled::Unknown(_), .. } if is_half_way(story, step) => None,
+        What::EffectSettled { step, key, settled: Settled::Unknown(why) } if is_told_of_another(story, step, key, why) => None,
         What::EffectSettled { step, key, settled } => {
             let (tone, text) = settling(story, words::effect(key), settled)?;
             say(step, tone, text)
@@ -185,6 +188,7 @@ fn attempt_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &At
             failed("timed out", failure, attempt, at, *retry_at)
         }
         AttemptResult::Cancelled => (Tone::Warn, "stopped".to_owned()),
+        AttemptResult::Interrupted if step.is_some_and(|step| step.is_half_way) => (Tone::Warn, "stopped".to_owned()),
         AttemptResult::Interrupted => (Tone::Warn, "interrupted before its end".to_owned()),
     }
 }
@@ -201,6 +205,7 @@ fn failed(verb: &str, failure: &Failure, attempt: u32, at: Moment, retry_at: Opt
 /// What a cancel does to this run.
 fn stopping(story: &Story, level: CancelLevel) -> String {
     match (level, story.pivot()) {
+        (CancelLevel::RollBack, _) if story.rollback.is_some() => "it is going back already".to_owned(),
         (CancelLevel::RollBack, Some(pivot)) => match story.guard_past_pivot() {
             Some(guard) => {
                 format!("nothing more starts; what `{}` guards is taken back, the rest stays, since {} cannot be", guard.id, pivot.id)
@@ -212,8 +217,37 @@ fn stopping(story: &Story, level: CancelLevel) -> String {
     }
 }
 
-fn is_in_doubt(story: &Story, step: &StepId) -> bool {
-    story.step(step).is_some_and(|step| !step.doubts.is_empty())
+fn was_told_as_in_doubt(story: &Story, step: &StepId) -> bool {
+    story.step(step).is_some_and(|step| !step.doubts.is_empty() && !step.is_half_way)
+}
+
+/// True for a step whose program was stopped, or lost, by the process that ran it.
+fn is_half_way(story: &Story, step: &StepId) -> bool {
+    story.step(step).is_some_and(|step| !step.doubts.is_empty() && step.is_half_way)
+}
+
+/// How far a program came that was stopped in the middle, and what becomes of that.
+fn half_way(story: &Story, step: &StepId, result: &AttemptResult) -> &'static str {
+    let Some(step) = story.step(step).filter(|_| is_half_way(story, step)) else { return "" };
+    // What stops it may be another step's failure, which takes back what can be taken back as soon as nothing is at work.
+    let halts = story.graph.as_ref().is_some_and(|graph| graph.halts_on_failure);
+    let goes_back = story.takes_back(step) || (story.pivot().is_none() && !halts);
+    match result {
+        AttemptResult::Cancelled if goes_back => ", half way perhaps; taken back as if it was done",
+        AttemptResult::Interrupted if story.takes_back(step) => ", half way perhaps; taken back as if it was done, when somebody resumes",
+        AttemptResult::Cancelled | AttemptResult::TimedOut { .. } => ", half way perhaps",
+        AttemptResult::Interrupted => ", half way perhaps: in doubt",
+        AttemptResult::Failed { .. } => "; how far it got is in doubt",
+        AttemptResult::Succeeded { .. } => "",
+    }
+}
+
+/// True where the same was said of another item of the same step.
+fn is_told_of_another(story: &Story, step: &StepId, key: &EffectKey, why: &str) -> bool {
+    let name = |step: &StepId| step.parts().map(|(name, _)| name.to_owned());
+    let Some(family) = name(step) else { return false };
+    let others = story.doubtful().filter(|other| other.id != *step && name(&other.id).is_some_and(|name| name == family));
+    others.flat_map(|other| &other.doubts).any(|(known, reason)| known == key && reason == why)
 }
 
 fn settling<T>(story: &Story, effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
@@ -239,7 +273,11 @@ fn undo_ended(step: Option<&StepStory>, at: Moment, attempt: u32, result: &UndoR
             let why = if is_known { format!("try {attempt} failed as the one before") } else { words::failure(failure) };
             (Tone::Warn, format!("not taken back yet: {why}; the next try in {next}"))
         }
-        UndoResult::Failed { failure, .. } => (Tone::Bad, format!("could not be taken back: {}", words::failure(failure))),
+        UndoResult::Failed { failure, .. } => {
+            // The story knows whether its time was over.
+            let failure = step.and_then(|step| step.undo_failure.as_ref()).unwrap_or(failure);
+            (Tone::Bad, format!("could not be taken back: {}", words::failure(failure)))
+        }
         UndoResult::Interrupted => (Tone::Warn, "taking it back was interrupted".to_owned()),
     }
 }

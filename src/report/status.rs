@@ -1,8 +1,8 @@
-//! Where a step stands, and the word for it: what is true of it hangs on who has the run in hand. It knows no record.
+//! Where steps stand, how many, and the words for it: what is true of it hangs on who has the run in hand. It knows no record.
 
 use super::story::{Hand, StepStory, Story};
 use crate::ids::Moment;
-use crate::record::SkipReason;
+use crate::record::{Role, SkipReason};
 
 /// Where a step stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,23 @@ pub enum Status {
     Residue,
 }
 
+/// How many steps stand where; guards are not counted, since nobody waits for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Done or skipped.
+    pub done: usize,
+    /// Under way.
+    pub running: usize,
+    /// Not begun.
+    pub waiting: usize,
+    /// Failed, timed out, stopped or interrupted, and not yet taken back.
+    pub failed: usize,
+    /// Taken back.
+    pub undone: usize,
+    /// All.
+    pub all: usize,
+}
+
 /// The word that stands for a status in `show` and in JSON.
 impl Status {
     /// One word.
@@ -72,13 +89,31 @@ impl Status {
 }
 
 impl Story {
+    /// Counts the steps.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for step in self.steps.values().filter(|step| step.role != Role::Guard) {
+            counts.all += 1;
+            *match &step.status {
+                Status::Done | Status::Skipped(_) => &mut counts.done,
+                Status::Waiting => &mut counts.waiting,
+                Status::Failed | Status::TimedOut | Status::Cancelled | Status::Interrupted | Status::Residue => &mut counts.failed,
+                Status::Undone | Status::Kept => &mut counts.undone,
+                _ => &mut counts.running,
+            } += 1;
+        }
+        counts
+    }
+
     /// One word for where a step stands. Of a run on which nobody works nothing runs and nothing waits; a step that failed, and of which
     /// what it did stays, has failed.
     pub fn word(&self, step: &StepStory) -> &'static str {
         let rests = self.is_left() || self.ending.is_some();
         match &step.status {
             Status::Waiting if rests || self.rollback.is_some() => "not-run",
-            Status::Running | Status::Undoing if self.is_left() => "interrupted",
+            Status::Undoing | Status::UndoBackoff(_) if rests => "not-undone",
+            Status::Interrupted if rests && step.undo_started.is_some() => "not-undone",
+            Status::Running if self.is_left() => "interrupted",
             Status::Asking(_) if rests => "unanswered",
             Status::Undone if step.has_left_nothing() => step.fall().map_or("stays", Status::word),
             status => status.word(),

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 pub use super::ahead::Ahead;
-pub use super::status::Status;
+pub use super::status::{Counts, Status};
 
 /// A run as far as it has been told. Folding the same record twice, or missing some, does no harm.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +95,10 @@ pub struct StepStory {
     pub(super) stands: IndexMap<EffectKey, bool>,
     /// Another process took the run up since the step was last at work: its times begin anew.
     pub(super) anew: bool,
+    /// Taking it back was stopped because the time for that was over.
+    pub(super) is_out_of_time: bool,
+    /// Nobody can tell how far it got, because it was stopped, or lost, by the process that was at it.
+    pub(super) is_half_way: bool,
     /// Evidence of its failure.
     pub evidence: EvidenceStory,
     /// What it does or waits for right now.
@@ -174,23 +178,6 @@ pub struct Warning {
     pub text: String,
 }
 
-/// How many steps stand where; guards are not counted, since nobody waits for them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Done or skipped.
-    pub done: usize,
-    /// Under way.
-    pub running: usize,
-    /// Not begun.
-    pub waiting: usize,
-    /// Failed, timed out, stopped or interrupted, and not yet taken back.
-    pub failed: usize,
-    /// Taken back.
-    pub undone: usize,
-    /// All.
-    pub all: usize,
-}
-
 impl Story {
     /// Folds records from the first one on.
     pub fn of<'a>(records: impl IntoIterator<Item = &'a crate::record::Record>) -> Self {
@@ -216,22 +203,6 @@ impl Story {
     /// The step of this id.
     pub fn step(&self, id: &StepId) -> Option<&StepStory> {
         self.steps.get(id)
-    }
-
-    /// Counts the steps.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for step in self.steps.values().filter(|step| step.role != Role::Guard) {
-            counts.all += 1;
-            *match &step.status {
-                Status::Done | Status::Skipped(_) => &mut counts.done,
-                Status::Waiting => &mut counts.waiting,
-                Status::Failed | Status::TimedOut | Status::Cancelled | Status::Interrupted | Status::Residue => &mut counts.failed,
-                Status::Undone | Status::Kept => &mut counts.undone,
-                _ => &mut counts.running,
-            } += 1;
-        }
-        counts
     }
 
     /// The step whose failure is the reason for what followed, when it was one.
@@ -309,6 +280,8 @@ impl StepStory {
             doubts: Vec::new(),
             stands: IndexMap::new(),
             anew: false,
+            is_out_of_time: false,
+            is_half_way: false,
             evidence: EvidenceStory::default(),
             doing: None,
             of: None,

@@ -43,6 +43,8 @@ pub struct Summary {
     pub kept: Vec<Left>,
     /// What this run wrote and could not take back, or did when it was closed as it is: it is still there.
     pub residue: Vec<Left>,
+    /// Of a run that rests on its way back: the steps that are still to be taken back, the first of them first.
+    pub to_take_back: Vec<StepId>,
     /// Steps that were not taken back, because what still stands was built on them.
     pub blocked: Vec<StepId>,
     /// Effects of which nobody can tell whether they happened.
@@ -87,6 +89,7 @@ impl Summary {
             stays: noted(story, MarkKind::Nothing),
             kept: left(story, MarkKind::Kept),
             residue: residue(story),
+            to_take_back: to_take_back(story),
             blocked: blocked(story),
             doubts: doubts::doubts(story),
             warnings: warnings(story),
@@ -100,6 +103,9 @@ impl Summary {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.headline.clone()];
         lines.extend(failures::lines(self));
+        if !self.to_take_back.is_empty() {
+            lines.push(format!("still to be taken back: {}", named(&self.to_take_back)));
+        }
         list(&mut lines, "still there:", &self.residue);
         if !self.blocked.is_empty() {
             lines.push(format!("not taken back yet, because what is still there needs them: {}", named(&self.blocked)));
@@ -174,7 +180,8 @@ fn under_way(story: &Story, name: &str) -> String {
             format!("{name} rolls back {}: {back} taken back, {left} to go", scope(story))
         }
         (Hand::Process, false) => format!("{name} is under way: {} of {} done", words::count(counts.done, "step", "steps"), counts.all),
-        (Hand::Nobody | Hand::Elsewhere, _) => format!("{name} has not ended: {}", done_so_far(story)),
+        (Hand::Nobody | Hand::Elsewhere, true) => format!("{name} has not ended: it was going back"),
+        (Hand::Nobody | Hand::Elsewhere, false) => format!("{name} has not ended: {}", done_so_far(story)),
     }
 }
 
@@ -241,10 +248,12 @@ fn noted(story: &Story, kind: MarkKind) -> Vec<Left> {
 /// it is everything that was not taken back.
 fn residue(story: &Story) -> Vec<Left> {
     let mut residue = left(story, MarkKind::Residue);
-    let is_closed_as_it_is = story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Abandoned);
+    let outcome = story.ending.as_ref().map(|ending| ending.outcome);
+    let is_closed_as_it_is = outcome == Some(Outcome::Abandoned);
     for step in story.steps.values() {
-        // What is still being tried is not given up.
-        let failure = step.undo_failure.as_ref().filter(|_| story.hand != Hand::Process || step.status == Status::Residue);
+        // What is still being tried, or will be when somebody resumes, is not given up.
+        let is_given_up = step.status == Status::Residue || matches!(outcome, Some(Outcome::Stuck | Outcome::Abandoned));
+        let failure = step.undo_failure.as_ref().filter(|_| is_given_up);
         let Some(failure) = failure else {
             residue.extend(stands(step).filter(|_| is_closed_as_it_is));
             continue;
@@ -266,6 +275,16 @@ fn stands(step: &StepStory) -> Option<Left> {
     let more = if told.len() > 1 { format!(" and {} more", told.len() - 1) } else { String::new() };
     let unseen = told.iter().any(|(_, is_known)| !**is_known).then(|| "nobody has looked whether all of it was done".to_owned());
     Some(Left { step: step.id.clone(), what: format!("{}{more}", words::plain(words::effect(first))), notes: unseen.into_iter().collect() })
+}
+
+/// What is to be taken back by whoever resumes a run that rests on its way back, or lies dead there.
+fn to_take_back(story: &Story) -> Vec<StepId> {
+    let rests = story.ending.as_ref().is_none_or(|ending| ending.outcome == Outcome::Halted);
+    if story.hand == Hand::Process || !rests || !story.goes_back() {
+        return Vec::new();
+    }
+    let goes = |step: &&StepStory| step.may_stand() && !step.stays && story.takes_back(step);
+    story.steps.values().rev().filter(goes).map(|step| step.id.clone()).collect()
 }
 
 /// What a stuck rollback has yet to take back: the steps behind those that gave up, in plan order. One that never got as far as doing
@@ -310,5 +329,7 @@ fn warnings(story: &Story) -> Vec<String> {
 mod doubts;
 mod failures;
 mod next;
+#[cfg(test)]
+mod resting_tests;
 #[cfg(test)]
 mod tests;

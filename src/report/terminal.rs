@@ -68,7 +68,7 @@ impl Painter {
                 let text = format!("| {}", words::plain(text));
                 self.tell(*at, &Sentence { step: Some(step.clone()), tone: Tone::Plain, text });
             }
-            Event::Warning { step, text } => {
+            Event::Warning { step, text } | Event::Notice { step, text } => {
                 let text = words::plain(&self.story.called.complete(text));
                 self.tell((self.now)(), &Sentence { step: step.clone(), tone: Tone::Warn, text });
             }

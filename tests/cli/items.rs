@@ -50,10 +50,15 @@ fn all_items_in_doubt_are_settled_by_the_name_of_their_step() {
     bench.wait_for("us.txt");
     signal(&run, "KILL");
     run.wait().expect("it is our child");
+    let logs = bench.run(&["logs", "-f", "r1", "deploy"]);
+    logs.assert_code(0).assert_says("deploy[us]  -- bowline was killed while it ran; what it printed is lost");
+    assert_eq!(logs.all().lines().count(), 2, "each is told once:\n{}", logs.all());
+    let resumed = bench.run(&["resume"]);
+    resumed.assert_code(5).assert_says("bowline resume r1 --settle deploy=done");
+    let ended = "2 steps of `deploy`: the programs still ran although the bowline that had started them was gone: they were ended";
+    assert_eq!(resumed.all().matches("still ran").count(), 1, "{}", resumed.assert_says(ended).all());
     std::fs::remove_file(bench.path("slow")).expect("it is there");
-    bench.run(&["logs", "r1", "deploy"]).assert_code(0).assert_says("deploy[us]  -- it has no end");
-    bench.run(&["resume"]).assert_code(5).assert_says("--settle 'deploy[eu]=done' --settle 'deploy[us]=done'");
-    bench.run(&["logs", "r1", "deploy[eu]"]).assert_code(0).assert_says("-- it has no end");
+    bench.run(&["logs", "r1", "deploy[eu]"]).assert_code(0).assert_says("-- bowline was killed while it ran");
     bench
         .run(&["resume", "--settle", "before=done"])
         .assert_code(2)

@@ -31,6 +31,29 @@ fn a_plan_that_fails_comes_undone_in_reverse_and_ends_with_3() {
 }
 
 #[test]
+fn a_guard_whose_time_runs_out_says_so_and_what_has_more_time_takes_it_back() {
+    let bench = Bench::with(
+        "
+plan: late
+steps:
+  - id: a
+    shell: { run: 'touch a.txt' }
+    undo: [{ shell: { run: 'sleep 2.5; rm a.txt' } }]
+  - id: b
+    shell: { run: 'false', read-only: true }
+  - id: g
+    rollback-on-fail: { budget: 1s }
+",
+    );
+    let ended = bench.run(&["run", "plan.yaml", "--run-id", "r1"]);
+    ended.assert_code(4).assert_says("a  could not be taken back: stopped after the 1s that `g` allows (`budget`)");
+    ended.assert_says("tries again, with the same 1s").assert_says("takes back everything, within 10m");
+    bench.run(&["show", "r1"]).assert_code(0).assert_says("run r1 of late, opened");
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(0);
+    assert!(!bench.has("a.txt"));
+}
+
+#[test]
 fn every_mistake_is_told_at_once_and_nothing_runs() {
     let bench = Bench::with(
         "plan: bad\nsteps:\n  - id: a\n    needs: [b]\n    shel: { run: 'touch ran' }\n  - id: c\n    timout: 5m\n    shell: { run: 'touch ran' }\n    undo: { none: x }\n",
@@ -39,6 +62,22 @@ fn every_mistake_is_told_at_once_and_nothing_runs() {
     ended.assert_code(2).assert_says("shel").assert_says("timout").assert_says("`b`");
     bench.run(&["run", "plan.yaml", "--yes"]).assert_code(2);
     assert!(!bench.has("ran"));
+}
+
+#[test]
+fn of_what_is_missing_for_a_closer_look_no_more_is_named_than_is() {
+    let steps = "steps:\n  - id: a\n    shell: { run: 'echo {{ inputs.version }}', read-only: true }\n";
+    let bench = Bench::with(&format!("plan: p\ninputs: {{ version: {{ type: string }} }}\n{steps}"));
+    bench.write(
+        "given.yaml",
+        &format!("plan: p\ninputs: {{ version: {{ type: string }} }}\nenvironments: {{ eu: {{ version: v1 }} }}\n{steps}"),
+    );
+    bench.write("both.yaml", &format!("plan: p\ninputs: {{ version: {{ type: string }} }}\nenvironments: {{ eu: {{ }} }}\n{steps}"));
+    for (plan, options) in [("plan.yaml", [false, true]), ("given.yaml", [true, false]), ("both.yaml", [true, true])] {
+        let told = bench.run(&["validate", plan]);
+        told.assert_code(0).assert_says("were not looked at");
+        assert_eq!(["`--environment`", "`--input`"].map(|option| told.all().contains(option)), options, "{plan}: {}", told.all());
+    }
 }
 
 #[test]

@@ -34,7 +34,9 @@ fn one_ctrl_c_takes_everything_back() {
     let run = bench.start(&["run", "plan.yaml", "--yes"]);
     bench.wait_for("begun");
     signal(&run, "INT");
-    wait(run).assert_code(3).assert_says("rolled back");
+    let ended = wait(run);
+    ended.assert_code(3).assert_says("rolled back").assert_says("long    stopped, half way perhaps; taken back as if it was done\n");
+    assert!(!ended.all().contains("in doubt"), "its own bowline stopped it:\n{}", ended.all());
     assert!(!bench.has("before.txt") && !bench.has("begun") && !left_behind("301.1"));
 }
 

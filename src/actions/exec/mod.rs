@@ -177,7 +177,10 @@ impl Action for Exec {
 
     async fn settle(&self, cx: &ReadCx, params: &ExecParams, effect: &Begun<Self>) -> Result<Settled<PodEnded>, ActionError> {
         let Some(check) = &params.check else {
-            return Ok(Settled::Unknown(format!("nobody saw its command end in pod/{}, and it has no `check` to ask", effect.undo.pod)));
+            return Ok(Settled::Unknown(format!(
+                "nobody knows how far its command got in pod/{}, and it has no `check` to ask",
+                effect.undo.pod
+            )));
         };
         // Another pod can tell as well, when that one is gone.
         let pod = self.choose(cx, params).await?;

@@ -174,7 +174,7 @@ async fn without_a_check_nobody_can_tell() {
     let effect = DynEffect { key: EffectKey("run".into()), undo: json!({ "pod": "db-0" }), known: Known::Open };
     let settled = world.action().settle(read_cx(&world, &Listener::default()), world.params(), effect).await.unwrap();
     let Settled::Unknown(why) = settled else { panic!("{settled:?}") };
-    insta::assert_snapshot!(why, @"nobody saw its command end in pod/db-0, and it has no `check` to ask");
+    insta::assert_snapshot!(why, @"nobody knows how far its command got in pod/db-0, and it has no `check` to ask");
 }
 
 #[test]

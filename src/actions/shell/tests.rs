@@ -203,7 +203,7 @@ async fn without_a_check_nobody_can_tell() {
     let effect = crate::action::DynEffect { key: EffectKey("run".into()), undo: json!({}), known: Known::Open };
     let settled = DynAction::settle(&shell(), read_cx(&listener), params, effect).await.unwrap();
     let Settled::Unknown(why) = settled else { panic!("{settled:?}") };
-    insta::assert_snapshot!(why, @"nobody saw its program end, and it has no `check` to ask");
+    insta::assert_snapshot!(why, @"nobody knows how far its program got, and it has no `check` to ask");
 }
 
 #[test]

@@ -132,8 +132,7 @@ fn a_step_in_doubt_is_taken_back_with_the_rest_and_nobody_is_asked() {
     Plain run 20261121-120300-7f3a of blue-green in production: 7 steps
     Begin deploy: started
     Warn cancel asked by Ctrl-C: nothing more starts, what was done is taken back; once more halts at once
-    Warn deploy: in doubt, and is taken back as if it was done: nobody can tell whether `make` ran to its end
-    Warn deploy: stopped
+    Warn deploy: stopped, half way perhaps; taken back as if it was done
     ");
 }
 
@@ -204,10 +203,89 @@ fn a_guard_that_holds_the_pivot_does_not_go_back() {
 fn what_nobody_saw_end_is_told_once_as_in_doubt() {
     let mut journal = Journal::of(samples::blue_green());
     journal.begin("deploy", 1);
+    let resumed = samples::resumed(journal.records.len());
+    journal.write(resumed.what);
     let settled = Settled::Unknown("nobody saw its program end".to_owned());
     journal.write(What::EffectSettled { step: samples::id("deploy"), key: EffectKey("run".into()), settled });
     let said = told(&journal.end("deploy", 1, AttemptResult::Interrupted).records);
-    assert!(said.ends_with("Begin deploy: started\nWarn deploy: in doubt: nobody saw its program end"), "{said}");
+    assert!(said.ends_with("(process 5000)\nWarn deploy: in doubt: nobody saw its program end"), "{said}");
+}
+
+/// What is said of `deploy` when its process stops its program: the last line.
+fn stopped(change: impl FnOnce(&mut Journal), result: AttemptResult) -> String {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.begin("deploy", 1);
+    change(&mut journal);
+    let settled = Settled::Unknown("nobody knows how far its program got".to_owned());
+    journal.write(What::EffectSettled { step: samples::id("deploy"), key: EffectKey("run".into()), settled });
+    let said = told(&journal.end("deploy", 1, result).records);
+    assert_eq!(said.matches("deploy: ").count(), 2, "one line of its beginning, one of its end: {said}");
+    said.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn of_a_program_that_its_own_process_stopped_its_end_is_told_in_one_line() {
+    let ask = |level| {
+        move |journal: &mut Journal| {
+            journal.write(What::CancelRequested { level, by: "ada".to_owned() });
+        }
+    };
+    let timed_out = || AttemptResult::TimedOut {
+        failure: Failure { causes: vec!["it was stopped before its end".to_owned()], ..Failure::permanent("it took longer than it may") },
+        retry_at: None,
+    };
+    let lost = || AttemptResult::Failed { failure: Failure::permanent("the connection was lost"), retry_at: None };
+    assert_eq!(
+        stopped(ask(CancelLevel::RollBack), AttemptResult::Cancelled),
+        "Warn deploy: stopped, half way perhaps; taken back as if it was done"
+    );
+    assert_eq!(stopped(ask(CancelLevel::Halt), AttemptResult::Interrupted), "Warn deploy: stopped, half way perhaps: in doubt");
+    assert_eq!(
+        stopped(|_| {}, timed_out()),
+        "Bad deploy: timed out: it took longer than it may: it was stopped before its end, half way perhaps"
+    );
+    assert_eq!(stopped(|_| {}, lost()), "Bad deploy: failed: the connection was lost; how far it got is in doubt");
+}
+
+#[test]
+fn of_items_of_which_the_same_is_in_doubt_it_is_told_once() {
+    let steps = ["work[a]", "work[b]", "other"].map(|step| samples::step(step, "shell", Reversibility::Reversible, &[]));
+    let mut journal = Journal::of(samples::graph(steps.to_vec(), Vec::new()));
+    for step in &steps {
+        journal.begin(step.id.as_str(), 1);
+    }
+    let resumed = samples::resumed(journal.records.len());
+    journal.write(resumed.what);
+    for step in &steps {
+        let settled = Settled::Unknown("nobody saw its program end".to_owned());
+        journal.write(What::EffectSettled { step: step.id.clone(), key: EffectKey("run".into()), settled });
+    }
+    insta::assert_snapshot!(told(&journal.records).split_once("5000)\n").unwrap().1, @"
+    Warn work[a]: in doubt: nobody saw its program end
+    Warn other: in doubt: nobody saw its program end
+    ");
+}
+
+#[test]
+fn who_cancels_a_run_that_goes_back_already_is_told_so() {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.done("deploy", 10).rollback(Some("deploy"), "no luck");
+    journal.write(What::CancelRequested { level: CancelLevel::RollBack, by: "Ctrl-C".to_owned() });
+    let said = told(&journal.records);
+    assert!(said.ends_with("cancel asked by Ctrl-C: it is going back already; once more halts at once"), "{said}");
+}
+
+#[test]
+fn a_step_whose_time_for_going_back_was_over_is_told_whose_time_that_was() {
+    let mut journal = Journal::of(samples::blue_green());
+    journal.done("deploy", 10).rollback(Some("deploy"), "no luck");
+    journal.write(What::UndoStarted { step: samples::id("deploy"), attempt: 1 }).wait(300_000);
+    let failure = Failure { causes: vec!["1 of 3 back".to_owned()], ..Failure::permanent("it was stopped") };
+    let result = UndoResult::Failed { failure, marks: Vec::new(), retry_at: None };
+    journal.write(What::UndoEnded { step: samples::id("deploy"), attempt: 1, result });
+    let said = told(&journal.records);
+    let told = "Bad deploy: could not be taken back: stopped after the 5m that `back` allows (`budget`): 1 of 3 back";
+    assert!(said.ends_with(told), "{said}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What nobody can tell of: whether an effect happened. Steps of which the same is said are told together. Pure; it knows no terminal.
 
-use super::{Left, named};
+use super::{Left, NAMED, named};
 use crate::ids::StepId;
 use crate::record::EffectKey;
 use crate::report::story::{StepStory, Story};
 use crate::report::words;
+use std::collections::BTreeSet;
 
 /// Whoever goes back takes for done what nobody can tell.
 pub(super) fn doubts(story: &Story) -> Vec<Left> {
@@ -29,5 +30,14 @@ pub(super) fn lines(doubts: &[Left]) -> Vec<String> {
         }
     }
     let title = (!alike.is_empty()).then(|| "in doubt:".to_owned());
-    title.into_iter().chain(alike.into_iter().map(|(told, steps)| format!("  {}: {told}", named(steps)))).collect()
+    title.into_iter().chain(alike.into_iter().map(|(told, steps)| format!("  {}: {told}", called(&steps)))).collect()
+}
+
+/// Many items of one step by its name: each is named in the table of `show`.
+fn called(steps: &[&StepId]) -> String {
+    let families: BTreeSet<Option<&str>> = steps.iter().map(|step| step.parts().map(|(name, _)| name)).collect();
+    match families.first() {
+        Some(Some(name)) if families.len() == 1 && steps.len() > NAMED => format!("{} steps of `{name}`", steps.len()),
+        _ => named(steps.iter().copied()),
+    }
 }

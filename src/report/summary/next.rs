@@ -5,6 +5,7 @@ use crate::record::{Outcome, Scope};
 use crate::report::paint::columns;
 use crate::report::story::{Hand, Status, StepStory, Story};
 use crate::report::table::aligned;
+use indexmap::{IndexMap, IndexSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -52,9 +53,8 @@ type Told = (String, String);
 /// What may be done with a run that nobody works on.
 fn to_take_up(story: &Story, run: &RunId) -> Vec<Told> {
     // Going back asks nothing: a step in doubt is taken back as one that was done.
-    let doubtful = story.doubtful().filter(|_| !story.goes_back());
-    let settle: String = doubtful.map(|step| format!(" --settle {}=done", step.id)).collect();
-    let mut told = vec![(format!("resume {run}{settle}"), resume(story, !settle.is_empty()).to_owned())];
+    let settle = if story.goes_back() { String::new() } else { settle(story) };
+    let mut told = vec![(format!("resume {run}{settle}"), resume(story, !settle.is_empty()))];
     if story.pivot().is_none() {
         told.push((format!("rollback {run}"), rollback(story)));
     }
@@ -62,16 +62,41 @@ fn to_take_up(story: &Story, run: &RunId) -> Vec<Told> {
     told
 }
 
-fn resume(story: &Story, settles: bool) -> &'static str {
+/// The answers that a run in doubt waits for. The name of a `for-each` alone means all its items that are in doubt, and those that were cut
+/// off, too: where there are such, each item is named.
+fn settle(story: &Story) -> String {
+    let mut families: IndexMap<&str, (usize, bool)> = IndexMap::new();
+    for step in story.steps.values() {
+        if let Some((name, _)) = step.id.parts() {
+            let (doubtful, is_mixed) = families.entry(name).or_default();
+            *doubtful += usize::from(!step.doubts.is_empty());
+            *is_mixed |= step.doubts.is_empty() && step.was_cut_off();
+        }
+    }
+    let name = |step: &StepStory| {
+        let family =
+            step.id.parts().map(|(name, _)| name).filter(|name| families.get(name).is_some_and(|(many, mixed)| *many > 1 && !mixed));
+        family.unwrap_or(step.id.as_str()).to_owned()
+    };
+    let names: IndexSet<String> = story.doubtful().map(name).collect();
+    names.iter().map(|name| format!(" --settle {name}=done")).collect()
+}
+
+fn resume(story: &Story, settles: bool) -> String {
     let is_stuck = story.ending.as_ref().is_some_and(|ending| ending.outcome == Outcome::Stuck);
-    match is_stuck {
+    let own = story.budgets().map(|(own, _)| own).filter(|_| is_stuck && story.was_out_of_time());
+    if let (Some(own), false) = (own, settles) {
+        return format!("tries again, with the same {own}");
+    }
+    let does = match is_stuck {
         _ if settles => "goes on, where you have looked and seen that it was done (else say `not-done`)",
         true if only_the_look_failed(story) => "looks once more whether it holds",
         true => "tries again, once you have mended what was in the way",
         false if story.goes_back() => "goes on taking back what was done",
         false if asking(story).next().is_some() => "goes on, and asks again",
         false => "goes on where it stopped",
-    }
+    };
+    does.to_owned()
 }
 
 /// A part was taken back, and the run is over; what is left may follow.
@@ -126,13 +151,22 @@ pub(super) fn no_way_back(story: &Story) -> Option<StepId> {
     story.pivot().filter(|_| is_open(story) && story.hand == Hand::Nobody).map(|step| step.id.clone())
 }
 
-/// What `rollback` does with this run. It is more than `resume` does only where a part of it goes back, and something else stands, too.
+/// What `rollback` does with this run. It is more than `resume` does only where a part of it goes back, and something else stands, too, or
+/// where everything has more time than that part.
 fn rollback(story: &Story) -> String {
     let is_more = story.steps.values().any(|step| step.may_stand() && !story.is_in_scope(&step.id));
-    match story.rollback.as_ref().map(|rollback| &rollback.scope) {
-        None => "takes back what was done".to_owned(),
-        Some(Scope::Guard(guard)) if is_more => format!("takes back everything, also what `{guard}` does not guard"),
-        Some(Scope::Step(step)) if is_more => format!("takes back everything, not only `{step}` and what needed it"),
-        Some(_) => "does the same, and ends with 0 when everything is taken back".to_owned(),
+    let has_time = story.budgets().filter(|(own, everything)| own != everything && !only_the_look_failed(story));
+    let within = has_time.map(|(_, everything)| everything);
+    let is_late = story.was_out_of_time();
+    match (story.rollback.as_ref().map(|rollback| &rollback.scope), within) {
+        (None, _) => "takes back what was done".to_owned(),
+        (Some(Scope::Guard(guard)), Some(within)) if is_more && is_late => {
+            format!("takes back everything within {within}, also what `{guard}` does not guard")
+        }
+        (Some(Scope::Guard(guard)), _) if is_more => format!("takes back everything, also what `{guard}` does not guard"),
+        (Some(Scope::Step(step)), _) if is_more => format!("takes back everything, not only `{step}` and what needed it"),
+        (Some(_), Some(within)) if is_late => format!("takes back everything, within {within}"),
+        (Some(_), Some(within)) => format!("does the same within {within}, and ends with 0 when everything is taken back"),
+        (Some(_), None) => "does the same, and ends with 0 when everything is taken back".to_owned(),
     }
 }
