@@ -182,10 +182,10 @@ pub(super) fn instead(first: &Object, earlier: Option<(Option<&Object>, &Object)
     (!is_same(&again, first)).then_some(again)
 }
 
-/// True when this manager has written since: its entry is there, and is not the one that was.
+/// True when this manager has written since: its entry is there, and is of another time. That it only shrinks is somebody else's doing.
 pub(super) fn has_written(manager: &str, before: &Object, live: &Object) -> bool {
     let owned = |object: &Object| entries(object).into_iter().find(|entry| entry["manager"] == manager);
-    owned(live).is_some_and(|entry| owned(before) != Some(entry))
+    owned(live).is_some_and(|entry| owned(before).is_none_or(|old| old["time"] != entry["time"]))
 }
 
 /// Looks up whether a patch of this manager landed. `operations` are those that an object still needs; none for one that bears the patch.

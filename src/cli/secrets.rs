@@ -67,10 +67,10 @@ pub async fn missing(context: &Context, previewing: &Previewing, ahead: impl Fn(
         match failure.retriable {
             // What cannot be told now may be there when it is needed.
             true => tracing::debug!(%name, failure.message, "cannot tell whether a secret is missing"),
-            // No step changes the variables of this process, and hardly one installs programs.
+            // No step changes the variables of this process.
             false => missing.push(MissingSecret {
                 told: format!("{step}: {}", words::failure(&failure)),
-                may_be_made: may_be_made && !matches!(source, SecretSource::Env(_) | SecretSource::Command(_)),
+                may_be_made: may_be_made && !matches!(source, SecretSource::Env(_)),
             }),
         }
     }

@@ -1,6 +1,6 @@
 //! What an API server's refusal means, and whether a request whose answer was lost may have been done. It knows no kind of object.
 
-use crate::ports::NotReached;
+use crate::ports::{NotReached, Shut};
 use http::HeaderMap;
 use kube::core::Status;
 use std::time::Duration;
@@ -115,7 +115,7 @@ impl ApiError {
             kube::Error::Api(status) => Self { class: classify(status.code, status), message: tidy(&status.message), retry_after: None },
             kube::Error::Auth(_) => Self { class: Class::Unauthorised, message: error.to_string(), retry_after: None },
             kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => Self::malformed(error.to_string()),
-            kube::Error::Service(inner) if inner.is::<NotReached>() => {
+            kube::Error::Service(inner) if inner.is::<NotReached>() || inner.is::<Shut>() => {
                 Self { class: Class::Unreached, message: format!("the API server cannot be reached: {}", chain(error)), retry_after: None }
             }
             other => Self::lost(chain(other)),

@@ -3,7 +3,7 @@
 use super::effects::Journaled;
 use super::hand::Message;
 use super::permit::Permit;
-use super::settle::{Lookup, fence, look_up};
+use super::settle::{Lookup, TRIES, WITHIN, fence, look_up};
 use crate::action::{ActionError, DynAction, Effects, ErasedTicket, ReadCx};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
@@ -80,7 +80,7 @@ impl Attempt {
 pub(super) async fn look_up_all(lookup: Lookup, open: Vec<ErasedTicket>, messages: mpsc::UnboundedSender<Message>, step: StepId) {
     let mut settled = Vec::with_capacity(open.len());
     for ticket in open {
-        fence(&lookup, &ticket).await;
+        fence(&lookup, &ticket, TRIES, WITHIN).await;
         let found = look_up(&lookup, &ticket).await;
         if lookup.cx.cancel.is_cancelled() {
             break;

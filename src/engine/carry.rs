@@ -40,8 +40,12 @@ impl Driver {
 
     /// What people said of steps in doubt is used as soon as the doubt is there.
     fn settle_doubts(&mut self) -> Result<(), EngineError> {
-        let is_doubtful = |core: &super::core::Core, step: &StepId| core.step(step).is_some_and(|state| state.status == Status::Doubtful);
-        let due: Vec<StepId> = self.answers.keys().filter(|step| is_doubtful(&self.ledger.core, step)).cloned().collect();
+        let core = &self.ledger.core;
+        let is_due = |step: &StepId, done: bool| match core.step(step) {
+            Some(state) if state.status == Status::Doubtful => true,
+            _ => !done && core.is_doubtful(step),
+        };
+        let due: Vec<StepId> = self.answers.iter().filter(|(step, (done, _))| is_due(step, *done)).map(|(step, _)| step.clone()).collect();
         for step in due {
             if let Some((done, by)) = self.answers.remove(&step) {
                 self.ledger.record(What::DoubtAnswered { step, done, by })?;

@@ -3,7 +3,7 @@
 use super::hand::Message;
 use super::permit::Permit;
 use super::settle::{Lookup, fence, look_up};
-use crate::action::{ActionError, EffectError, Effects, ErasedTicket, Intent};
+use crate::action::{ActionError, EffectError, Effects, ErasedTicket, Intent, Known};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
 use crate::record::{EffectKey, Settled};
@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,6 +30,9 @@ pub(super) struct Journaled {
     /// Asked just before an effect leaves.
     pub(super) permit: Arc<dyn Permit>,
 }
+
+/// Time to make sure that a lost request does not arrive late. Whoever waits for this attempt waits for that, too.
+const SOON: Duration = Duration::from_secs(10);
 
 fn stopping() -> ActionError {
     ActionError::transient("the step is being stopped")
@@ -77,10 +81,14 @@ impl Effects for Journaled {
                 .unwrap_or_else(|_| Err(EffectError::Lost(ActionError::permanent("the action broke down in the middle of an effect"))));
             let (settled, result) = match result {
                 Ok(after) => (Settled::Done(after.clone()), Ok(after)),
-                Err(EffectError::Refused(error)) => (Settled::NotDone, Err(error)),
+                // This attempt did nothing: what became of an earlier one is as true as before.
+                Err(EffectError::Refused(error)) => match &ticket.known {
+                    Known::Settled(earlier) => (earlier.clone(), Err(error)),
+                    Known::Open => (Settled::NotDone, Err(error)),
+                },
                 Err(EffectError::Lost(error)) => {
                     // It may still be on its way, and must not arrive after somebody has looked.
-                    fence(&lookup, &ticket).await;
+                    fence(&lookup, &ticket, 1, SOON).await;
                     let settled = look_up(&lookup, &ticket).await;
                     let result = match &settled {
                         Settled::Done(after) => Ok(after.clone()),
@@ -106,7 +114,7 @@ pub(super) struct Unjournaled {
 
 impl Effects for Unjournaled {
     fn intend(&self, _: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>> {
-        let ticket = |(key, undo)| ErasedTicket { key, undo, known: crate::action::Known::Open };
+        let ticket = |(key, undo)| ErasedTicket { key, undo, known: Known::Open };
         futures::future::ready(Ok(effects.into_iter().map(ticket).collect())).boxed()
     }
 

@@ -109,17 +109,14 @@ impl Driver {
     }
 
     fn known(&mut self, step: StepId, key: EffectKey, settled: Settled<Value>) -> Result<(), EngineError> {
-        let earlier = self.ledger.core.step(&step).and_then(|state| state.effects.get(&key)).and_then(|effect| effect.known.clone());
-        let what = match settled {
-            // This attempt did nothing; what an earlier one did is there all the same.
-            Settled::NotDone if earlier.as_ref().is_some_and(|earlier| *earlier != Settled::NotDone) => match earlier {
-                Some(Settled::Done(after)) => What::EffectDone { step, key, after },
-                earlier => What::EffectSettled { step, key, settled: earlier.unwrap_or(Settled::NotDone) },
-            },
-            Settled::Done(after) => What::EffectDone { step, key, after: self.ledger.seal(&after)? },
-            Settled::NotDone => What::EffectSettled { step, key, settled: Settled::NotDone },
-            Settled::Other(why) => What::EffectSettled { step, key, settled: Settled::Other(self.ledger.redactor.clean(&why)) },
-            Settled::Unknown(why) => What::EffectSettled { step, key, settled: Settled::Unknown(self.ledger.redactor.clean(&why)) },
+        let earlier = self.ledger.core.step(&step).and_then(|state| state.effects.get(&key)).and_then(|effect| effect.known.as_ref());
+        let what = match (settled, earlier) {
+            // This attempt did nothing; what an earlier one is known to have done is there all the same.
+            (Settled::NotDone, Some(Settled::Done(after))) => What::EffectDone { after: *after, step, key },
+            (Settled::Done(after), _) => What::EffectDone { step, key, after: self.ledger.seal(&after)? },
+            (Settled::NotDone, _) => What::EffectSettled { step, key, settled: Settled::NotDone },
+            (Settled::Other(why), _) => What::EffectSettled { step, key, settled: Settled::Other(self.ledger.redactor.clean(&why)) },
+            (Settled::Unknown(why), _) => What::EffectSettled { step, key, settled: Settled::Unknown(self.ledger.redactor.clean(&why)) },
         };
         self.ledger.record(what)
     }

@@ -18,24 +18,24 @@ pub(super) struct Lookup {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-const TRIES: u32 = 4;
+pub(super) const TRIES: u32 = 4;
 /// Time for one look.
-const WITHIN: Duration = Duration::from_secs(30);
+pub(super) const WITHIN: Duration = Duration::from_secs(30);
 
 /// Keeps an effect whose answer nobody has heard, or whose process is gone, from happening after it was looked up. Where that fails, people are told: the look may be
 /// outrun by what it looks for.
-pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket) {
+pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket, tries: u32, within: Duration) {
     let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: ticket.known.clone() };
     let mut wait = Duration::from_millis(500);
-    for attempt in 1..=TRIES {
+    for attempt in 1..=tries {
         let fencing = AssertUnwindSafe(lookup.action.fence(lookup.cx.clone(), lookup.params.clone(), effect.clone())).catch_unwind();
         let fenced = tokio::select! {
             fenced = fencing => fenced.unwrap_or_else(|_| Err(ActionError::permanent("the action broke down"))),
-            () = lookup.clock.sleep(WITHIN) => Err(ActionError::transient("there was no answer")),
+            () = lookup.clock.sleep(within) => Err(ActionError::transient("there was no answer")),
         };
         match fenced {
             Ok(()) => return,
-            Err(error) if attempt == TRIES || !error.is_transient() => {
+            Err(error) if attempt == tries || !error.is_transient() => {
                 return lookup.cx.warn(format!("that it happens late could not be ruled out: {}: {error}", ticket.key.0));
             }
             Err(_) => lookup.clock.sleep(wait).await,

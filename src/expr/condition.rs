@@ -122,7 +122,7 @@ impl Condition {
     /// To CEL it is an error to ask for a part of what is not there: `has(steps.look.stdout)` of a step that was skipped. People who ask
     /// whether there is a part mean to hear that there is none. What is asked for itself, `has(steps.look)`, stays away.
     fn with_parents<'v>(&self, names: &'v Map<String, Value>) -> Cow<'v, Map<String, Value>> {
-        let tested = &self.0.names.tested;
+        let Names { tested, references, .. } = &self.0.names;
         if tested.is_empty() {
             return Cow::Borrowed(names);
         }
@@ -130,8 +130,10 @@ impl Condition {
         for path in tested {
             let mut at = &mut all;
             for depth in 1..path.len() {
-                let is_missing = !at.contains_key(&path[depth - 1]);
-                if is_missing && (depth == 1 || tested.iter().any(|other| *other == path[..depth])) {
+                // Whoever looks at what is around it would see it.
+                let is_seen = |other: &[String]| other.len() <= depth && *other == path[..other.len()];
+                let is_named = tested.iter().any(|other| *other == path[..depth]) || references.iter().any(|other| is_seen(&other.path));
+                if !at.contains_key(&path[depth - 1]) && (depth == 1 || is_named) {
                     break;
                 }
                 match at.entry(&path[depth - 1]).or_insert_with(|| Value::Object(Map::new())) {

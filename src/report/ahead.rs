@@ -39,6 +39,12 @@ impl Story {
         self.steps.values().find(|step| is_pivot(step))
     }
 
+    /// The steps that alone keep the run from being taken back, where nobody can tell of any of them whether it was done.
+    pub fn doubtful_pivots(&self) -> Vec<&StepStory> {
+        let pivots: Vec<&StepStory> = self.steps.values().filter(|step| is_pivot(step)).collect();
+        if pivots.iter().all(|step| !step.doubts.is_empty()) { pivots } else { Vec::new() }
+    }
+
     /// True for a step that goes back with the run, done or not: what was under way goes back wherever it stands in the plan.
     pub fn takes_back(&self, step: &StepStory) -> bool {
         let is_over = self.ending.as_ref().is_some_and(|ending| ending.closed);

@@ -249,6 +249,8 @@ impl StepStory {
         }
         match done {
             true => self.rest(at, Status::Done),
+            // What has failed is not tried again by that.
+            false if matches!(self.status, Status::Failed | Status::TimedOut | Status::Cancelled) => {}
             false => self.status = Status::Waiting,
         }
     }

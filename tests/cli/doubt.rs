@@ -175,3 +175,24 @@ steps:
     bench.run(&["run", "plan.yaml"]).assert_code(3);
     assert!(!bench.has("work.sh") && !bench.has("marker"));
 }
+
+/// The same where bowline itself stopped the program: it had too little time.
+#[test]
+fn what_took_too_long_and_was_not_done_keeps_nobody_from_going_back() {
+    let bench = Bench::with(
+        "
+plan: pivot
+steps:
+  - id: first
+    shell: { run: 'touch first.txt' }
+    undo: [{ shell: { run: 'rm first.txt' } }]
+  - id: send
+    shell: { run: 'while :; do sleep 0.05; done' }
+    timeout: 300ms
+",
+    );
+    bench.run(&["run", "plan.yaml", "--yes"]).assert_code(5).assert_says("send");
+    bench.run(&["rollback"]).assert_code(7).assert_says("--settle send=not-done");
+    bench.run(&["rollback", "--settle", "send=not-done"]).assert_code(0);
+    assert!(!bench.has("first.txt"));
+}

@@ -144,13 +144,11 @@ plan: vault
 secrets:
   t: { command: [no-such-vault, read] }
 steps:
-  - id: base
-    shell: { run: 'touch base.txt' }
-    undo: [{ shell: { run: 'rm base.txt' } }]
   - id: login
-    shell: { run: 'true', secrets: { T: t }, read-only: true }
+    shell: { run: 'touch login.txt', secrets: { T: t } }
+    undo: [{ shell: { run: 'rm login.txt' } }]
 ",
     );
     bench.run(&["run", "plan.yaml"]).assert_code(2).assert_says("the secret `t`: there is no program `no-such-vault`");
-    assert!(!bench.has("base.txt"));
+    assert!(!bench.has("login.txt"));
 }

@@ -134,6 +134,9 @@ impl Apply {
             earlier.is_some_and(|earlier| earlier.created)
                 || entry["time"].as_str().is_none_or(|time| time <= live.text("/metadata/creationTimestamp"))
         };
+        // That our entry only shrinks is somebody else's doing.
+        let time = |object: &Object| applied_by(object, &manager).map(|entry| entry["time"].clone());
+        let is_newer = |live: &Object, before: &Object| time(live).is_some() && time(live) != time(before);
         match (before, live) {
             (None, None) => Ok(Settled::NotDone),
             (Some(_), None) => Ok(Settled::Other(format!("{at} was deleted by somebody else"))),
@@ -144,7 +147,7 @@ impl Apply {
             },
             (Some(before), Some(live)) if live.uid() != before.uid() => Ok(Settled::Other(format!("{at} was made anew by somebody else"))),
             (Some(before), Some(live)) if live.resource_version() == before.resource_version() => Ok(Settled::NotDone),
-            (Some(before), Some(live)) if applied_by(&live, &manager) != applied_by(before, &manager) => Ok(done(&live, false)),
+            (Some(before), Some(live)) if is_newer(&live, before) => Ok(done(&live, false)),
             // The same fields in the same second: then only the content tells.
             (Some(_), Some(live)) => match self.wanted_at(cx, params, &place, at)? {
                 Some(wanted) if matches!(dry_run(&place.cluster, &place.managers, &wanted, Some(&live)).await, Ok(DryRun::Same)) => {

@@ -11,6 +11,7 @@ use crate::cluster::request::by_labels;
 use crate::cluster::{Address, Class, Kind, Manner, Object};
 use crate::record::Settled;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,9 @@ const LINES: u32 = 10_000;
 const OUTPUT_LIMIT: usize = 64 * 1024;
 /// Time for the last lines to arrive.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
+/// How often, and after what time, it is looked for lines that were seen to be printed.
+const LOOKS: u32 = 10;
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// Lines that explain a failure.
 const ERROR_LINES: usize = 5;
 
@@ -29,7 +33,12 @@ pub(super) async fn run(cx: &Cx<Job>, place: &Place, params: &JobParams) -> Resu
     let (at, made) = find_or_make(cx, place, params, &planned).await?;
     let ended = CancellationToken::new();
     let (sink, step) = (cx.read.sink.clone(), cx.read.step.clone());
-    let tell = Arc::new(move |line| sink.progress(&step, Progress::Line(line)));
+    let printed = Arc::new(AtomicBool::new(false));
+    let has_printed = Arc::clone(&printed);
+    let tell = Arc::new(move |line: String| {
+        has_printed.fetch_or(!line.trim().is_empty(), Ordering::Relaxed);
+        sink.progress(&step, Progress::Line(line));
+    });
     let labels = pods_of(&at);
     let namespace = at.namespace.clone().unwrap_or_default();
     let ending = async {
@@ -49,7 +58,7 @@ pub(super) async fn run(cx: &Cx<Job>, place: &Place, params: &JobParams) -> Resu
     };
     let (result, ()) = tokio::join!(ending, printing);
     result?;
-    output(place, &at).await
+    output(place, &at, printed.load(Ordering::Relaxed)).await
 }
 
 fn pods_of(at: &Address) -> String {
@@ -138,15 +147,26 @@ fn told(unhealthy: &Unhealthy, has_run: bool) -> ActionError {
     failure.into()
 }
 
-/// What the pod printed that ended well last.
-async fn output(place: &Place, at: &Address) -> Result<JobOutput, ActionError> {
+/// What the pod printed that ended well last. Of a container that has just ended a node may give nothing for a moment.
+async fn output(place: &Place, at: &Address, has_printed: bool) -> Result<JobOutput, ActionError> {
     let pods = place.cluster.list(&Kind::known("Pod"), at.namespace.as_deref(), &by_labels(&pods_of(at))).await;
     let mut pods: Vec<Object> = pods.unwrap_or_default().into_iter().filter(|pod| pod.text("/status/phase") == "Succeeded").collect();
     pods.sort_by_key(|pod| pod.text("/metadata/creationTimestamp").to_owned());
     let logs = match pods.last().and_then(|pod| Some((pod, container(pod)?))) {
         Some((pod, container)) => {
             let namespace = pod.namespace().unwrap_or_default();
-            place.cluster.logs(namespace, pod.name(), container, false, LINES).await.unwrap_or_default()
+            let mut tries = 0;
+            loop {
+                let logs = place.cluster.logs(namespace, pod.name(), container, false, LINES).await.unwrap_or_default();
+                tries += 1;
+                match logs.trim().is_empty() && has_printed {
+                    false => break logs,
+                    true if tries == LOOKS => {
+                        return Err(ActionError::transient(format!("what {at} printed cannot be read")));
+                    }
+                    true => place.cluster.clock.sleep(LOOK_AGAIN).await,
+                }
+            }
         }
         None => String::new(),
     };

@@ -137,11 +137,7 @@ impl Work {
     /// Gives the restored database its name.
     pub(super) async fn change_names(&self, swap: &Swap) -> Result<RestoreAfter, EffectError> {
         self.dump.cx.doing(format!("switching to the restored {}", self.server.database));
-        let said = tokio::select! {
-            said = self.server.swap(&swap.aside, &swap.aside, &swap.scratch) => said,
-            () = self.dump.cx.cancel.cancelled() => Err(ActionError::transient("it was stopped while names were changed")),
-        };
-        let said = said.map_err(EffectError::Lost)?;
+        let said = self.server.swap(&swap.aside, &swap.aside, &swap.scratch).await.map_err(EffectError::Lost)?;
         match self.standing_of(swap).await.map_err(EffectError::Lost)? {
             Standing::Swapped => Ok(RestoreAfter::Swapped),
             Standing::Before | Standing::Other => Err(EffectError::Refused(not_swapped(&self.server.database, &said))),

@@ -156,6 +156,10 @@ impl PodCommand {
     fn not_started(&self, error: &kube::Error) -> ExecError {
         let (program, pod) = (self.program(), self.pod.clone());
         match (error, ApiError::from_client(error)) {
+            // What stands between us and the server does not know whether it has begun.
+            (kube::Error::Api(status), _) if matches!(status.code, 502 | 504) => {
+                ExecError::Lost { program, pod, why: status.message.clone() }
+            }
             (kube::Error::Api(status), _) => {
                 let transient = status.code == 429 || status.code >= 500;
                 ExecError::NotStarted { program, pod, why: status.message.clone(), transient }

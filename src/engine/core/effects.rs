@@ -56,13 +56,18 @@ impl Core {
     /// A person said how the effects ended that nobody could look up.
     pub(super) fn doubt_answered(&mut self, id: &StepId, done: bool) -> Result<(), Illegal> {
         let step = self.find(id)?;
-        if self.steps[step].status != Status::Doubtful {
+        // One that failed with an effect in doubt does not go on: only what it has left changes.
+        let is_over = matches!(self.steps[step].status, Status::Failed | Status::Cancelled) && self.steps[step].has_unknown() && !done;
+        if self.steps[step].status != Status::Doubtful && !is_over {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "doubt-answered" });
         }
         for effect in self.steps[step].effects.values_mut() {
             if matches!(effect.known, Some(Settled::Unknown(_))) {
                 effect.known = Some(if done { Settled::Other("done, as a person said".to_owned()) } else { Settled::NotDone });
             }
+        }
+        if is_over {
+            return Ok(());
         }
         self.doubtful.remove(step);
         match done {

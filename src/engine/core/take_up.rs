@@ -14,7 +14,8 @@ impl Core {
 
     /// True for a step of which nobody can tell what it did: somebody has to say.
     pub fn is_doubtful(&self, step: &StepId) -> bool {
-        self.step(step).is_some_and(|state| state.status == Status::Doubtful)
+        let is_over = |status: &Status| matches!(status, Status::Failed | Status::Cancelled);
+        self.step(step).is_some_and(|state| state.status == Status::Doubtful || (is_over(&state.status) && state.has_unknown()))
     }
 
     /// The run as it is once people have said this of steps in doubt.

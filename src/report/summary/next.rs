@@ -58,6 +58,11 @@ fn to_take_up(story: &Story, run: &RunId) -> Vec<Told> {
     if story.pivot().is_none() {
         told.push((format!("rollback {run}"), rollback(story)));
     }
+    let not_done: String = story.doubtful_pivots().iter().map(|step| format!(" --settle {}=not-done", step.id)).collect();
+    if !not_done.is_empty() {
+        let does = "takes back what was done, where you have looked and seen that this was not".to_owned();
+        told.push((format!("rollback {run}{not_done}"), does));
+    }
     told.push((format!("abandon {run}"), "closes it as it is".to_owned()));
     told
 }
@@ -148,7 +153,8 @@ fn is_open(story: &Story) -> bool {
 
 /// The step that keeps a run on which nobody works from being taken back.
 pub(super) fn no_way_back(story: &Story) -> Option<StepId> {
-    story.pivot().filter(|_| is_open(story) && story.hand == Hand::Nobody).map(|step| step.id.clone())
+    let is_meant = is_open(story) && story.hand == Hand::Nobody && story.doubtful_pivots().is_empty();
+    story.pivot().filter(|_| is_meant).map(|step| step.id.clone())
 }
 
 /// What `rollback` does with this run. It is more than `resume` does only where a part of it goes back, and something else stands, too, or
