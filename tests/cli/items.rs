@@ -44,21 +44,22 @@ fn what_the_programs_of_all_items_printed_is_told_under_their_names() {
 fn all_items_in_doubt_are_settled_by_the_name_of_their_step() {
     let bench =
         Bench::with(&PLAN.replace("touch {{ each.value }}.txt", "touch {{ each.value }}.txt; while [ -e slow ]; do sleep 0.05; done"));
+    // A run of the same id in another state folder would end its programs, too.
     bench.write("slow", "");
-    let mut run = bench.start(&["run", "plan.yaml", "--run-id", "r1"]);
+    let mut run = bench.start(&["run", "plan.yaml", "--run-id", "items-doubt"]);
     bench.wait_for("eu.txt");
     bench.wait_for("us.txt");
     signal(&run, "KILL");
     run.wait().expect("it is our child");
-    let logs = bench.run(&["logs", "-f", "r1", "deploy"]);
+    let logs = bench.run(&["logs", "-f", "items-doubt", "deploy"]);
     logs.assert_code(0).assert_says("deploy[us]  -- bowline was killed while it ran; what it printed is lost");
     assert_eq!(logs.all().lines().count(), 2, "each is told once:\n{}", logs.all());
     let resumed = bench.run(&["resume"]);
-    resumed.assert_code(5).assert_says("bowline resume r1 --settle deploy=done");
+    resumed.assert_code(5).assert_says("bowline resume items-doubt --settle deploy=done");
     let ended = "2 steps of `deploy`: the programs still ran although the bowline that had started them was gone: they were ended";
     assert_eq!(resumed.all().matches("still ran").count(), 1, "{}", resumed.assert_says(ended).all());
     std::fs::remove_file(bench.path("slow")).expect("it is there");
-    bench.run(&["logs", "r1", "deploy[eu]"]).assert_code(0).assert_says("-- bowline was killed while it ran");
+    bench.run(&["logs", "items-doubt", "deploy[eu]"]).assert_code(0).assert_says("-- bowline was killed while it ran");
     bench
         .run(&["resume", "--settle", "before=done"])
         .assert_code(2)
