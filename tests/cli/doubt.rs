@@ -130,11 +130,8 @@ steps:
     assert!(!bench.has("begun"));
 }
 
-/// What cannot be taken back is in doubt. Who has looked and seen that it was not done may go back all the same.
-#[test]
-fn what_was_not_done_keeps_nobody_from_going_back() {
-    let bench = Bench::with(
-        "
+/// Its last step cannot be taken back, and never ends by itself.
+const PIVOT: &str = "
 plan: pivot
 steps:
   - id: first
@@ -142,8 +139,12 @@ steps:
     undo: [{ shell: { run: 'rm first.txt' } }]
   - id: send
     shell: { run: 'touch begun; while :; do sleep 0.05; done' }
-",
-    );
+";
+
+/// What cannot be taken back is in doubt. Who has looked and seen that it was not done may go back all the same.
+#[test]
+fn what_was_not_done_keeps_nobody_from_going_back() {
+    let bench = Bench::with(PIVOT);
     let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
     bench.wait_for("begun");
     signal(&run, "KILL");
@@ -179,18 +180,7 @@ steps:
 /// The same where bowline itself stopped the program: it had too little time.
 #[test]
 fn what_took_too_long_and_was_not_done_keeps_nobody_from_going_back() {
-    let bench = Bench::with(
-        "
-plan: pivot
-steps:
-  - id: first
-    shell: { run: 'touch first.txt' }
-    undo: [{ shell: { run: 'rm first.txt' } }]
-  - id: send
-    shell: { run: 'while :; do sleep 0.05; done' }
-    timeout: 300ms
-",
-    );
+    let bench = Bench::with(&format!("{PIVOT}    timeout: 300ms\n"));
     bench.run(&["run", "plan.yaml", "--yes"]).assert_code(5).assert_says("send");
     bench.run(&["rollback"]).assert_code(7).assert_says("--settle send=not-done");
     bench.run(&["rollback", "--settle", "send=not-done"]).assert_code(0);
