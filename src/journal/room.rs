@@ -1,5 +1,5 @@
 //! Room for the write-ahead log to be written into. A sync of a file that has just grown is also one of the file system's own journal, and
-//! takes several times as long. It knows no tables.
+//! takes twice as long, longer on a busy disk. It knows no tables.
 
 use super::database::LOG;
 use std::fs::{File, OpenOptions};
