@@ -58,7 +58,7 @@ impl Back {
                 return Ok(Foreseen { told: Vec::new(), steps: 0, spared: Vec::new() });
             }
             Err(pivot) => {
-                return Err(no_way_back(run, pivot, is_over, core.is_doubtful(pivot)));
+                return Err(no_way_back(run, pivot, is_over, core.takes_answer(pivot, false)));
             }
         };
         let spared = later::written_since(folder, run, core, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;

@@ -2,7 +2,7 @@
 
 use super::EngineError;
 use super::attempt::{Attempt, look_up_all};
-use super::core::{Command, Status};
+use super::core::Command;
 use super::drive::{Driver, Next};
 use super::hand::Work;
 use super::program::{Compensation, Rendered};
@@ -41,11 +41,8 @@ impl Driver {
     /// What people said of steps in doubt is used as soon as the doubt is there.
     fn settle_doubts(&mut self) -> Result<(), EngineError> {
         let core = &self.ledger.core;
-        let is_due = |step: &StepId, done: bool| match core.step(step) {
-            Some(state) if state.status == Status::Doubtful => true,
-            _ => !done && core.is_doubtful(step),
-        };
-        let due: Vec<StepId> = self.answers.iter().filter(|(step, (done, _))| is_due(step, *done)).map(|(step, _)| step.clone()).collect();
+        let is_due = |(step, (done, _)): &(&StepId, &(bool, String))| core.takes_answer(step, *done);
+        let due: Vec<StepId> = self.answers.iter().filter(is_due).map(|(step, _)| step.clone()).collect();
         for step in due {
             if let Some((done, by)) = self.answers.remove(&step) {
                 self.ledger.record(What::DoubtAnswered { step, done, by })?;

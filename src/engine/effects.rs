@@ -87,7 +87,8 @@ impl Effects for Journaled {
                     Known::Open => (Settled::NotDone, Err(error)),
                 },
                 Err(EffectError::Lost(error)) => {
-                    // It may still be on its way, and must not arrive after somebody has looked. Of what was not there nothing keeps it from that.
+                    // It may still be on its way, and must not arrive after somebody has looked. Nothing keeps the making of what was not
+                    // there from that.
                     fence(&lookup, &ticket, 1, SOON).await;
                     let settled = look_up(&lookup, &ticket).await;
                     let result = match &settled {

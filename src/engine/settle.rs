@@ -22,8 +22,8 @@ pub(super) const TRIES: u32 = 4;
 /// Time for one look.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
 
-/// Keeps an effect whose answer nobody has heard, or whose process is gone, from happening after it was looked up. Where that fails, people are told: the look may be
-/// outrun by what it looks for.
+/// Keeps an effect whose answer nobody has heard, or whose process is gone, from happening after it was looked up. Where that fails, people
+/// are told: the look may be outrun by what it looks for.
 pub(super) async fn fence(lookup: &Lookup, ticket: &ErasedTicket, tries: u32, within: Duration) {
     let effect = DynEffect { key: ticket.key.clone(), undo: ticket.undo.clone(), known: ticket.known.clone() };
     let mut wait = Duration::from_millis(500);

@@ -56,9 +56,7 @@ impl Core {
     /// A person said how the effects ended that nobody could look up.
     pub(super) fn doubt_answered(&mut self, id: &StepId, done: bool) -> Result<(), Illegal> {
         let step = self.find(id)?;
-        // One that failed with an effect in doubt does not go on: only what it has left changes.
-        let is_over = matches!(self.steps[step].status, Status::Failed | Status::Cancelled) && self.steps[step].has_unknown() && !done;
-        if self.steps[step].status != Status::Doubtful && !is_over {
+        if !self.takes_answer(id, done) {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "doubt-answered" });
         }
         for effect in self.steps[step].effects.values_mut() {
@@ -66,7 +64,8 @@ impl Core {
                 effect.known = Some(if done { Settled::Other("done, as a person said".to_owned()) } else { Settled::NotDone });
             }
         }
-        if is_over {
+        // One that has failed does not go on: only what it has left changes.
+        if self.steps[step].status != Status::Doubtful {
             return Ok(());
         }
         self.doubtful.remove(step);

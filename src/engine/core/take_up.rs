@@ -12,10 +12,14 @@ impl Core {
         self.taken_back(mode, step).map(|(_, scope)| scope)
     }
 
-    /// True for a step of which nobody can tell what it did: somebody has to say.
-    pub fn is_doubtful(&self, step: &StepId) -> bool {
-        let is_over = |status: &Status| matches!(status, Status::Failed | Status::Cancelled);
-        self.step(step).is_some_and(|state| state.status == Status::Doubtful || (is_over(&state.status) && state.has_unknown()))
+    /// True for a step of which nobody can tell what it did, and that waits for this answer. One that has failed in doubt cannot be said to be
+    /// done.
+    pub fn takes_answer(&self, step: &StepId, done: bool) -> bool {
+        self.step(step).is_some_and(|state| match state.status {
+            Status::Doubtful => true,
+            Status::Failed | Status::Cancelled => !done && state.has_unknown(),
+            _ => false,
+        })
     }
 
     /// The run as it is once people have said this of steps in doubt.
