@@ -208,6 +208,15 @@ impl<A: Action> Cx<A> {
         Self { read, effects, kind: PhantomData }
     }
 
+    /// What earlier attempts of the step intended, and what became of it as far as it is known.
+    ///
+    /// # Errors
+    /// When it cannot be read back.
+    pub fn earlier(&self) -> Result<Vec<Begun<A>>, ActionError> {
+        let decoded = |erased: ErasedTicket| Ok(Begun { key: erased.key, undo: decode(erased.undo)?, known: decode_known(erased.known)? });
+        self.effects.earlier().into_iter().map(decoded).collect()
+    }
+
     /// Makes the undo of effects durable: one sync for the batch. The undo of a key is captured once; a later attempt gets the first one back.
     ///
     /// # Errors

@@ -35,6 +35,11 @@ pub struct ErasedTicket {
 
 /// The way from an action to the journal. The engine implements it.
 pub trait Effects: Send + Sync {
+    /// What earlier attempts of the step intended, and what became of it.
+    fn earlier(&self) -> Vec<ErasedTicket> {
+        Vec::new()
+    }
+
     /// Makes undos durable, then answers with tickets in the same order.
     fn intend(&self, intent: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>>;
 

@@ -188,13 +188,14 @@ pub(super) fn has_written(manager: &str, before: &Object, live: &Object) -> bool
     owned(live).is_some_and(|entry| owned(before).is_none_or(|old| old["time"] != entry["time"]))
 }
 
-/// Looks up whether a patch of this manager landed. `operations` are those that an object still needs; none for one that bears the patch.
+/// Looks up whether a patch of this manager landed: that of this attempt, when an earlier one is known to have. `operations` are those that an object still needs; none for one that bears the patch.
 ///
 /// The after-image is the before-image with the patch, not the live object: that may bear later changes by others, who may
 /// own the patched field by now, too.
 pub(super) async fn settle_patch(
     place: &Place,
     image: &Image,
+    earlier: Option<&Patched>,
     manager: &str,
     operations: impl Fn(&Object) -> Result<Vec<Value>, ActionError>,
 ) -> Result<Settled<Patched>, ActionError> {
@@ -206,12 +207,15 @@ pub(super) async fn settle_patch(
         return Ok(Settled::Other(format!("{} was made anew by somebody else", image.at)));
     }
     // Others may have changed it again since. Within a second its manager's entry looks as before: then only the content tells.
-    let landed = has_written(manager, &image.before, &live) || operations(&live).is_ok_and(|left| left.is_empty());
-    if live.resource_version() == image.before.resource_version() || !landed {
+    let base = earlier.map_or(&image.before, |earlier| &earlier.after);
+    let landed = has_written(manager, base, &live) || operations(&live).is_ok_and(|left| left.is_empty());
+    if live.resource_version() == base.resource_version() || !landed {
         return Ok(Settled::NotDone);
     }
-    let after = patched(&image.before, operations(&image.before)?)?;
-    Ok(Settled::Done(Patched { after, instead: None }))
+    Ok(Settled::Done(match earlier {
+        Some(earlier) => earlier.clone(),
+        None => Patched { after: patched(&image.before, operations(&image.before)?)?, instead: None },
+    }))
 }
 
 /// The object with operations applied to it.
@@ -242,9 +246,9 @@ pub(super) fn known_patch(key: &EffectKey, image: &Image, settled: Settled<Patch
     }
 }
 
-/// What is known for sure; none when somebody has to look.
-pub(super) fn for_sure<T>(known: Known<T>) -> Option<Settled<T>> {
-    match known {
+/// Takes out what is known for sure; none when somebody has to look.
+pub(super) fn for_sure<T>(known: &mut Known<T>) -> Option<Settled<T>> {
+    match std::mem::replace(known, Known::Open) {
         Known::Settled(settled @ (Settled::Done(_) | Settled::NotDone)) => Some(settled),
         _ => None,
     }

@@ -82,11 +82,11 @@ impl Scale {
         Ok((place, at, live))
     }
 
-    async fn settled(&self, scope: &RunScope, params: &ScaleParams, image: &Image) -> Result<Settled<Patched>, ActionError> {
+    async fn settled(&self, scope: &RunScope, params: &ScaleParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
-        let (before, wanted) = (replicas(&image.before), params.replicas);
+        let (before, wanted) = (replicas(&effect.undo.before), params.replicas);
         let left = |object: &Object| if replicas(object) == wanted { Ok(Vec::new()) } else { set_replicas(object, before, wanted) };
-        settle_patch(&place, image, &place.managers.action(Self::KIND), left).await
+        settle_patch(&place, &effect.undo, effect.known.done(), &place.managers.action(Self::KIND), left).await
     }
 }
 
@@ -210,17 +210,18 @@ impl Action for Scale {
     }
 
     async fn settle(&self, cx: &ReadCx, params: &ScaleParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
-        self.settled(&cx.scope, params, &effect.undo).await
+        self.settled(&cx.scope, params, effect).await
     }
 
     async fn compensate(&self, cx: &UndoCx, params: &ScaleParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
         let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
         let mut marks = Vec::new();
-        for Begun { key, undo: image, known } in effects {
-            let settled = match for_sure(known) {
+        for mut effect in effects {
+            let settled = match for_sure(&mut effect.known) {
                 Some(settled) => settled,
-                None => self.settled(&cx.read.scope, params, &image).await?,
+                None => self.settled(&cx.read.scope, params, &effect).await?,
             };
+            let Begun { key, undo: image, .. } = effect;
             let change = match known_patch(&key, &image, settled) {
                 Ok(change) => change,
                 Err(mark) => {
@@ -292,5 +293,24 @@ mod tests {
         let settled = world.action().settle(read_cx(&world, &Listener::default()), world.params(), effect).await.unwrap();
         let Settled::Done(patched) = settled else { panic!("{settled:?}") };
         assert_eq!(patched["after"]["spec"]["replicas"], 3, "theirs is not ours to take back");
+    }
+
+    /// What an earlier attempt wrote does not answer for a later one.
+    #[tokio::test]
+    async fn a_second_write_that_is_lost_is_looked_for_by_itself() {
+        let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
+            "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
+        let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
+        let (tried, world) = stage.tried().await;
+        tried.output.unwrap();
+        let mut live = world.server.object(WEB).unwrap();
+        live["spec"]["replicas"] = json!(1);
+        let settled = async |live| {
+            world.server.put(WEB, live);
+            world.action().settle(read_cx(&world, &Listener::default()), world.params(), tried.effects[0].clone()).await.unwrap()
+        };
+        assert_eq!(settled(live.clone()).await, Settled::NotDone, "somebody else has the last word so far");
+        live["spec"]["replicas"] = json!(3);
+        assert!(matches!(settled(live).await, Settled::Done(_)));
     }
 }

@@ -132,6 +132,11 @@ impl Sink for Listener {
 }
 
 impl Effects for Listener {
+    fn earlier(&self) -> Vec<ErasedTicket> {
+        let ticket = |DynEffect { key, undo, known }: DynEffect| ErasedTicket { key, undo, known };
+        self.effects.lock().unwrap().iter().cloned().map(ticket).collect()
+    }
+
     fn intend(&self, _intent: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>> {
         let mut known = self.effects.lock().unwrap();
         let mut tickets = Vec::new();

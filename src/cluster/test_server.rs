@@ -16,6 +16,10 @@ use tokio::sync::Notify;
 pub(crate) enum Mishap {
     /// It is done, and the answer is lost.
     Lost,
+    /// The answer is lost, and it is done only after the next mishap of this kind or [`TestServer::arrive`].
+    Delayed,
+    /// What was delayed is done just before.
+    Preceded,
     /// It is refused for want of rights.
     Refused,
     /// It is refused for what it says.
@@ -31,6 +35,7 @@ struct State {
     objects: BTreeMap<String, Value>,
     version: u64,
     mishaps: Vec<Mishap>,
+    delayed: Option<(Method, String, String, Value)>,
     writes: Vec<String>,
     reads: Vec<String>,
     news: Vec<News>,
@@ -122,6 +127,12 @@ impl TestServer {
         self.0.lock().unwrap().mishaps = mishaps.iter().rev().cloned().collect();
     }
 
+    /// What was delayed is done now.
+    pub(crate) fn arrive(&self) {
+        self.0.lock().unwrap().arrive();
+        self.tell();
+    }
+
     /// The writes that were done.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.0.lock().unwrap().writes.clone()
@@ -167,6 +178,9 @@ impl TestServer {
     }
 }
 
+/// The clock stands still.
+const NOW: &str = "2026-11-21T00:00:00Z";
+
 fn status(code: u16, reason: &str) -> (u16, Value) {
     (code, json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason }))
 }
@@ -184,6 +198,10 @@ impl State {
                 None => status(404, "NotFound"),
             };
         }
+        if path.ends_with("reviews") {
+            let all = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
+            return (201, json!({ "status": { "allowed": true, "resourceRules": [all] } }));
+        }
         if query.contains("dryRun=All") {
             let (objects, version, writes, news) = (self.objects.clone(), self.version, self.writes.len(), self.news.len());
             let answer = self.write(method, path, query, body);
@@ -200,6 +218,11 @@ impl State {
                 told["details"] = json!({ "causes": [{ "reason": "FieldValueInvalid", "field": "spec", "message": "Invalid value" }] });
                 return (code, told);
             }
+            Mishap::Delayed => {
+                self.delayed = Some((method.clone(), path.to_owned(), query.to_owned(), body.clone()));
+                return status(504, "Timeout");
+            }
+            Mishap::Preceded => self.arrive(),
             Mishap::Overtaken(pointer, value) => {
                 let mut object = self.objects[path].clone();
                 *object.pointer_mut(pointer).unwrap() = value.clone();
@@ -209,6 +232,12 @@ impl State {
         }
         let answer = self.write(method, path, query, body);
         if mishap == Mishap::Lost { status(504, "Timeout") } else { answer }
+    }
+
+    fn arrive(&mut self) {
+        if let Some((method, path, query, body)) = self.delayed.take() {
+            self.write(&method, &path, &query, &body);
+        }
     }
 
     fn list(&self, path: &str, query: &str) -> Value {
@@ -222,6 +251,9 @@ impl State {
         if *method == Method::POST {
             return self.create(path, manager, body);
         }
+        if *method == Method::PATCH && body.is_object() {
+            return self.apply(path, manager, body);
+        }
         let Some(live) = self.objects.get(path).cloned() else { return status(404, "NotFound") };
         let new = match *method {
             Method::DELETE if body["preconditions"]["uid"] != live["metadata"]["uid"] => return status(409, "Conflict"),
@@ -229,7 +261,7 @@ impl State {
                 self.writes.push(format!("DELETE {path}"));
                 if live["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()) {
                     let mut going = live.clone();
-                    going["metadata"]["deletionTimestamp"] = json!("2026-11-21T00:00:00Z");
+                    going["metadata"]["deletionTimestamp"] = json!(NOW);
                     return (200, self.store(path, going));
                 }
                 self.remove(path);
@@ -263,6 +295,35 @@ impl State {
         new["metadata"]["managedFields"] = json!([entry(manager)]);
         self.writes.push(format!("POST {path}"));
         (201, self.store(&path, new))
+    }
+
+    /// A server-side apply, in the rough: what it names stands there then, and nothing that it does not name goes.
+    fn apply(&mut self, path: &str, manager: &str, body: &Value) -> (u16, Value) {
+        let live = self.objects.get(path).cloned();
+        let is = |name: &str| live.as_ref().is_none_or(|live| body["metadata"][name] == live["metadata"][name]);
+        if !is("uid") || !is("resourceVersion") || (live.is_none() && body["metadata"].get("uid").is_some()) {
+            return status(409, "Conflict");
+        }
+        let mut new = live.clone().unwrap_or_else(|| json!({ "metadata": { "managedFields": [] } }));
+        let (owners, mut named) = (new["metadata"]["managedFields"].clone(), body.clone());
+        named["metadata"]["resourceVersion"] = new["metadata"]["resourceVersion"].clone();
+        json_patch::merge(&mut new, &named);
+        new["metadata"]["managedFields"] = owners;
+        if Some(&new) == live.as_ref() {
+            return (200, new);
+        }
+        self.writes.push(format!("APPLY {path}"));
+        let mut entry = entry(manager);
+        (entry["operation"], entry["time"]) = (json!("Apply"), json!(NOW));
+        let owners = new["metadata"]["managedFields"].as_array_mut().unwrap();
+        owners.retain(|known| known["manager"] != entry["manager"]);
+        owners.push(entry);
+        if live.is_some() {
+            return (200, self.store(path, new));
+        }
+        new["metadata"]["uid"] = json!(format!("uid-{}", self.version + 1));
+        new["metadata"]["creationTimestamp"] = json!(NOW);
+        (201, self.store(path, new))
     }
 
     fn store(&mut self, path: &str, mut object: Value) -> Value {

@@ -23,6 +23,8 @@ pub(super) struct Attempt {
     pub(super) action: Arc<dyn DynAction>,
     pub(super) params: Value,
     pub(super) attempt: u32,
+    /// What earlier attempts left.
+    pub(super) earlier: Vec<ErasedTicket>,
     pub(super) cx: ReadCx,
     pub(super) journal: Arc<dyn RunJournal>,
     pub(super) clock: Arc<dyn Clock>,
@@ -48,6 +50,7 @@ impl Attempt {
             Lookup { action: Arc::clone(&self.action), cx: lookup_cx, params: self.params.clone(), clock: Arc::clone(&self.clock) };
         let effects: Arc<dyn Effects> = Arc::new(Journaled {
             step: self.cx.step.clone(),
+            earlier: self.earlier,
             messages: self.messages.clone(),
             journal: Arc::clone(&self.journal),
             lookup,

@@ -142,10 +142,12 @@ impl Driver {
         self.writers.note(&step, &prepared.targets);
         self.ledger.record(What::AttemptStarted { step: step.clone(), attempt, params, targets: prepared.targets, until: None })?;
         let work = Work::new();
+        let earlier = self.begun(&step)?.into_iter().map(|DynEffect { key, undo, known }| ErasedTicket { key, undo, known });
         let attempt = Attempt {
             action,
             params: rendered.params,
             attempt,
+            earlier: earlier.collect(),
             cx: self.read_cx(&step, work.stop.clone()),
             journal: Arc::clone(&self.ledger.journal),
             clock: Arc::clone(&self.ledger.clock),

@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 /// The effects of one attempt.
 pub(super) struct Journaled {
     pub(super) step: StepId,
+    /// What earlier attempts left.
+    pub(super) earlier: Vec<ErasedTicket>,
     pub(super) messages: mpsc::UnboundedSender<Message>,
     pub(super) journal: Arc<dyn RunJournal>,
     pub(super) lookup: Lookup,
@@ -39,6 +41,10 @@ fn stopping() -> ActionError {
 }
 
 impl Effects for Journaled {
+    fn earlier(&self) -> Vec<ErasedTicket> {
+        self.earlier.clone()
+    }
+
     fn intend(&self, intent: Intent, effects: Vec<(EffectKey, Value)>) -> BoxFuture<'static, Result<Vec<ErasedTicket>, ActionError>> {
         let (reply, answer) = oneshot::channel();
         let sent = self.messages.send(Message::Intend { step: self.step.clone(), intent, effects, reply });

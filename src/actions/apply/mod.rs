@@ -28,6 +28,7 @@ use perform::Checked;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// Applies manifests.
 pub struct Apply {
@@ -87,6 +88,9 @@ impl UndoStorage {
     }
 }
 
+/// Time that a write may be on its way still whose answer is lost.
+const LATE: Duration = Duration::from_secs(1);
+
 /// An object before the run wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -126,14 +130,11 @@ impl Apply {
         let manager = place.managers.apply();
         // The live object may bear later changes by others: they are not ours to take back.
         let after = |live: &Object| expected.clone().filter(|expected| expected.uid() == live.uid()).unwrap_or_else(|| live.clone());
-        // An earlier attempt may have written it, too.
+        // What an earlier attempt wrote is where this one began.
         let earlier = effect.known.done().filter(|earlier| live.as_ref().is_some_and(|live| live.uid() == earlier.after.uid()));
-        let instead = earlier.and_then(|earlier| earlier.instead.clone());
+        let before = earlier.map(|earlier| &earlier.after).or(before.as_ref());
+        let (created, instead) = earlier.map_or((false, None), |earlier| (earlier.created, earlier.instead.clone()));
         let done = |live: &Object, created| Settled::Done(AfterApply { after: after(live), created, instead: instead.clone() });
-        let is_made = |live: &Object, entry: &Value| {
-            earlier.is_some_and(|earlier| earlier.created)
-                || entry["time"].as_str().is_none_or(|time| time <= live.text("/metadata/creationTimestamp"))
-        };
         // That our entry only shrinks is somebody else's doing.
         let time = |object: &Object| applied_by(object, &manager).map(|entry| entry["time"].clone());
         let is_newer = |live: &Object, before: &Object| time(live).is_some() && time(live) != time(before);
@@ -141,17 +142,16 @@ impl Apply {
             (None, None) => Ok(Settled::NotDone),
             (Some(_), None) => Ok(Settled::Other(format!("{at} was deleted by somebody else"))),
             (None, Some(live)) => match applied_by(&live, &manager) {
-                // Somebody else may have made it after it was looked for: then it was there before we wrote to it.
-                Some(entry) => Ok(done(&live, is_made(&live, entry))),
+                Some(_) => Ok(done(&live, perform::is_made_by(&live, &manager))),
                 None => Ok(Settled::Other(format!("{at} was made by somebody else"))),
             },
             (Some(before), Some(live)) if live.uid() != before.uid() => Ok(Settled::Other(format!("{at} was made anew by somebody else"))),
             (Some(before), Some(live)) if live.resource_version() == before.resource_version() => Ok(Settled::NotDone),
-            (Some(before), Some(live)) if is_newer(&live, before) => Ok(done(&live, false)),
+            (Some(before), Some(live)) if is_newer(&live, before) => Ok(done(&live, created)),
             // The same fields in the same second: then only the content tells.
             (Some(_), Some(live)) => match self.wanted_at(cx, params, &place, at)? {
                 Some(wanted) if matches!(dry_run(&place.cluster, &place.managers, &wanted, Some(&live)).await, Ok(DryRun::Same)) => {
-                    Ok(done(&live, false))
+                    Ok(done(&live, created))
                 }
                 _ => Ok(Settled::NotDone),
             },
@@ -275,9 +275,16 @@ impl Action for Apply {
     }
 
     async fn fence(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<(), ActionError> {
-        // What was not there has no version to outdate: such a write makes an object, or fails because there is one.
-        let Some(before) = &effect.undo.before else { return Ok(()) };
-        fence_late(&self.place(&cx.scope, params).await?, &effect.undo.at, before).await
+        let (place, BeforeApply { at, before, .. }) = (self.place(&cx.scope, params).await?, &effect.undo);
+        if let Some(before) = before {
+            return fence_late(&place, at, before).await;
+        }
+        // What is not there has no version to outdate. Such a write makes the object or fails, and a server drops it whose asker is gone.
+        let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+        if live.is_none() {
+            place.cluster.clock.sleep(LATE).await;
+        }
+        Ok(())
     }
 
     async fn settle(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<Settled<AfterApply>, ActionError> {
@@ -288,7 +295,7 @@ impl Action for Apply {
         let place = self.place(&cx.read.scope, params).await?;
         let mut known = Vec::new();
         for mut effect in effects {
-            let settled = match super::kubernetes::for_sure(std::mem::replace(&mut effect.known, crate::action::Known::Open)) {
+            let settled = match super::kubernetes::for_sure(&mut effect.known) {
                 Some(settled) => settled,
                 None => self.settled(&cx.read, params, &effect).await?,
             };

@@ -3,7 +3,7 @@
 use super::draft::{Draft, all, read};
 use super::rights::{Touched, lacking};
 use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
-use crate::action::{ActionError, Cx, Intent, Ticket, key};
+use crate::action::{ActionError, Begun, Cx, Intent, Ticket, key};
 use crate::actions::applied_by::{Applied, AppliedObject};
 use crate::actions::kubernetes::{Place, effect_failed, failed, instead, target};
 use crate::actions::side_by_side::side_by_side;
@@ -11,6 +11,7 @@ use crate::cluster::hidden::values;
 use crate::cluster::images::images;
 use crate::cluster::tracked::{Keeper, tracked};
 use crate::cluster::unchanged::is_unchanged;
+use crate::cluster::undo::managed::applied_by;
 use crate::cluster::write::{DryRun, Wanted, apply, dry_run};
 use crate::cluster::{Address, Class, Object};
 use std::collections::{BTreeSet, HashMap};
@@ -38,6 +39,7 @@ struct Planned {
 
 pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams) -> Result<Applied, ActionError> {
     let mut drafts = read(&cx.read.frozen, params, &place.namespace, cx.read.scope.plan.as_str())?;
+    take_up(cx, place).await?;
     let order: HashMap<String, usize> =
         drafts.iter().enumerate().map(|(at, draft)| (draft.reference(&place.namespace).target(), at)).collect();
     let mut applied = Applied::default();
@@ -147,6 +149,27 @@ fn kept_by_another(at: &Address, live: &Object, allowed: &[Keeper]) -> Option<Ac
     Some(error.hint(format!("change it there, or say `allow-managed-by: [{}]`", by.keeper)))
 }
 
+/// True when this manager's write made the object: nobody else's did that it then wrote to.
+pub(super) fn is_made_by(live: &Object, manager: &str) -> bool {
+    let made = live.text("/metadata/creationTimestamp");
+    applied_by(live, manager).is_some_and(|entry| entry["time"].as_str().is_none_or(|time| time <= made))
+}
+
+/// What an earlier attempt made, and nobody knew it: the request came late, after it was looked for.
+async fn take_up(cx: &Cx<Apply>, place: &Place) -> Result<(), ActionError> {
+    let mut earlier = cx.earlier()?;
+    earlier.retain(|effect| effect.undo.before.is_none() && effect.known.done().is_none());
+    let addresses: Vec<Address> = earlier.iter().map(|effect| effect.undo.at.clone()).collect();
+    let mut live = images(&place.cluster, &addresses).await.map_err(|error| failed("cannot read the objects", &error))?;
+    for Begun { key, undo, .. } in earlier {
+        if let Some(after) = live.remove(&undo.at).filter(|live| is_made_by(live, &place.managers.apply())) {
+            let ticket = cx.intend_one(key, undo).await?;
+            cx.effect(ticket, async { Ok(AfterApply { after, created: true, instead: None }) }).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
     wave.iter().map(|wanted| Object(wanted.manifest.clone())).flat_map(|object| values(&object)).for_each(|value| cx.read.hide(value));
     let objects = if wave.len() == 1 { "object" } else { "objects" };
@@ -228,8 +251,10 @@ async fn write_one(cx: &Cx<Apply>, place: &Place, planned: Planned) -> Result<(A
         let applied = applied.map_err(|error| effect_failed(format!("cannot apply {}", wanted.at), &error))?;
         applied.warnings.iter().for_each(|warning| read.warn(format!("{}: {warning}", wanted.at)));
         let met = applied.met.or(live);
+        // One that is on its way still, of an earlier attempt, may come in between.
+        let made_late = first.is_none() && earlier.is_none() && met.as_ref().is_some_and(|met| is_made_by(met, &manager));
         let made_earlier = earlier.as_ref().is_some_and(|earlier| earlier.created && earlier.after.uid() == applied.object.uid());
-        let created = applied.created || made_earlier;
+        let created = applied.created || made_earlier || made_late;
         let instead = match (created, &first, met) {
             (true, _, _) | (false, _, None) => None,
             // Somebody else made it after it was looked for: then that is what it should be again.

@@ -1,10 +1,11 @@
-//! What `apply` makes of objects that it finds after an answer was lost, and of volumes. The writes themselves need a real server.
+//! What `apply` makes of answers that are lost, and of volumes. What writes do to fields needs a real server.
 
 use super::{Apply, UndoStorage, storage};
 use crate::action::conformance::{Stage, World};
 use crate::action::{DynAction, DynEffect, Known};
 use crate::actions::kubernetes::Place;
-use crate::actions::test_world::{Listener, Servers, clusters, read_cx};
+use crate::actions::test_world::{Listener, Servers, clusters, read_cx, taken_back, tried_with};
+use crate::cluster::test_server::Mishap;
 use crate::cluster::undo::Change;
 use crate::cluster::{Address, Clusters, Object};
 use crate::record::{EffectKey, Mark, MarkKind, Settled};
@@ -42,6 +43,29 @@ async fn what_somebody_else_made_before_we_wrote_to_it_is_not_ours() {
     assert!(is_created(&found(early, late, Known::Settled(Settled::Done(made))).await), "an earlier attempt made it");
     let made = json!({ "after": { "metadata": { "uid": "other" } }, "created": true });
     assert!(!is_created(&found(early, late, Known::Settled(Settled::Done(made))).await), "that was another one");
+}
+
+/// A making whose answer is lost, and that comes after it was looked for: before the second attempt, or in the middle of it.
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_made_too_late_is_taken_back() {
+    let manifest = "{ apiVersion: v1, kind: ConfigMap, metadata: { name: conf }, data: { a: '1' } }";
+    let mut stage = Servers::of(make, json!({ "manifests": ["conf.yaml"] }), Vec::new());
+    stage.files = vec![("conf.yaml", manifest)];
+    for between in [true, false] {
+        let (listener, world) = (Listener::default(), stage.fresh().await);
+        world.server.meet(&[Mishap::Delayed, Mishap::Preceded]);
+        assert!(tried_with(&world, &listener).await.output.is_err());
+        assert!(world.server.object(CONF).is_none());
+        if between {
+            world.server.arrive();
+        }
+        let tried = tried_with(&world, &listener).await;
+        tried.output.unwrap();
+        let Known::Settled(settled) = &tried.effects[0].known else { panic!("{:?}", tried.effects) };
+        assert!(is_created(settled), "{between}");
+        taken_back(&world, tried.effects).await;
+        assert!(world.server.object(CONF).is_none(), "{between}");
+    }
 }
 
 #[tokio::test]

@@ -229,8 +229,8 @@ impl Action for Job {
     async fn compensate(&self, cx: &UndoCx, params: &JobParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
         let place = self.place(&cx.read.scope, params).await?;
         let mut marks = Vec::new();
-        for Begun { key, undo: JobIntended { at, since, removed_after }, known } in effects {
-            let known = match for_sure(known) {
+        for Begun { key, undo: JobIntended { at, since, removed_after }, mut known } in effects {
+            let known = match for_sure(&mut known) {
                 Some(known) => known,
                 None => settled(&place, &cx.read, &JobIntended { at: at.clone(), since, removed_after }).await?,
             };

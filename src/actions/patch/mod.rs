@@ -62,7 +62,8 @@ pub struct PatchOutput {
 }
 
 impl Patch {
-    async fn settled(&self, scope: &RunScope, params: &PatchParams, image: &Image) -> Result<Settled<Patched>, ActionError> {
+    async fn settled(&self, scope: &RunScope, params: &PatchParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
+        let image = &effect.undo;
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
         let live = place.cluster.get(&image.at).await.map_err(|error| failed(format!("cannot read {}", image.at), &error))?;
         let Some(live) = live else {
@@ -71,18 +72,27 @@ impl Patch {
         if live.uid() != image.before.uid() {
             return Ok(Settled::Other(format!("{} was made anew by somebody else", image.at)));
         }
+        let earlier = effect.known.done();
+        let base = earlier.map_or(&image.before, |earlier| &earlier.after);
         // What did not fit the object as it was has never left.
         let operations = wanted(params, &image.before).unwrap_or_default();
-        if operations.is_empty() || live.resource_version() == image.before.resource_version() {
+        if operations.is_empty() || live.resource_version() == base.resource_version() {
             return Ok(Settled::NotDone);
         }
-        let after = patched(&image.before, operations)?;
+        let done = match earlier {
+            Some(earlier) => earlier.clone(),
+            None => Patched { after: patched(&image.before, operations)?, instead: None },
+        };
         let manager = place.managers.action(Self::KIND);
-        if has_written(&manager, &image.before, &live) {
-            return Ok(Settled::Done(Patched { after, instead: None }));
+        if has_written(&manager, base, &live) {
+            return Ok(Settled::Done(done));
         }
-        Ok(match landed(&image.before, &after, &live) {
-            Landed::Yes => Settled::Done(Patched { after, instead: None }),
+        // What an earlier attempt wrote is there already: its content tells nothing of this one.
+        if earlier.is_some() {
+            return Ok(Settled::NotDone);
+        }
+        Ok(match landed(&image.before, &done.after, &live) {
+            Landed::Yes => Settled::Done(done),
             Landed::No => Settled::NotDone,
             Landed::Unclear => {
                 Settled::Unknown(format!("{} was changed by somebody else, so nobody can tell whether the patch came before", image.at))
@@ -188,17 +198,18 @@ impl Action for Patch {
     }
 
     async fn settle(&self, cx: &ReadCx, params: &PatchParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
-        self.settled(&cx.scope, params, &effect.undo).await
+        self.settled(&cx.scope, params, effect).await
     }
 
     async fn compensate(&self, cx: &UndoCx, params: &PatchParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
         let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
         let mut marks = Vec::new();
-        for Begun { key, undo: image, known } in effects {
-            let settled = match for_sure(known) {
+        for mut effect in effects {
+            let settled = match for_sure(&mut effect.known) {
                 Some(settled) => settled,
-                None => self.settled(&cx.read.scope, params, &image).await?,
+                None => self.settled(&cx.read.scope, params, &effect).await?,
             };
+            let Begun { key, undo: image, .. } = effect;
             let change = match known_patch(&key, &image, settled) {
                 Ok(change) => change,
                 Err(mark) => {

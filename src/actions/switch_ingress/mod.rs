@@ -173,26 +173,23 @@ impl SwitchIngress {
         Ok(cx.effect(ticket, write).await?.after)
     }
 
-    async fn settled(
-        &self,
-        scope: &RunScope,
-        params: &SwitchIngressParams,
-        before: &BeforeSwitch,
-    ) -> Result<Settled<Patched>, ActionError> {
+    async fn settled(&self, scope: &RunScope, params: &SwitchIngressParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
         // Others may have added backends since: only those that led to the old side are ours.
-        let params = plan::from_known(params, &before.image.before);
+        let image = &effect.undo.image;
+        let params = plan::from_known(params, &image.before);
         let manager = place.managers.action(Self::KIND);
-        settle_patch(&place, &before.image, &manager, |object| plan::plan(&params, object).map(|switch| switch.operations)).await
+        let operations = |object: &Object| plan::plan(&params, object).map(|switch| switch.operations);
+        settle_patch(&place, image, effect.known.done(), &manager, operations).await
     }
 
-    async fn switch_back(&self, cx: &UndoCx, params: &SwitchIngressParams, effect: Begun<Self>) -> Result<Mark, ActionError> {
+    async fn switch_back(&self, cx: &UndoCx, params: &SwitchIngressParams, mut effect: Begun<Self>) -> Result<Mark, ActionError> {
         let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
-        let Begun { key, undo: before, known } = effect;
-        let settled = match for_sure(known) {
+        let settled = match for_sure(&mut effect.known) {
             Some(settled) => settled,
-            None => self.settled(&cx.read.scope, params, &before).await?,
+            None => self.settled(&cx.read.scope, params, &effect).await?,
         };
+        let Begun { key, undo: before, .. } = effect;
         let change = match known_patch(&key, &before.image, settled) {
             Ok(change) => change,
             Err(mark) => return Ok(mark),
@@ -328,7 +325,7 @@ impl Action for SwitchIngress {
     }
 
     async fn settle(&self, cx: &ReadCx, params: &SwitchIngressParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
-        self.settled(&cx.scope, params, &effect.undo).await
+        self.settled(&cx.scope, params, effect).await
     }
 
     async fn compensate(&self, cx: &UndoCx, params: &SwitchIngressParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
