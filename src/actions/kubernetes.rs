@@ -329,3 +329,23 @@ pub(super) async fn evidence(cx: &ReadCx, place: &Place, exhibits: Vec<Exhibit>)
 pub(super) async fn open_for_evidence(clusters: &Clusters, cx: &ReadCx, namespace: Option<&str>) -> Option<Place> {
     Place::open(clusters, &cx.scope, namespace).await.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::has_written;
+    use crate::cluster::Object;
+    use serde_json::json;
+
+    #[test]
+    fn who_only_loses_fields_to_others_has_not_written() {
+        let owned = |manager: &str, time: &str, fields: &[&str]| {
+            let fields: serde_json::Map<String, serde_json::Value> = fields.iter().map(|field| ((*field).to_owned(), json!({}))).collect();
+            Object(json!({ "metadata": { "managedFields": [{ "manager": manager, "time": time, "fieldsV1": fields }] } }))
+        };
+        let before = owned("us", "1", &["f:a", "f:b"]);
+        assert!(!has_written("us", &before, &owned("us", "1", &["f:a"])));
+        assert!(!has_written("us", &before, &owned("them", "2", &["f:a"])));
+        assert!(has_written("us", &before, &owned("us", "2", &["f:a", "f:b"])));
+        assert!(has_written("us", &owned("them", "1", &["f:a"]), &owned("us", "1", &["f:a"])), "within the same second");
+    }
+}

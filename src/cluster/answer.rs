@@ -224,6 +224,7 @@ fn immutable_fields(causes: &[kube::core::response::StatusCause]) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::{ApiError, Class, OwnedField};
+    use crate::ports::{NotReached, Shut};
     use http::HeaderMap;
     use serde_json::{Value, json};
 
@@ -305,5 +306,14 @@ mod tests {
         headers.insert("retry-after", "7".parse().unwrap());
         let error = ApiError::read(429, &headers, b"{}");
         assert_eq!((error.class, error.retry_after), (Class::Busy, Some(std::time::Duration::from_secs(7))));
+    }
+
+    #[test]
+    fn what_never_left_is_not_lost() {
+        let class = |error: Box<dyn std::error::Error + Send + Sync>| ApiError::from_client(&kube::Error::Service(error)).class;
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(class(Box::new(NotReached::because(refused))), Class::Unreached);
+        assert_eq!(class(Box::new(Shut("somebody else holds the run".to_owned()))), Class::Unreached);
+        assert_eq!(class(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset))), Class::Lost);
     }
 }

@@ -55,6 +55,11 @@ impl Text {
         matches!(self.references.as_slice(), [name] if self.lone && name.to_string() == inside)
     }
 
+    /// True when it is one expression and nothing else: what it gives need not be a text.
+    pub fn is_lone(&self) -> bool {
+        self.lone
+    }
+
     /// The text as written.
     pub fn source(&self) -> &str {
         &self.source

@@ -240,7 +240,8 @@ async fn tail(mut from: impl AsyncRead + Unpin, most: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ExecError, read_status, tail};
+    use super::{ExecError, PodCommand, read_status, tail};
+    use crate::ports::NotReached;
     use serde_json::json;
 
     fn read(status: serde_json::Value) -> Result<i32, ExecError> {
@@ -275,5 +276,16 @@ mod tests {
         let text = "x".repeat(100_000) + "end";
         assert_eq!(tail(text.as_bytes(), 5).await, "xxend");
         assert_eq!(tail("short".as_bytes(), 5).await, "short");
+    }
+
+    #[test]
+    fn a_start_that_nobody_answered_may_have_begun() {
+        let begun = |error: &kube::Error| matches!(PodCommand::default().not_started(error), ExecError::Lost { .. });
+        let api = |code| kube::Error::Api(Box::new(kube::core::Status::failure("why", "").with_code(code)));
+        assert_eq!([502, 504, 500, 503, 429, 404].map(|code| begun(&api(code))), [true, true, false, false, false, false]);
+        let sent = |kind: std::io::ErrorKind| kube::Error::Service(std::io::Error::from(kind).into());
+        assert!(begun(&sent(std::io::ErrorKind::ConnectionReset)));
+        let refused = NotReached::because(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        assert!(!begun(&kube::Error::Service(refused.into())));
     }
 }

@@ -3,8 +3,8 @@
 use super::access::{Choice, Elements, Entries, Word};
 use super::mistake::Mistake;
 use super::{Failed, Failure, Ledger, is_hole};
-use crate::expr::Wanted;
 use crate::expr::yaml::{Entry, Kind, Node};
+use crate::expr::{Text, Wanted};
 use serde::de::{Deserializer, Error, Visitor};
 use serde_json::{Number, Value, json};
 use std::borrow::Cow;
@@ -104,6 +104,18 @@ impl<'n, 'l> NodeReader<'n, 'l> {
         }
     }
 
+    /// A template with something around it gives a text, whatever its names stand for.
+    fn refuse_text(self, wanted: &str) -> Result<(), Mistake> {
+        let Kind::Text(text) = &self.node.kind else { return Ok(()) };
+        if !Text::is_template(text) || Text::parse(text).is_ok_and(|parsed| parsed.is_lone()) {
+            return Ok(());
+        }
+        let mistake = Mistake::WrongType { wanted: wanted.to_owned() };
+        let failure = Failure { span: self.node.label.clone(), found: self.node.describe(), mistake: mistake.clone() };
+        self.remember(self.node.id, false, failure);
+        Err(mistake)
+    }
+
     fn boolean<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Mistake> {
         self.open()?;
         self.want(Wanted::Boolean);
@@ -114,7 +126,9 @@ impl<'n, 'l> NodeReader<'n, 'l> {
     }
 
     fn list<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        if is_hole(self.node) && self.open().is_ok() {
+        self.open()?;
+        self.refuse_text("a list")?;
+        if is_hole(self.node) {
             self.sample(|| json!([]));
         }
         self.any(visitor)
@@ -122,6 +136,7 @@ impl<'n, 'l> NodeReader<'n, 'l> {
 
     fn map<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Mistake> {
         self.open()?;
+        self.refuse_text("a mapping")?;
         if is_hole(self.node) {
             self.sample(|| json!({}));
         }

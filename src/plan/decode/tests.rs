@@ -66,6 +66,15 @@ fn all_mistakes_of_a_piece_are_told_each_at_its_place() {
 }
 
 #[test]
+fn a_template_with_something_around_it_is_a_text_for_sure() {
+    assert_eq!(
+        told("name: x\ncount: 1\ninner: 'a {{ b }}'\nitems: '{{ a }}{{ b }}'\n"),
+        ["'a {{ b }}': expected a mapping", "'{{ a }}{{ b }}': expected a list",]
+    );
+    assert_eq!(told("name: x\ncount: 1\ninner: '{{ b }}'\nitems: '{{ a }}'\n"), [""; 0]);
+}
+
+#[test]
 fn what_follows_from_a_mistake_is_not_told_again() {
     assert_eq!(told("name: x\ncount: [1]\n"), ["count: expected a whole number (at least 0)"]);
     assert_eq!(told("name: x\n"), ["name: the key `count` is missing"]);
