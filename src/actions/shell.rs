@@ -51,7 +51,8 @@ pub struct ShellParams {
     /// It only looks: there is nothing to take back.
     #[serde(default)]
     pub read_only: bool,
-    /// A command that exits with 0 when the work is done already. It is asked after a crash, and must not change anything.
+    /// A command that exits with 0 when the work is done already. It is asked after a crash or a time limit, and must not change anything. With
+    /// any other code the work counts as begun: it may be done again, and is taken back as if it was done.
     #[serde(default)]
     pub check: Option<Script>,
     /// How what it prints is understood.
@@ -78,8 +79,11 @@ pub enum OutputForm {
 pub struct ShellOutput {
     /// Its exit code.
     pub code: i32,
-    /// What it printed on standard output, without blanks around it, secrets taken out, at most 64 KiB from its end.
-    pub stdout: String,
+    /// What it printed on standard output, without blanks around it, secrets taken out, at most 64 KiB from its end. It is missing where only
+    /// `check` could tell that the work is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub stdout: Option<String>,
     /// The same as JSON, with `output: json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
@@ -87,6 +91,12 @@ pub struct ShellOutput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<String>>,
 }
+
+/// SIGHUP, SIGINT and SIGTERM: no program dies of them by itself.
+const STOPPING: [i32; 3] = [1, 2, 15];
+
+/// What a `check` says that does not find the work done.
+pub(super) const HALF: &str = "its `check` does not find it done, and it may have begun";
 
 /// Nothing is known that would take a program back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -101,6 +111,9 @@ pub struct Ended {
     signal: Option<i32>,
     stdout: String,
     errors: Vec<String>,
+    /// `check` says so: nobody knows what was printed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_check: bool,
 }
 
 /// All that one run of a program needs, so that it can go on without the attempt that began it.
@@ -188,9 +201,9 @@ impl Action for Shell {
         };
         let checked = self.job(cx, params, check).await?.run().await;
         Ok(match checked {
-            Ok(ended) if ended.code == Some(0) => Settled::Done(ended),
-            Ok(Ended { code: Some(_), .. }) => Settled::NotDone,
-            Ok(_) => Settled::Unknown("`check` was ended by a signal".to_owned()),
+            Ok(ended) if ended.code == Some(0) => Settled::Done(Ended { stdout: String::new(), by_check: true, ..ended }),
+            // How far it got is not known: there may be half of its work.
+            Ok(_) => Settled::Other(HALF.to_owned()),
             Err(EffectError::Refused(error) | EffectError::Lost(error)) => Settled::Unknown(format!("`check` gives no answer: {error}")),
         })
     }
@@ -240,6 +253,10 @@ impl Job {
         match self.processes.run(self.spec, self.lines, self.cancel).await {
             // It had begun and was stopped half way: what it did until then is anybody's guess.
             Ok(Exit { cancelled: true, .. }) => Err(EffectError::Lost(ActionError::transient("it was stopped before its end"))),
+            // Somebody ended it, and perhaps this process with it: it was stopped half way, too.
+            Ok(Exit { signal: Some(signal), .. }) if STOPPING.contains(&signal) => {
+                Err(EffectError::Lost(ActionError::transient(format!("`{}` was ended by signal {signal}", self.title))))
+            }
             Ok(exit) => Ok(ended(&exit, &self.redactor)),
             Err(error @ ProcessError::NotStarted { .. }) => {
                 Err(EffectError::Refused(ActionError::permanent(format!("`{}` never ran", self.title)).because(&error)))
@@ -260,7 +277,7 @@ fn ended(exit: &Exit, redactor: &Redactor) -> Ended {
     let errors = redactor.clean(&exit.errors);
     let told: Vec<&str> = errors.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = told[told.len().saturating_sub(ERROR_LINES)..].iter().map(|line| (*line).to_owned());
-    Ended { code: exit.code, signal: exit.signal, stdout: stdout[from..].to_owned(), errors: last.collect() }
+    Ended { code: exit.code, signal: exit.signal, stdout: stdout[from..].to_owned(), errors: last.collect(), by_check: false }
 }
 
 fn output(params: &ShellParams, ended: Ended) -> Result<ShellOutput, ActionError> {
@@ -274,12 +291,15 @@ fn output(params: &ShellParams, ended: Ended) -> Result<ShellOutput, ActionError
     if let Some(how) = how {
         return Err(failed(format!("`{title}` {how}"), &ended));
     }
+    if ended.by_check {
+        return Ok(ShellOutput { code: 0, stdout: None, json: None, lines: None });
+    }
     let (json, lines) = match params.output {
         OutputForm::Text => (None, None),
         OutputForm::Json => (Some(parse(&title, &ended.stdout)?), None),
         OutputForm::Lines => (None, Some(ended.stdout.lines().map(str::to_owned).collect())),
     };
-    Ok(ShellOutput { code: 0, stdout: ended.stdout, json, lines })
+    Ok(ShellOutput { code: 0, stdout: Some(ended.stdout), json, lines })
 }
 
 fn failed(message: String, ended: &Ended) -> ActionError {

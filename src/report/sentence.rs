@@ -253,7 +253,7 @@ fn is_told_of_another(story: &Story, step: &StepId, key: &EffectKey, why: &str) 
 fn settling<T>(story: &Story, effect: &str, settled: &Settled<T>) -> Option<(Tone, String)> {
     match settled {
         Settled::NotDone | Settled::Done(_) => None,
-        Settled::Other(what) => Some((Tone::Warn, format!("{effect}: somebody else's value stands there: {}", words::plain(what)))),
+        Settled::Other(what) => Some((Tone::Warn, format!("{effect}: {}", words::plain(what)))),
         Settled::Unknown(why) => {
             // Whoever goes back asks nobody what became of it.
             let back = if story.goes_back() { ", and is taken back as if it was done" } else { "" };

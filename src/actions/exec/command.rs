@@ -23,6 +23,16 @@ pub struct PodEnded {
     pub(super) code: i32,
     stdout: String,
     errors: Vec<String>,
+    /// `check` says so: nobody knows what was printed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_check: bool,
+}
+
+impl PodEnded {
+    /// What the end of a `check` tells of the command's own.
+    pub(super) fn by_check(self) -> Self {
+        Self { stdout: String::new(), by_check: true, ..self }
+    }
 }
 
 /// All that one run of a command needs, so that it can go on without the attempt that began it.
@@ -83,7 +93,7 @@ impl Job {
             let (end, stdout) = futures::future::try_join(end, async { Ok(read.await) }).await?;
             let told: Vec<&str> = end.errors.lines().filter(|line| !line.trim().is_empty()).collect();
             let errors = told[told.len().saturating_sub(ERROR_LINES)..].iter().map(|line| (*line).to_owned()).collect();
-            Ok(PodEnded { pod: self.pod.clone(), code: end.code, stdout: stdout.trim().to_owned(), errors })
+            Ok(PodEnded { pod: self.pod.clone(), code: end.code, stdout: stdout.trim().to_owned(), errors, by_check: false })
         };
         tokio::pin!(write, ended);
         let ended: Result<PodEnded, ActionError> = match futures::future::select(write, ended).await {
@@ -104,12 +114,15 @@ pub(super) fn output(params: &ExecParams, ended: PodEnded) -> Result<ExecOutput,
         failure.causes.extend(ended.errors);
         return Err(failure.into());
     }
+    if ended.by_check {
+        return Ok(ExecOutput { pod: ended.pod, code: ended.code, stdout: None, json: None, lines: None });
+    }
     let (json, lines) = match params.output {
         OutputForm::Text => (None, None),
         OutputForm::Json => (Some(parse(&title, &ended.stdout)?), None),
         OutputForm::Lines => (None, Some(ended.stdout.lines().map(str::to_owned).collect())),
     };
-    Ok(ExecOutput { pod: ended.pod, code: ended.code, stdout: ended.stdout, json, lines })
+    Ok(ExecOutput { pod: ended.pod, code: ended.code, stdout: Some(ended.stdout), json, lines })
 }
 
 fn parse(title: &str, stdout: &str) -> Result<serde_json::Value, ActionError> {

@@ -5,7 +5,7 @@ mod command;
 mod tests;
 
 use super::pods::{Pods, Reach, check_through};
-use super::shell::OutputForm;
+use super::shell::{HALF, OutputForm};
 use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
@@ -50,6 +50,7 @@ pub struct ExecParams {
     #[serde(default)]
     pub read_only: bool,
     /// A command, in the same pod, that exits with 0 when the work is done already. It is asked when a connection was lost, and must not change anything.
+    /// With any other code the work counts as begun: it may be done again, and is taken back as if it was done.
     #[serde(default)]
     pub check: Option<Script>,
     /// How what it prints is understood.
@@ -68,8 +69,11 @@ pub struct ExecOutput {
     pub pod: String,
     /// Its exit code.
     pub code: i32,
-    /// What it printed on standard output, without blanks around it, at most 64 KiB from its end.
-    pub stdout: String,
+    /// What it printed on standard output, without blanks around it, at most 64 KiB from its end. It is missing where only `check` could tell
+    /// that the work is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub stdout: Option<String>,
     /// The same as JSON, with `output: json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
@@ -185,8 +189,9 @@ impl Action for Exec {
         // Another pod can tell as well, when that one is gone.
         let pod = self.choose(cx, params).await?;
         Ok(match self.job(cx, params, &pod, check, None).run().await {
-            Ok(ended) if ended.code == 0 => Settled::Done(ended),
-            Ok(_) => Settled::NotDone,
+            Ok(ended) if ended.code == 0 => Settled::Done(ended.by_check()),
+            // It may be half done, and even go on in its pod.
+            Ok(_) => Settled::Other(HALF.to_owned()),
             Err(EffectError::Refused(error) | EffectError::Lost(error)) => Settled::Unknown(format!("`check` gives no answer: {error}")),
         })
     }

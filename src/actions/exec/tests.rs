@@ -169,6 +169,22 @@ async fn the_evidence_is_of_the_pod_in_which_it_ran_or_of_those_it_was_for() {
 }
 
 #[tokio::test]
+async fn a_check_tells_that_the_work_is_done_and_nothing_else() {
+    for did in [true, false] {
+        let world = place(json!({ "run": ["did"], "check": ["look"] }));
+        if did {
+            world.0.0.lock().unwrap().push("db-0".to_owned());
+        }
+        let effect = DynEffect { key: EffectKey("run".into()), undo: json!({ "pod": "db-0" }), known: Known::Open };
+        let settled = world.action().settle(read_cx(&world, &Listener::default()), world.params(), effect).await.unwrap();
+        match settled {
+            Settled::Done(ended) => assert!(did && ended["by-check"] == true, "{ended}"),
+            other => assert!(!did && matches!(other, Settled::Other(_)), "{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_a_check_nobody_can_tell() {
     let world = place(json!({ "run": ["did"] }));
     let effect = DynEffect { key: EffectKey("run".into()), undo: json!({ "pod": "db-0" }), known: Known::Open };

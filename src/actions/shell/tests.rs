@@ -194,6 +194,25 @@ async fn what_never_started_did_nothing_and_what_was_stopped_is_in_doubt() {
     assert!(matches!(absent.effects[0], Err(EffectError::Refused(_))));
     let stopped = tried(json!({ "run": "echo ready; exec sleep 600" })).await;
     assert!(matches!(stopped.effects[0], Err(EffectError::Lost(_))));
+    let ended = tried(json!({ "run": "kill -TERM $$" })).await;
+    assert!(matches!(ended.effects[0], Err(EffectError::Lost(_))), "by whomever");
+}
+
+/// What `check` does not find done may be half done: it is taken back, too.
+#[tokio::test]
+async fn a_check_tells_that_the_work_is_done_and_nothing_else() {
+    let settled = async |check: &str| {
+        let effect = crate::action::DynEffect { key: EffectKey("run".into()), undo: json!({}), known: Known::Open };
+        let params = json!({ "run": "make", "check": check, "output": "json" });
+        (DynAction::settle(&shell(), read_cx(&Arc::new(Listener::default())), params.clone(), effect).await.unwrap(), params)
+    };
+    assert!(matches!(settled("false").await.0, Settled::Other(_)));
+    assert!(matches!(settled("kill -TERM $$").await.0, Settled::Unknown(_)));
+    let (done, params) = settled("echo looked").await;
+    let Settled::Done(ended) = done else { panic!("{done:?}") };
+    let ended = serde_json::from_value(ended).unwrap();
+    let output = super::output(&serde_json::from_value(params).unwrap(), ended).unwrap();
+    assert_eq!(serde_json::to_value(output).unwrap(), json!({ "code": 0 }), "what `check` prints is not what the program printed");
 }
 
 #[tokio::test]
