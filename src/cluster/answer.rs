@@ -97,11 +97,13 @@ impl ApiError {
     pub fn read(code: u16, headers: &HeaderMap, body: &[u8]) -> Self {
         let seconds = headers.get("retry-after").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
-        let Some(status) = serde_json::from_slice::<Status>(body).ok().filter(|status| !status.message.is_empty()) else {
+        let Some(status) = read_status(body) else {
             let text = String::from_utf8_lossy(body).trim().chars().take(300).collect::<String>();
-            let class = match code {
+            let class = match (code, text.as_str()) {
                 // A path that is not served is told in plain text, a missing object never is.
-                404 => Class::NotServed,
+                (404, "404 page not found") => Class::NotServed,
+                // What stands between us and the server does not know what there is.
+                (404, _) => Class::Lost,
                 _ => classify_code(code),
             };
             return Self { class, message: format!("HTTP {code} {text}"), retry_after };
@@ -121,6 +123,13 @@ impl ApiError {
             other => Self::lost(chain(other)),
         }
     }
+}
+
+/// What a Kubernetes API server says of itself; other servers on the way say other things.
+fn read_status(body: &[u8]) -> Option<Status> {
+    let told: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let status: Status = (told["kind"] == "Status").then(|| serde_json::from_value(told).ok())??;
+    (!status.message.is_empty()).then_some(status)
 }
 
 /// Only the innermost cause of a broken connection says what broke.
@@ -315,5 +324,14 @@ mod tests {
         assert_eq!(class(Box::new(NotReached::because(refused))), Class::Unreached);
         assert_eq!(class(Box::new(Shut("somebody else holds the run".to_owned()))), Class::Unreached);
         assert_eq!(class(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset))), Class::Lost);
+    }
+
+    #[test]
+    fn what_a_server_on_the_way_does_not_find_may_be_there() {
+        let class = |body: &[u8]| ApiError::read(404, &HeaderMap::new(), body).class;
+        assert_eq!(class(b"404 page not found\n"), Class::NotServed);
+        for body in [&b"default backend - 404"[..], b"<html>", b"", br#"{ "message": "Not Found", "code": 404 }"#] {
+            assert_eq!(class(body), Class::Lost, "{}", String::from_utf8_lossy(body));
+        }
     }
 }
