@@ -115,6 +115,16 @@ pub struct Image {
     pub at: Address,
     /// The object, whole.
     pub before: Object,
+    /// The object as the server's dry run said that it would be, defaults included; none where the patch alone says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Object>,
+}
+
+impl Image {
+    /// An object that a patch changes in fields without defaults.
+    pub(super) fn of(at: Address, before: Object) -> Self {
+        Self { at, before, expected: None }
+    }
 }
 
 /// One object as our patch returned it.
@@ -188,6 +198,15 @@ pub(super) fn has_written(manager: &str, before: &Object, live: &Object) -> bool
     owned(live).is_some_and(|entry| owned(before).is_none_or(|old| old["time"] != entry["time"]))
 }
 
+/// True when an object that bears a patch does so by this manager: what somebody else wrote alike is theirs. Only within one second its entry
+/// looks as before.
+pub(super) fn is_ours(manager: &str, before: &Object, live: &Object) -> bool {
+    let fields =
+        |object: &Object| entries(object).into_iter().find(|entry| entry["manager"] == manager).map(|entry| entry["fieldsV1"].clone());
+    // Without entries at all nothing but the content tells.
+    entries(live).is_empty() || (fields(live).is_some() && fields(live) == fields(before))
+}
+
 /// Looks up whether a patch of this manager landed: that of this attempt, when an earlier one is known to have. `operations` are those that an object still needs; none for one that bears the patch.
 ///
 /// The after-image is the before-image with the patch, not the live object: that may bear later changes by others, who may
@@ -206,9 +225,10 @@ pub(super) async fn settle_patch(
     if live.uid() != image.before.uid() {
         return Ok(Settled::Other(format!("{} was made anew by somebody else", image.at)));
     }
-    // Others may have changed it again since. Within a second its manager's entry looks as before: then only the content tells.
+    // Others may have changed it again since.
     let base = earlier.map_or(&image.before, |earlier| &earlier.after);
-    let landed = has_written(manager, base, &live) || operations(&live).is_ok_and(|left| left.is_empty());
+    let bears = || operations(&live).is_ok_and(|left| left.is_empty()) && is_ours(manager, base, &live);
+    let landed = has_written(manager, base, &live) || bears();
     if live.resource_version() == base.resource_version() || !landed {
         return Ok(Settled::NotDone);
     }
@@ -332,7 +352,7 @@ pub(super) async fn open_for_evidence(clusters: &Clusters, cx: &ReadCx, namespac
 
 #[cfg(test)]
 mod tests {
-    use super::has_written;
+    use super::{has_written, is_ours};
     use crate::cluster::Object;
     use serde_json::json;
 
@@ -347,5 +367,9 @@ mod tests {
         assert!(!has_written("us", &before, &owned("them", "2", &["f:a"])));
         assert!(has_written("us", &before, &owned("us", "2", &["f:a", "f:b"])));
         assert!(has_written("us", &owned("them", "1", &["f:a"]), &owned("us", "1", &["f:a"])), "within the same second");
+        assert!(is_ours("us", &before, &before), "within the same second as an older write");
+        assert!(!is_ours("us", &before, &owned("us", "1", &["f:a"])), "somebody else has a field of it");
+        assert!(!is_ours("us", &owned("them", "1", &["f:a"]), &owned("them", "2", &["f:a"])));
+        assert!(is_ours("us", &before, &Object(json!({ "metadata": {} }))), "nobody writes down who owns what");
     }
 }

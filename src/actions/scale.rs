@@ -5,7 +5,7 @@ use super::kubernetes::{
     settle_patch, stopped, subject, target, undo, wait_healthy_again, was_healthy, watch_rights,
 };
 use super::written::{patched, watch};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
@@ -178,11 +178,15 @@ impl Action for Scale {
         let (place, at, live) = self.look(&cx.read.scope, params).await?;
         refuse_autoscaled(&cx.read, &place, &at).await?;
         let (before, wanted) = (replicas(&live), params.replicas);
+        // An earlier attempt may have done it, and have waited in vain.
+        let done = cx.earlier()?.into_iter().find(|effect| effect.known.done().is_some());
+        let first = done.map_or(before, |effect| {
+            let instead = effect.known.done().and_then(|done| done.instead.as_ref());
+            replicas(instead.unwrap_or(&effect.undo.before))
+        });
         let mut now = live.clone();
         if before != params.replicas {
-            let image = Image { at: at.clone(), before: live.clone() };
-            let mut tickets = cx.intend(Intent::default(), vec![(key(Self::KIND, &target(&at.reference())), image)]).await?;
-            let ticket = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
+            let ticket = cx.intend_one(key(Self::KIND, &target(&at.reference())), Image::of(at.clone(), live.clone())).await?;
             let manager = place.managers.action(Self::KIND);
             let (first, earlier) = (ticket.undo.clone(), ticket.known.done().cloned());
             let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager };
@@ -201,7 +205,7 @@ impl Action for Scale {
                 WaitError::Api(error) => failed(format!("cannot watch {at}"), &error),
             })?;
         }
-        Ok(Scaled { replicas: params.replicas, before })
+        Ok(Scaled { replicas: params.replicas, before: first })
     }
 
     async fn fence(&self, cx: &ReadCx, params: &ScaleParams, effect: &Begun<Self>) -> Result<(), ActionError> {
@@ -262,55 +266,4 @@ impl Action for Scale {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Scale;
-    use crate::action::conformance::World;
-    use crate::action::{DynAction, DynEffect, Known};
-    use crate::actions::test_world::{Listener, Servers, read_cx};
-    use crate::cluster::Clusters;
-    use crate::record::Settled;
-    use serde_json::json;
-    use std::sync::Arc;
-
-    const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
-
-    fn make(clusters: Clusters) -> Arc<dyn DynAction> {
-        Arc::new(Scale::new(clusters))
-    }
-
-    /// A write whose answer was lost is found by its writer, whatever others have made of the field since.
-    #[tokio::test]
-    async fn what_others_changed_since_does_not_hide_our_write() {
-        let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
-            "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
-        let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
-        let (tried, world) = stage.tried().await;
-        tried.output.unwrap();
-        let mut live = world.server.object(WEB).unwrap();
-        live["spec"]["replicas"] = json!(5);
-        world.server.put(WEB, live);
-        let effect = DynEffect { known: Known::Open, ..tried.effects[0].clone() };
-        let settled = world.action().settle(read_cx(&world, &Listener::default()), world.params(), effect).await.unwrap();
-        let Settled::Done(patched) = settled else { panic!("{settled:?}") };
-        assert_eq!(patched["after"]["spec"]["replicas"], 3, "theirs is not ours to take back");
-    }
-
-    /// What an earlier attempt wrote does not answer for a later one.
-    #[tokio::test]
-    async fn a_second_write_that_is_lost_is_looked_for_by_itself() {
-        let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
-            "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
-        let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
-        let (tried, world) = stage.tried().await;
-        tried.output.unwrap();
-        let mut live = world.server.object(WEB).unwrap();
-        live["spec"]["replicas"] = json!(1);
-        let settled = async |live| {
-            world.server.put(WEB, live);
-            world.action().settle(read_cx(&world, &Listener::default()), world.params(), tried.effects[0].clone()).await.unwrap()
-        };
-        assert_eq!(settled(live.clone()).await, Settled::NotDone, "somebody else has the last word so far");
-        live["spec"]["replicas"] = json!(3);
-        assert!(matches!(settled(live).await, Settled::Done(_)));
-    }
-}
+mod tests;

@@ -20,6 +20,8 @@ pub(crate) enum Mishap {
     Delayed,
     /// What was delayed is done just before.
     Preceded,
+    /// This manager has taken a field by then that applies name.
+    Taken(&'static str),
     /// It is refused for want of rights.
     Refused,
     /// It is refused for what it says.
@@ -35,6 +37,8 @@ struct State {
     objects: BTreeMap<String, Value>,
     version: u64,
     mishaps: Vec<Mishap>,
+    owner: Option<&'static str>,
+    defaults: Option<fn(&mut Value)>,
     delayed: Option<(Method, String, String, Value)>,
     writes: Vec<String>,
     reads: Vec<String>,
@@ -125,6 +129,16 @@ impl TestServer {
     /// What the writes from now on meet, one after the other.
     pub(crate) fn meet(&self, mishaps: &[Mishap]) {
         self.0.lock().unwrap().mishaps = mishaps.iter().rev().cloned().collect();
+    }
+
+    /// What the server adds to every object that is patched.
+    pub(crate) fn complete(&self, defaults: fn(&mut Value)) {
+        self.0.lock().unwrap().defaults = Some(defaults);
+    }
+
+    /// An apply without force meets a field of this manager from now on.
+    pub(crate) fn owned_by(&self, manager: &'static str) {
+        self.0.lock().unwrap().owner = Some(manager);
     }
 
     /// What was delayed is done now.
@@ -223,6 +237,10 @@ impl State {
                 return status(504, "Timeout");
             }
             Mishap::Preceded => self.arrive(),
+            Mishap::Taken(manager) => {
+                self.owner = Some(*manager);
+                self.store(path, self.objects[path].clone());
+            }
             Mishap::Overtaken(pointer, value) => {
                 let mut object = self.objects[path].clone();
                 *object.pointer_mut(pointer).unwrap() = value.clone();
@@ -252,6 +270,12 @@ impl State {
             return self.create(path, manager, body);
         }
         if *method == Method::PATCH && body.is_object() {
+            if let Some(owner) = self.owner.filter(|_| !query.contains("force=true")) {
+                let (code, mut told) = status(409, "Conflict");
+                let message = format!("conflict with \"{owner}\"");
+                told["details"] = json!({ "causes": [{ "reason": "FieldManagerConflict", "field": ".data.a", "message": message }] });
+                return (code, told);
+            }
             return self.apply(path, manager, body);
         }
         let Some(live) = self.objects.get(path).cloned() else { return status(404, "NotFound") };
@@ -269,6 +293,7 @@ impl State {
             }
             Method::PATCH => match patch(&live, body) {
                 Some(mut new) => {
+                    self.defaults.into_iter().for_each(|complete| complete(&mut new));
                     own(&mut new, &live, manager);
                     new
                 }

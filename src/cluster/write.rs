@@ -86,14 +86,22 @@ pub async fn dry_run(cluster: &Cluster, managers: &Managers, wanted: &Wanted, li
 }
 
 /// Applies, guarded by uid and resourceVersion of what was read last. A change by somebody else in between is looked at and
-/// becomes what the write meets; an object that was made anew in between is not touched.
+/// becomes what the write meets; an object that was made anew in between is not touched. `force` is what a dry run said: where it is
+/// there for fields of our own managers alone, nobody else's fields are taken.
 ///
 /// # Errors
 /// What the server refuses; [`Class::Lost`] when it may have been done.
-pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Option<Object>) -> Result<Applied, ApiError> {
-    let manner = Manner { force: wanted.force, ..Manner::of(manager) };
+pub async fn apply(
+    cluster: &Cluster,
+    managers: &Managers,
+    wanted: &Wanted,
+    mut force: bool,
+    live: Option<Object>,
+) -> Result<Applied, ApiError> {
+    let manager = managers.apply();
     let mut met = live.clone();
     for _ in 0..TRIES {
+        let manner = Manner { force, ..Manner::of(&manager) };
         match cluster.apply(&wanted.at, &guarded(&wanted.manifest, met.as_ref()), manner).await {
             Ok(Written { object, created, warnings }) => {
                 let met = met.filter(|met| live.as_ref().is_none_or(|live| !is_same(live, met)));
@@ -110,6 +118,12 @@ pub async fn apply(cluster: &Cluster, manager: &str, wanted: &Wanted, live: Opti
                     return Err(error);
                 }
                 met = now;
+                if force
+                    && !wanted.force
+                    && let DryRun::Changes { force: still, .. } = dry_run(cluster, managers, wanted, met.as_ref()).await?
+                {
+                    force = still;
+                }
             }
             Err(error) => return Err(error),
         }
@@ -135,4 +149,38 @@ fn guarded(manifest: &Value, live: Option<&Object>) -> Value {
 
 fn is_only_own_conflict(error: &ApiError, managers: &Managers) -> bool {
     matches!(&error.class, Class::Owned(fields) if fields.iter().all(|field| managers.is_own(&field.manager)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DryRun, Wanted, apply, dry_run};
+    use crate::cluster::answer::Class;
+    use crate::cluster::object::Object;
+    use crate::cluster::request::Address;
+    use crate::cluster::test_server::{Mishap, TestServer};
+    use crate::cluster::undo::Managers;
+    use serde_json::json;
+
+    const PATH: &str = "/api/v1/namespaces/shop/configmaps/web";
+
+    /// What a dry run allowed against our own fields holds for nobody else who comes in between.
+    #[tokio::test]
+    async fn force_for_our_own_fields_takes_nobody_elses() {
+        let (server, managers) = (TestServer::default(), Managers::of("shop"));
+        let cluster = server.cluster().await;
+        let object = |a: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web" }, "data": { "a": a } });
+        let mut live = object("1");
+        (live["metadata"]["uid"], live["metadata"]["managedFields"]) = (json!("u"), json!([]));
+        let live = Object(server.put(PATH, live));
+        server.owned_by("bowline-patch:shop");
+        let mut wanted = Wanted { at: Address::known("ConfigMap", "shop", "web"), manifest: object("2"), force: false };
+        let found = dry_run(&cluster, &managers, &wanted, Some(&live)).await.unwrap();
+        assert!(matches!(found, DryRun::Changes { force: true, .. }), "{found:?}");
+        server.meet(&[Mishap::Taken("kubectl")]);
+        let error = apply(&cluster, &managers, &wanted, true, Some(live.clone())).await.unwrap_err();
+        assert!(matches!(error.class, Class::Owned(_)), "{error:?}");
+        assert!(server.writes().is_empty());
+        wanted.force = true;
+        assert!(apply(&cluster, &managers, &wanted, true, Some(live)).await.is_ok(), "the plan says so");
+    }
 }

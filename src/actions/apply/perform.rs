@@ -33,16 +33,17 @@ pub(super) enum Checked {
 /// A write that is to be made.
 struct Planned {
     wanted: Wanted,
+    /// Fields have to be taken from other managers: of this plan, unless it says `force`.
+    force: bool,
     live: Option<Object>,
     ticket: Ticket<Apply>,
 }
 
 pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams) -> Result<Applied, ActionError> {
     let mut drafts = read(&cx.read.frozen, params, &place.namespace, cx.read.scope.plan.as_str())?;
-    take_up(cx, place).await?;
     let order: HashMap<String, usize> =
         drafts.iter().enumerate().map(|(at, draft)| (draft.reference(&place.namespace).target(), at)).collect();
-    let mut applied = Applied::default();
+    let mut applied = Applied { changed: take_up(cx, place).await?, ..Applied::default() };
     while !drafts.is_empty() {
         let waiting = drafts.len();
         let (wave, later) = next_wave(place, drafts, params.force).await?;
@@ -155,19 +156,22 @@ pub(super) fn is_made_by(live: &Object, manager: &str) -> bool {
     applied_by(live, manager).is_some_and(|entry| entry["time"].as_str().is_none_or(|time| time <= made))
 }
 
-/// What an earlier attempt made, and nobody knew it: the request came late, after it was looked for.
-async fn take_up(cx: &Cx<Apply>, place: &Place) -> Result<(), ActionError> {
-    let mut earlier = cx.earlier()?;
-    earlier.retain(|effect| effect.undo.before.is_none() && effect.known.done().is_none());
+/// What an earlier attempt made, and nobody knew it: the request came late, after it was looked for. Gives how many objects earlier attempts
+/// have changed in all.
+async fn take_up(cx: &Cx<Apply>, place: &Place) -> Result<usize, ActionError> {
+    let (done, mut earlier): (Vec<_>, Vec<_>) = cx.earlier()?.into_iter().partition(|effect| effect.known.done().is_some());
+    let mut changed = done.len();
+    earlier.retain(|effect| effect.undo.before.is_none());
     let addresses: Vec<Address> = earlier.iter().map(|effect| effect.undo.at.clone()).collect();
     let mut live = images(&place.cluster, &addresses).await.map_err(|error| failed("cannot read the objects", &error))?;
     for Begun { key, undo, .. } in earlier {
         if let Some(after) = live.remove(&undo.at).filter(|live| is_made_by(live, &place.managers.apply())) {
             let ticket = cx.intend_one(key, undo).await?;
             cx.effect(ticket, async { Ok(AfterApply { after, created: true, instead: None }) }).await?;
+            changed += 1;
         }
     }
-    Ok(())
+    Ok(changed)
 }
 
 async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
@@ -184,7 +188,7 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave:
                 let expected = after.filter(|_| before.is_some());
                 let undo = BeforeApply { at: wanted.at.clone(), before: before.clone(), expected };
                 effects.push((key("apply", &target(&wanted.at.reference())), undo));
-                changing.push((Wanted { force, ..wanted }, before));
+                changing.push((wanted, force, before));
             }
             Checked::Refused(error) => refused.push(error),
         }
@@ -192,15 +196,15 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave:
     if !refused.is_empty() {
         return Err(refusal(refused));
     }
-    let touched: Vec<Touched<'_>> = changing.iter().map(|(wanted, before)| Touched::of(wanted, before.as_ref())).collect();
+    let touched: Vec<Touched<'_>> = changing.iter().map(|(wanted, _, before)| Touched::of(wanted, before.as_ref())).collect();
     let lacking = lacking(place, &touched).await?;
     if !lacking.is_empty() {
         return Err(all("rights are missing, so nothing was written", lacking));
     }
     let tickets = cx.intend(Intent::default(), effects).await?;
     let planned: Vec<Planned> =
-        changing.into_iter().zip(tickets).map(|((wanted, live), ticket)| Planned { wanted, live, ticket }).collect();
-    applied.changed = planned.len();
+        changing.into_iter().zip(tickets).map(|((wanted, force, live), ticket)| Planned { wanted, force, live, ticket }).collect();
+    applied.changed = planned.iter().filter(|planned| planned.ticket.known.done().is_none()).count();
     for (at, after) in write(cx, place, planned).await? {
         applied.objects.push(AppliedObject::of(&at, &after.after, cx.read.scope.plan.as_str()));
     }
@@ -243,16 +247,16 @@ async fn write(cx: &Cx<Apply>, place: &Place, planned: Vec<Planned>) -> Result<V
 }
 
 async fn write_one(cx: &Cx<Apply>, place: &Place, planned: Planned) -> Result<(Address, AfterApply), ActionError> {
-    let Planned { wanted, live, ticket } = planned;
-    let (cluster, manager, at) = (place.cluster.clone(), place.managers.apply(), wanted.at.clone());
+    let Planned { wanted, force, live, ticket } = planned;
+    let (cluster, managers, at) = (place.cluster.clone(), place.managers.clone(), wanted.at.clone());
     let (first, earlier, read) = (ticket.undo.before.clone(), ticket.known.done().cloned(), cx.read.clone());
     let write = async move {
-        let applied = apply(&cluster, &manager, &wanted, live.clone()).await;
+        let applied = apply(&cluster, &managers, &wanted, force, live.clone()).await;
         let applied = applied.map_err(|error| effect_failed(format!("cannot apply {}", wanted.at), &error))?;
         applied.warnings.iter().for_each(|warning| read.warn(format!("{}: {warning}", wanted.at)));
         let met = applied.met.or(live);
         // One that is on its way still, of an earlier attempt, may come in between.
-        let made_late = first.is_none() && earlier.is_none() && met.as_ref().is_some_and(|met| is_made_by(met, &manager));
+        let made_late = first.is_none() && earlier.is_none() && met.as_ref().is_some_and(|met| is_made_by(met, &managers.apply()));
         let made_earlier = earlier.as_ref().is_some_and(|earlier| earlier.created && earlier.after.uid() == applied.object.uid());
         let created = applied.created || made_earlier || made_late;
         let instead = match (created, &first, met) {

@@ -5,8 +5,8 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, has_written, known_patch, namespace_of, open_for_evidence,
-    patch_rights, patched, subject, target, undo, wait_healthy_again, was_healthy,
+    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, has_written, is_ours, known_patch, namespace_of,
+    open_for_evidence, patch_rights, patched, subject, target, undo, wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
 use super::written::{self, watch};
@@ -14,7 +14,7 @@ use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Pr
 use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::gather;
-use crate::cluster::{Clusters, Manner};
+use crate::cluster::{Address, Clusters, Manner, Object};
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
 use operations::{Landed, landed, wanted};
 pub use operations::{Operation, OperationKind};
@@ -62,6 +62,17 @@ pub struct PatchOutput {
 }
 
 impl Patch {
+    /// What the server says that the patch would make of the object; none where a webhook keeps it from saying so.
+    async fn expected(&self, place: &Place, at: &Address, operations: &[Value]) -> Result<Option<Object>, ActionError> {
+        let manager = place.managers.action(Self::KIND);
+        match place.cluster.patch(at, &Value::from(operations), Manner { dry_run: true, ..Manner::of(&manager) }).await {
+            Ok(written) => Ok(Some(written.object)),
+            // What it would refuse it refuses when it is done; then the live object is looked at again.
+            Err(error) if error.is_transient() && !error.is_stale() => Err(failed(format!("cannot check {at}"), &error)),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn settled(&self, scope: &RunScope, params: &PatchParams, effect: &Begun<Self>) -> Result<Settled<Patched>, ActionError> {
         let image = &effect.undo;
         let place = Place::open(&self.clusters, scope, params.namespace.as_deref()).await?;
@@ -81,7 +92,10 @@ impl Patch {
         }
         let done = match earlier {
             Some(earlier) => earlier.clone(),
-            None => Patched { after: patched(&image.before, operations)?, instead: None },
+            None => {
+                let expected = image.expected.clone().map_or_else(|| patched(&image.before, operations), Ok);
+                Patched { after: expected?, instead: None }
+            }
         };
         let manager = place.managers.action(Self::KIND);
         if has_written(&manager, base, &live) {
@@ -92,7 +106,8 @@ impl Patch {
             return Ok(Settled::NotDone);
         }
         Ok(match landed(&image.before, &done.after, &live) {
-            Landed::Yes => Settled::Done(done),
+            Landed::Yes if is_ours(&manager, base, &live) => Settled::Done(done),
+            Landed::Yes => Settled::NotDone,
             Landed::No => Settled::NotDone,
             Landed::Unclear => {
                 Settled::Unknown(format!("{} was changed by somebody else, so nobody can tell whether the patch came before", image.at))
@@ -173,9 +188,14 @@ impl Action for Patch {
         let operations = wanted(params, &live);
         let output = |changed| PatchOutput { object: at.to_string(), changed };
         if operations.as_ref().is_ok_and(Vec::is_empty) {
-            return Ok(output(false));
+            let is_done = cx.earlier()?.iter().any(|effect| effect.known.done().is_some());
+            return Ok(output(is_done));
         }
-        let image = Image { at: at.clone(), before: live.clone() };
+        let expected = match &operations {
+            Ok(operations) => self.expected(&place, &at, operations).await?,
+            Err(_) => None,
+        };
+        let image = Image { at: at.clone(), before: live.clone(), expected };
         let ticket = cx.intend_one(key(Self::KIND, &target(&at.reference())), image).await?;
         if ticket.undo.before.uid() != live.uid() {
             return Err(ActionError::permanent(format!("{at} was made anew by somebody else while this step ran")));

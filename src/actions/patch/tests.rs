@@ -87,3 +87,20 @@ async fn a_lost_answer_is_looked_up_although_the_test_holds_no_more() {
     let marks = taken_back(&world, tried.effects).await;
     assert_eq!((marks[0].kind, &world.server.object(CONF).unwrap()["data"]["a"]), (MarkKind::Restored, &json!("1")));
 }
+
+/// What the server adds to a patch goes with it.
+#[tokio::test]
+async fn a_lost_answer_is_taken_back_with_what_the_server_added() {
+    let (listener, world) = (Listener::default(), stage(json!({ "merge": { "data": { "a": "2" } } })).fresh().await);
+    world.server.complete(|object| {
+        if object["data"]["a"] == "2" {
+            object["data"]["added"] = json!("to 2");
+        }
+    });
+    world.server.meet(&[Mishap::Lost]);
+    let tried = tried_with(&world, &listener).await;
+    assert!(tried.output.is_err());
+    assert_eq!(world.server.object(CONF).unwrap()["data"], json!({ "a": "2", "b": "1", "added": "to 2" }));
+    let marks = taken_back(&world, tried.effects).await;
+    assert_eq!((marks[0].kind, &world.server.object(CONF).unwrap()["data"]), (MarkKind::Restored, &json!({ "a": "1", "b": "1" })));
+}

@@ -161,7 +161,7 @@ impl SwitchIngress {
         let (place, at, live) = found;
         let ready = switch.old_ready(place).await?;
         let class = UndoClass::Traffic { needs_fit: switch.needs_fit(place).await? };
-        let before = BeforeSwitch { image: Image { at: at.clone(), before: live.clone() }, ready };
+        let before = BeforeSwitch { image: Image::of(at.clone(), live.clone()), ready };
         let intent = Intent { class: Some(class), irreversible: false };
         let mut tickets = cx.intend(intent, vec![(key(Self::KIND, &target(&at.reference())), before)]).await?;
         let ticket = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
@@ -294,6 +294,12 @@ impl Action for SwitchIngress {
         let (place, at, live) = self.look(&cx.read.scope, params).await?;
         let switch = plan::plan(params, &live)?;
         let changes = !switch.operations.is_empty();
+        // An earlier attempt may have switched, and have waited in vain.
+        let earlier = cx.earlier()?.into_iter().find(|effect| effect.known.done().is_some());
+        let old = match &earlier {
+            Some(effect) => plan::plan(params, &effect.undo.image.before)?.old,
+            None => None,
+        };
         if let Err(why) = accepted::wait_accepted(&cx.read, &place, &at, &live).await? {
             return Err(ActionError::permanent(format!("{at} leads no traffic that could be switched: {why}")));
         }
@@ -311,11 +317,11 @@ impl Action for SwitchIngress {
                 () = cx.read.cancel.cancelled() => return Err(stopped()),
             }
         }
-        if changes {
+        if changes || earlier.is_some() {
             cx.read.doing("letting requests on the old side come to their end");
             self.clock.sleep(params.drain()).await;
         }
-        let from = switch.old.filter(|_| changes).map(|side| side.to_string());
+        let from = old.or(switch.old.filter(|_| changes)).map(|side| side.to_string());
         Ok(Switched { from, to: switch.new.to_string() })
     }
 
