@@ -73,9 +73,9 @@ impl ApiError {
         matches!(self.class, Class::Stale | Class::AlreadyThere)
     }
 
-    /// True when trying again may help.
+    /// True when trying again may help: a server that starts does not know who is who for a moment, and tokens are made anew.
     pub fn is_transient(&self) -> bool {
-        matches!(self.class, Class::Lost | Class::Unreached | Class::Busy | Class::Stale | Class::AlreadyThere)
+        matches!(self.class, Class::Lost | Class::Unreached | Class::Busy | Class::Stale | Class::AlreadyThere | Class::Unauthorised)
     }
 
     /// An error without an answer.
