@@ -22,8 +22,9 @@ const LINES: u32 = 10_000;
 const OUTPUT_LIMIT: usize = 64 * 1024;
 /// Time for the last lines to arrive.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
-/// How often, and after what time, it is looked for lines that were seen to be printed.
+/// How often it is looked for lines that were seen to be printed, or may have been, and after what time.
 const LOOKS: u32 = 10;
+const LOOKS_IF_SILENT: u32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 /// Lines that explain a failure.
 const ERROR_LINES: usize = 5;
@@ -147,27 +148,14 @@ fn told(unhealthy: &Unhealthy, has_run: bool) -> ActionError {
     failure.into()
 }
 
-/// What the pod printed that ended well last. Of a container that has just ended a node may give nothing for a moment.
+/// What the Job gave, and what the pod printed that ended well last.
 async fn output(place: &Place, at: &Address, has_printed: bool) -> Result<JobOutput, ActionError> {
     let pods = place.cluster.list(&Kind::known("Pod"), at.namespace.as_deref(), &by_labels(&pods_of(at))).await;
-    let mut pods: Vec<Object> = pods.unwrap_or_default().into_iter().filter(|pod| pod.text("/status/phase") == "Succeeded").collect();
+    let pods = pods.map_err(|error| failed(format!("cannot read the pods of {at}"), &error))?;
+    let mut pods: Vec<Object> = pods.into_iter().filter(|pod| pod.text("/status/phase") == "Succeeded").collect();
     pods.sort_by_key(|pod| pod.text("/metadata/creationTimestamp").to_owned());
-    let logs = match pods.last().and_then(|pod| Some((pod, container(pod)?))) {
-        Some((pod, container)) => {
-            let namespace = pod.namespace().unwrap_or_default();
-            let mut tries = 0;
-            loop {
-                let logs = place.cluster.logs(namespace, pod.name(), container, false, LINES).await.unwrap_or_default();
-                tries += 1;
-                match logs.trim().is_empty() && has_printed {
-                    false => break logs,
-                    true if tries == LOOKS => {
-                        return Err(ActionError::transient(format!("what {at} printed cannot be read")));
-                    }
-                    true => place.cluster.clock.sleep(LOOK_AGAIN).await,
-                }
-            }
-        }
+    let logs = match pods.last() {
+        Some(pod) => logs_of(place, at, pod, has_printed).await?,
         None => String::new(),
     };
     let logs = logs.trim();
@@ -176,4 +164,22 @@ async fn output(place: &Place, at: &Address, has_printed: bool) -> Result<JobOut
         from += 1;
     }
     Ok(JobOutput { job: at.name.clone(), succeeded: u32::try_from(pods.len()).unwrap_or(u32::MAX), logs: logs[from..].to_owned() })
+}
+
+/// Of a container that has just ended a node may give nothing for a moment, or no answer.
+async fn logs_of(place: &Place, at: &Address, pod: &Object, has_printed: bool) -> Result<String, ActionError> {
+    let Some(container) = container(pod) else { return Ok(String::new()) };
+    let mut look = 0;
+    loop {
+        look += 1;
+        match place.cluster.logs(pod.namespace().unwrap_or_default(), pod.name(), container, false, LINES).await {
+            Ok(logs) if !logs.trim().is_empty() => return Ok(logs),
+            Ok(_) if look >= LOOKS_IF_SILENT && !has_printed => return Ok(String::new()),
+            Ok(_) if look >= LOOKS => return Err(ActionError::transient(format!("what {at} printed cannot be read"))),
+            // It was removed as soon as it had ended.
+            Err(error) if error.is_absent() => return Ok(String::new()),
+            Err(error) if look >= LOOKS => return Err(failed(format!("cannot read what {at} printed"), &error)),
+            _ => place.cluster.clock.sleep(LOOK_AGAIN).await,
+        }
+    }
 }

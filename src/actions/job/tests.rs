@@ -122,6 +122,27 @@ async fn its_output_is_what_it_printed_and_it_is_told_line_by_line() {
     assert!(job["spec"]["ttlSecondsAfterFinished"].is_null(), "it is kept");
 }
 
+/// A node that has just seen the end of a container gives its lines a moment later.
+#[tokio::test]
+async fn lines_that_come_late_are_waited_for() {
+    fn silent(server: &TestServer) {
+        good(server);
+        let logs = server.reads().into_iter().filter(|path| path.ends_with("/log")).count();
+        for (path, _) in server.objects().iter().filter(|(path, _)| path.starts_with(PODS)) {
+            server.prints(&format!("{path}/log"), if logs < 2 { "" } else { "late\n" });
+        }
+    }
+    let world = stage(short(), silent).fresh().await;
+    let reading = async {
+        while world.server.reads().iter().filter(|path| path.ends_with("/log")).count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        silent(&world.server);
+    };
+    let (tried, ()) = tokio::join!(tried(&world), reading);
+    assert_eq!(tried.output.unwrap()["logs"], "late");
+}
+
 #[tokio::test]
 async fn a_manifest_keeps_what_it_says_and_gets_a_name_of_its_own() {
     let (tried, world) =
