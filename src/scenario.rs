@@ -187,9 +187,39 @@ pub fn fits(pattern: &str, text: &str) -> bool {
     true
 }
 
+/// True when some text that `known` stands for is what the pattern means: `*` stands for anything in both.
+pub fn may_fit(pattern: &str, known: &str) -> bool {
+    let known: Vec<char> = known.chars().collect();
+    // Which beginnings of what is known may be meant by the pattern so far.
+    let mut reached = vec![false; known.len() + 1];
+    reached[0] = true;
+    pass_stars(&mut reached, &known);
+    for part in pattern.chars() {
+        let mut next = vec![false; known.len() + 1];
+        if part == '*' {
+            let first = reached.iter().position(|is_reached| *is_reached).unwrap_or(reached.len());
+            next[first..].fill(true);
+        } else {
+            for (at, letter) in known.iter().enumerate().filter(|(at, _)| reached[*at]) {
+                next[if *letter == '*' { at } else { at + 1 }] |= *letter == '*' || *letter == part;
+            }
+        }
+        pass_stars(&mut next, &known);
+        reached = next;
+    }
+    reached[known.len()]
+}
+
+/// A star may stand for nothing.
+fn pass_stars(reached: &mut [bool], known: &[char]) {
+    for (at, _) in known.iter().enumerate().filter(|(_, letter)| **letter == '*') {
+        reached[at + 1] |= reached[at];
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Image, Scenario, fits};
+    use super::{Image, Scenario, fits, may_fit};
 
     #[test]
     fn a_star_stands_for_anything() {
@@ -200,6 +230,26 @@ mod tests {
         }
         for (pattern, text) in [("web:*", "api:v2"), ("web", "web:v2"), ("a*c", "ab"), ("a*b*c", "acb"), ("", "x")] {
             assert!(!fits(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_in_part_may_be_meant() {
+        for (pattern, known) in [
+            ("web:v1", "web:*"),
+            ("web:*", "*"),
+            ("web", "*web*"),
+            ("make AT=abc all", "make AT=* all"),
+            ("a*c", "*b*"),
+            ("", "*"),
+            ("*", ""),
+            ("abc", "abc"),
+            ("a*", "*b"),
+        ] {
+            assert!(may_fit(pattern, known), "{pattern} {known}");
+        }
+        for (pattern, known) in [("api:*", "web:*"), ("web", "web:*"), ("make", "make *"), ("", "x*"), ("abc", "ab"), ("a*c", "*d")] {
+            assert!(!may_fit(pattern, known), "{pattern} {known}");
         }
     }
 

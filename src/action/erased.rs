@@ -2,7 +2,8 @@
 
 use super::cx::{decode, decode_known, encode};
 use super::{
-    Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Telling, UndoCx,
+    Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Sent, Telling,
+    UndoCx,
 };
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
@@ -98,6 +99,8 @@ pub trait DynAction: Send + Sync {
     /// # Errors
     /// When they do not decode.
     fn prepare(&self, scope: &RunScope, frozen: &Frozen, params: &Value) -> Result<Prepared, ActionError>;
+    /// See [`Action::sent`]; nothing when the parameters do not decode.
+    fn sent(&self, frozen: &Frozen, params: &Value) -> Vec<Sent>;
     /// See [`Action::preview`].
     fn preview(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Preview, ActionError>>;
     /// See [`Action::missing_rights`].
@@ -170,6 +173,10 @@ impl<A: Action> DynAction for A {
             repeatable: self.repeatable(&params),
             kept: self.is_kept(&params),
         })
+    }
+
+    fn sent(&self, frozen: &Frozen, value: &Value) -> Vec<Sent> {
+        params::<A>(value).map_or_else(|_| Vec::new(), |params| Action::sent(self, frozen, &params))
     }
 
     fn preview(&self, cx: ReadCx, value: Value) -> BoxFuture<'_, Result<Preview, ActionError>> {

@@ -1,5 +1,7 @@
 //! What an action finds in the files that it reads, before it does anything. It knows no plan.
 
+use serde_json::Value;
+
 /// One thing that is wrong in a file, or worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -11,6 +13,17 @@ pub struct Finding {
     pub about: About,
     /// Only worth a look.
     pub is_warning: bool,
+}
+
+/// An object that a use of an action sends to a cluster, as far as it is known before it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sent {
+    /// The object with its values filled in; a text that is a template stands for what is not known yet.
+    pub object: Value,
+    /// The same as it is written.
+    pub written: Value,
+    /// Where it stands.
+    pub about: About,
 }
 
 /// What a finding is about.

@@ -30,6 +30,8 @@ mod registry;
 pub mod restore;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
+#[cfg(feature = "kubernetes")]
+mod sent;
 pub mod shell;
 #[cfg(feature = "kubernetes")]
 mod side_by_side;

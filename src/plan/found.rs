@@ -4,6 +4,7 @@ use super::model::{Does, NamedFile, Plan};
 use super::problem::{Notes, Problem, Problems};
 use super::source::Source;
 use crate::action::{About, Finding, Frozen, Registry, RunScope, Source as Named};
+use crate::expr::place::line_and_column;
 use crate::expr::yaml::{Entry, Kind, Node, parse};
 use crate::ids::StepId;
 use std::ops::Range;
@@ -43,6 +44,30 @@ impl Problems {
             problem.help(&finding.help);
         }
         notes.finish()
+    }
+}
+
+/// Where a plan says what it says, for whoever has more to tell of it.
+pub struct Places<'s> {
+    text: &'s str,
+    root: Option<Node>,
+}
+
+impl<'s> Places<'s> {
+    /// Reads the plan's text once more.
+    pub fn of(source: &'s Source) -> Self {
+        Self { text: &source.text, root: parse(&source.text).ok().map(|(root, _)| root) }
+    }
+
+    /// Line and column, both from 1, of what a step says of this; else of its id.
+    pub fn of_step(&self, step: &StepId, about: &About) -> (usize, usize) {
+        let found = self.root.as_ref().and_then(|root| place(root, step, about));
+        line_and_column(self.text, found.map_or(0, |span| span.start))
+    }
+
+    /// True when the plan has this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.root.as_ref().is_some_and(|root| root.get(key).is_some())
     }
 }
 

@@ -11,6 +11,7 @@ mod differences;
 mod fields;
 mod furnish;
 mod kinds;
+mod lacking;
 mod outside;
 mod owners;
 mod refusal;
@@ -21,13 +22,13 @@ mod shared;
 mod store;
 mod world;
 
-use crate::ports::{Connection, Gate, Kubernetes, KubernetesError, Ports, Script, SeededRandom, VirtualClock};
+use crate::ports::{Connection, Gate, Kubernetes, KubernetesError, Ports, SeededRandom, VirtualClock};
 use crate::scenario::Scenario;
 use differences::Picture;
 use futures::future::{BoxFuture, FutureExt};
 use http::Request;
 use kube::client::Body;
-use outside::{SimulatedFiles, SimulatedHttp, SimulatedLoopback, SimulatedProcesses, SimulatedTcp, Unmodelled, is_modelled, rule_for};
+use outside::{SimulatedFiles, SimulatedHttp, SimulatedLoopback, SimulatedProcesses, SimulatedTcp, Unmodelled};
 use serde_json::Value;
 use shared::Shared;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,7 @@ use std::time::Duration;
 use world::World;
 
 pub use furnish::FurnishError;
+pub use lacking::{images, lacking_image, lacking_program};
 
 /// The name of the simulated cluster's context.
 pub const CONTEXT: &str = "simulated";
@@ -86,20 +88,6 @@ impl Simulation {
             postgres: Arc::new(Unmodelled(Arc::clone(shared))),
             kubernetes: Arc::new(SimulatedKubernetes { shared: Arc::clone(shared), loopback, gate: gate.clone() }),
         }
-    }
-
-    /// The rules to write in `simulate.processes` for those of these programs that no rule means; each once.
-    pub fn lacking(&self, programs: &[Script]) -> Vec<String> {
-        let mut rules: Vec<String> = Vec::new();
-        for script in programs {
-            let (program, args) = script.command();
-            let words = [vec![program], args].concat();
-            let rule = rule_for(&words);
-            if !self.shared.with(|world| is_modelled(&world.scenario.processes, &words)) && !rules.contains(&rule) {
-                rules.push(rule);
-            }
-        }
-        rules
     }
 
     /// What was asked for and is not modelled.

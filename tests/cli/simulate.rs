@@ -61,8 +61,7 @@ fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
     let plan = |step: &str| Bench::with(&format!("plan: sketch\nsteps:\n  - id: it\n    {step}\n"));
     let program = plan("shell: { run: 'touch written.txt' }\n    undo: { none: a file }");
     let told = program.run(&["run", "plan.yaml", "--simulate"]);
-    told.assert_code(3)
-        .assert_says("not modelled: the program `touch written.txt`; add `{ run: 'touch written.txt' }` to `simulate.processes`");
+    told.assert_code(2).assert_says("plan.yaml:3:9: the program `touch written.txt`").assert_says("\n    - { run: 'touch written.txt' }\n");
     assert!(!program.has("written.txt"));
     let server = plan("smoke-test: { probes: [{ http: { url: 'http://127.0.0.1:1/x' } }] }");
     let told = server.run(&["run", "plan.yaml", "--simulate"]);
@@ -70,7 +69,12 @@ fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
     let image = plan("apply: { manifests: [app.yaml] }");
     image.write("app.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: one }\nspec: { containers: [{ name: one, image: 'one:1' }] }\n");
     let told = image.run(&["run", "plan.yaml", "--simulate"]);
-    told.assert_code(3).assert_says("not modelled: the image `one:1` of Pod one; add it to `simulate.images`");
+    told.assert_code(2).assert_says("app.yaml:4:43: the image `one:1`").assert_says("\n    'one:1': {}\n");
+}
+
+/// The lines that a refusal tells to write.
+fn to_write(told: &Ended) -> Vec<String> {
+    told.err.lines().skip_while(|line| *line != "simulate:").map(str::to_owned).collect()
 }
 
 /// What is told is written below the plan as it stands, and then nothing is missing any more.
@@ -99,15 +103,97 @@ steps:
 ";
     let bench = Bench::with(text);
     let told = bench.run(&["run", "plan.yaml", "--simulate"]);
-    told.assert_code(3).assert_says("not modelled: 7 programs and 1 answer of this plan");
-    let lines: Vec<&str> =
-        told.err.lines().skip_while(|line| line.trim() != "simulate:").take_while(|line| line.starts_with("  ")).collect();
-    assert_eq!(lines.len(), 1 + 1 + 7 + 1 + 1, "{lines:#?}");
-    let rules: Vec<&str> = lines.iter().map(|line| &line[2..]).collect();
-    bench.write("plan.yaml", &format!("{text}{}\n", rules.join("\n")));
+    told.assert_code(2).assert_says("not modelled: 6 programs and 1 answer of this plan, so nothing was begun");
+    assert!(!told.all().contains("look  started"), "{}", told.all());
+    let lines = to_write(&told);
+    assert_eq!(lines.len(), 1 + 1 + 6 + 1 + 1, "{lines:#?}");
+    bench.write("plan.yaml", &format!("{text}{}\n", lines.join("\n")));
     let told = bench.run(&["run", "plan.yaml", "--simulate"]);
     told.assert_code(0);
     assert!(!told.all().contains("not modelled"), "{}", told.all());
+}
+
+#[test]
+fn all_images_are_told_at_once_each_where_it_stands() {
+    let bench = Bench::new();
+    let pod = |name: &str, image: &str| {
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{ name: {name} }}\nspec:\n  containers:\n    - name: main\n      image: {image}\n")
+    };
+    let web = format!("# web:v2\n{}---\n{}", pod("one", "web:v2"), pod("two", "'web:{{ tag }}'"));
+    fs::create_dir(bench.path("app")).expect("the test's folder can be written");
+    bench.write("app/web.yaml", &web);
+    bench.write("app/known.yaml", &pod("known", "'known:{{ tag }}'"));
+    bench.write("app/side.yaml", &pod("side", "'side-{{ other }}:1'").replace("containers", "initContainers"));
+    bench.write("there.yaml", &pod("there", "'there:7'"));
+    bench.write("off.yaml", &pod("off", "'off:1'"));
+    bench.write("job.yaml", "apiVersion: batch/v1\nkind: Job\nmetadata: { name: j }\nspec: { template: { spec: { containers: [{ name: j, image: 'job:1' }] } } }\n");
+    let text = "
+plan: sketch
+inputs: { version: { type: string, default: v2 }, eu: { type: boolean, default: true } }
+steps:
+  - id: look
+    shell: { run: look, read-only: true }
+  - id: app
+    apply: { manifests: [app], values: { tag: '{{ inputs.version }}', other: '{{ steps.look.stdout }}' } }
+  - id: migrate
+    job: { image: 'migrate:{{ inputs.version }}', read-only: true }
+  - id: file
+    when: inputs.eu
+    job: { file: job.yaml, read-only: true }
+  - id: never
+    when: inputs.eu == false
+    apply: { manifests: [off.yaml] }
+  - id: perhaps
+    when: steps.look.stdout == 'x'
+    job: { image: perhaps, read-only: true }
+simulate:
+  cluster: [there.yaml]
+  processes: [{ run: look, stdout: car }]
+";
+    let images = "  images: { 'known:v2': {} }\n";
+    bench.write("plan.yaml", &format!("{text}{images}"));
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(2).assert_says("not modelled: 6 images of this plan, so nothing was begun");
+    for place in [
+        "  there.yaml:7:15: the image `there:7`\n",
+        "  app/side.yaml:7:15: the image `side-*:1`\n",
+        "  app/web.yaml:8:14, app/web.yaml:16:15: the image `web:v2`\n",
+        "  plan.yaml:10:12: the image `migrate:v2`\n",
+        "  job.yaml:4:61: the image `job:1`\n",
+        "  plan.yaml:19:12: the image `perhaps`, should the run come to it\n",
+        "  next: add to what its `simulate` says:\nsimulate:\n  images:\n    'there:7': {}\n",
+    ] {
+        assert!(told.err.contains(place), "{place} in\n{}", told.err);
+    }
+    let as_json = bench.run(&["run", "plan.yaml", "--simulate", "--output", "json"]);
+    let error: serde_json::Value = serde_json::from_str(as_json.assert_code(2).out.trim()).expect("one object");
+    assert_eq!(error["problems"].as_array().map(Vec::len), Some(6), "{error}");
+    let lines = to_write(&told)[2..].join("\n");
+    bench.write("plan.yaml", &format!("{text}  images:\n    'known:v2': {{}}\n{lines}\n"));
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(0);
+    assert!(!told.all().contains("not modelled"), "{}", told.all());
+}
+
+/// Nothing that would have been found at its time may keep a run from beginning.
+#[test]
+fn what_is_known_in_part_is_not_missed() {
+    let bench = Bench::with(
+        "
+plan: sketch
+steps:
+  - id: look
+    shell: { run: look, read-only: true }
+  - id: make
+    shell: { run: 'make {{ steps.look.stdout }}{{#if steps.look.stdout}} now{{/if}}', read-only: true }
+  - id: job
+    job: { image: 'web:{{ steps.look.stdout }}', read-only: true }
+simulate:
+  processes: [{ run: look, stdout: v1 }, { run: 'make v1 now' }]
+  images: { 'web:v1': {} }
+",
+    );
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(0);
 }
 
 #[test]
@@ -166,7 +252,7 @@ fn what_only_the_way_back_lacks_is_told_when_it_is_gone() {
     bench.write("plan.yaml", &format!("plan: sketch\nsteps:\n{steps}{world}  fails: {{ b: broken }}\n"));
     let told = bench.run(&["run", "plan.yaml", "--simulate"]);
     told.assert_code(4).assert_says("not modelled: 2 programs of this plan");
-    told.assert_says("      - { run: 'clear a' }").assert_says("`clear b` never ran");
+    told.assert_says("    - { run: 'clear a' }").assert_says("`clear b` never ran");
     assert!(!told.all().contains("it never ran"), "{}", told.all());
 }
 

@@ -11,9 +11,10 @@ mod undo;
 use super::applied_by::Applied;
 use super::fillings::{findings, refused};
 use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
+use super::sent::sent;
 use super::written::watch;
 use crate::action::{
-    Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx,
+    Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Sent, Telling, UndoCx,
 };
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::{Exhibit, gather};
@@ -217,6 +218,13 @@ impl Action for Apply {
 
     fn commands(&self, params: &ApplyParams) -> Vec<Script> {
         params.commands.clone()
+    }
+
+    fn sent(&self, frozen: &Frozen, params: &ApplyParams) -> Vec<Sent> {
+        let files = params.manifests.iter().flat_map(|source| sources::files(frozen, source));
+        let printed: Vec<String> = params.commands.iter().map(Frozen::name_of).collect();
+        let paths: Vec<&str> = files.chain(printed.iter().map(String::as_str)).collect();
+        sent(frozen, &paths, params.values.as_ref())
     }
 
     fn repeatable(&self, _params: &ApplyParams) -> bool {

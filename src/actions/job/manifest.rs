@@ -122,7 +122,7 @@ fn label_of(step: &StepId) -> String {
     }
 }
 
-fn short(params: &JobParams, image: &str) -> Value {
+pub(super) fn short(params: &JobParams, image: &str) -> Value {
     let mut container = json!({ "name": "main", "image": image });
     if let Some(command) = &params.command {
         let (program, args) = Script::command(command);

@@ -7,7 +7,10 @@ mod tests;
 
 use super::fillings::findings;
 use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence, watch_rights};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use super::sent::sent;
+use crate::action::{
+    About, Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Sent, UndoCx,
+};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::Subject;
@@ -180,6 +183,19 @@ impl Action for Job {
         let paths: Vec<&str> = params.file.iter().map(|file| file.trim_start_matches("./")).collect();
         let are_all = paths.iter().all(|path| frozen.file(path).is_some());
         findings(frozen, &paths, params.values.as_ref(), are_all)
+    }
+
+    fn sent(&self, frozen: &Frozen, params: &JobParams) -> Vec<Sent> {
+        let own = |key: &str, object: Value| {
+            let about = About::Parameter(vec![key.to_owned()]);
+            vec![Sent { written: object.clone(), object, about }]
+        };
+        match (&params.image, &params.file, &params.manifest) {
+            (Some(image), _, _) => own("image", manifest::short(params, image)),
+            (None, Some(file), _) => sent(frozen, &[file.trim_start_matches("./")], params.values.as_ref()),
+            (None, None, Some(manifest)) => own("manifest", Value::Object(manifest.clone())),
+            (None, None, None) => Vec::new(),
+        }
     }
 
     fn repeatable(&self, _params: &JobParams) -> bool {

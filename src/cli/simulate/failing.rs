@@ -1,6 +1,6 @@
 //! Lets steps fail once they have done everything: the worst moment for whoever has to take it back. It changes nothing else.
 
-use crate::action::{ActionError, DynAction, DynEffect, Effects, Evidence, Frozen, Prepared, Preview, ReadCx, RunScope, Telling, UndoCx};
+use crate::action::{ActionError, DynAction, DynEffect, Effects, Evidence, Frozen, Prepared, Preview, ReadCx, RunScope, Sent, Telling, UndoCx};
 use crate::ids::StepId;
 use crate::record::{Mark, Settled};
 use futures::future::{BoxFuture, FutureExt};
@@ -56,6 +56,10 @@ impl DynAction for Failing {
 
     fn prepare(&self, scope: &RunScope, frozen: &Frozen, params: &Value) -> Result<Prepared, ActionError> {
         self.inner.prepare(scope, frozen, params)
+    }
+
+    fn sent(&self, frozen: &Frozen, params: &Value) -> Vec<Sent> {
+        self.inner.sent(frozen, params)
     }
 
     fn preview(&self, cx: ReadCx, params: Value) -> BoxFuture<'_, Result<Preview, ActionError>> {

@@ -1,69 +1,247 @@
 //! What a plan's `simulate` does not describe and every run would come to: told at once, with the lines to write. It starts nothing.
 
-use crate::action::{Registry, RunScope};
-use crate::plan::{Bound, Does, Plan};
-use crate::report::words;
-use crate::sim::Simulation;
+use crate::action::{About, Sent};
+use crate::cli::context::Context;
+use crate::cli::failure::{CommandFailure, Diagnosis};
+use crate::cli::freeze::Contents;
+use crate::expr::place::line_and_column;
+use crate::plan::{Demand, Demands, Places, Source};
+use crate::report::paint::Paint;
+use crate::report::words::{self, plain};
+use crate::report::wrap::wrap;
+use crate::scenario::Scenario;
+use crate::sim;
+use serde_json::{Value, json};
 
-/// What is to be written, and what of it has been told.
+/// Most places that are named of one thing.
+const MOST_PLACES: usize = 3;
+
+/// An object that is in the cluster before the run, and the file that it stands in.
+pub(super) struct Furniture {
+    pub(super) file: String,
+    pub(super) object: Value,
+}
+
+/// What kind of words is missing: a list of the plan's `simulate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Program,
+    Image,
+    Answer,
+}
+
+/// Something that has no words.
+#[derive(Debug)]
+struct Lack {
+    words: Words,
+    what: String,
+    /// The line to write.
+    rule: String,
+    /// Where it is asked for: file, line and column.
+    places: Vec<(String, usize, usize)>,
+    is_certain: bool,
+}
+
+/// What is to be written.
 #[derive(Debug, Default)]
 pub(super) struct Lacking {
-    forth: Vec<String>,
-    perhaps: Vec<String>,
-    approvals: Vec<String>,
-    is_told: bool,
+    lacks: Vec<Lack>,
+    /// The plan says something of its world already.
+    is_begun: bool,
+}
+
+/// Where things stand: the plan, and the files beside it.
+pub(super) struct Texts<'a> {
+    source: &'a Source,
+    places: Places<'a>,
+    files: &'a Contents,
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn of(source: &'a Source, files: &'a Contents) -> Self {
+        Self { source, places: Places::of(source), files }
+    }
+
+    fn of_step<T>(&self, demand: &Demand<T>, about: &About) -> (String, usize, usize) {
+        let (line, column) = self.places.of_step(&demand.step, about);
+        (self.source.name.clone(), line, column)
+    }
+
+    fn of_image(&self, demand: &Demand<Sent>, written: &str) -> (String, usize, usize) {
+        match &demand.what.about {
+            About::File(path) => in_file(self.files, path, written),
+            about @ About::Parameter(_) => self.of_step(demand, about),
+        }
+    }
 }
 
 impl Lacking {
-    pub(super) fn of(simulation: &Simulation, plan: &Plan, registry: &Registry, bound: &Bound, scope: &RunScope) -> Self {
-        let programs = plan.programs(registry, bound, scope);
-        let forth = simulation.lacking(&programs.forth);
-        let perhaps = simulation.lacking(&programs.perhaps).into_iter().filter(|rule| !forth.contains(rule)).collect();
-        let asks = plan.steps.iter().filter(|step| matches!(step.does, Does::Approve { .. }) && step.when.is_none());
-        let unanswered = asks.filter(|step| !plan.simulate.approvals.contains_key(&step.id)).map(|step| step.id.to_string());
-        Self { forth, perhaps, approvals: unanswered.collect(), is_told: false }
-    }
-
-    /// Before the run: words, and the lines to write; none where the run comes to its end without more.
-    pub(super) fn before(&mut self) -> Option<(String, Vec<String>)> {
-        self.is_told = !(self.forth.is_empty() && self.approvals.is_empty());
-        self.is_told.then(|| self.told())
-    }
-
-    /// After a run that came to something that nobody described: what of that was not told before, and the lines to write for all of it.
-    pub(super) fn after(&self, missing: Vec<String>) -> (Vec<String>, Vec<String>) {
-        let is_known = |rule: &String| missing.iter().any(|line| line.contains(rule.as_str()));
-        let all = || self.forth.iter().chain(&self.perhaps);
-        let rest: Vec<String> = missing.iter().filter(|line| !all().any(|rule| line.contains(rule.as_str()))).cloned().collect();
-        match !self.is_told && all().any(is_known) {
-            false => (rest, Vec::new()),
-            true => {
-                let (words, lines) = self.told();
-                (rest.into_iter().chain([words]).collect(), lines)
+    /// What of these demands nobody describes, and what of the cluster's own objects.
+    pub(super) fn of(scenario: &Scenario, demands: &Demands, furniture: &[Furniture], texts: &Texts<'_>) -> Self {
+        let mut lacking = Self { lacks: Vec::new(), is_begun: texts.places.has("simulate") };
+        // A program has no place of its own: it may be of a probe, or of what takes the step back.
+        let own = About::Parameter(Vec::new());
+        for demand in &demands.programs {
+            if let Some(rule) = sim::lacking_program(scenario, &demand.what) {
+                let what = format!("the program `{}`", demand.what.title());
+                lacking.add(Words::Program, what, rule, texts.of_step(demand, &own), demand.is_certain);
             }
         }
+        for Furniture { file, object } in furniture {
+            for image in sim::images(object) {
+                lacking.image(scenario, image, true, || in_file(texts.files, file, image));
+            }
+        }
+        for demand in &demands.objects {
+            let (known, written) = (sim::images(&demand.what.object), sim::images(&demand.what.written));
+            for (number, image) in known.into_iter().enumerate() {
+                let written = written.get(number).copied().unwrap_or_default();
+                lacking.image(scenario, image, demand.is_certain, || texts.of_image(demand, written));
+            }
+        }
+        for demand in demands.answers.iter().filter(|demand| !scenario.approvals.contains_key(&demand.step)) {
+            let rule = format!("{}: approved", key(demand.step.as_str()));
+            lacking.add(Words::Answer, format!("an answer to {}", demand.step), rule, texts.of_step(demand, &own), demand.is_certain);
+        }
+        lacking
     }
 
-    fn told(&self) -> (String, Vec<String>) {
-        let (programs, asks) = (self.forth.len() + self.perhaps.len(), self.approvals.len());
-        let mut what = Vec::new();
-        what.extend((programs > 0).then(|| words::count(programs, "program", "programs")));
-        what.extend((asks > 0).then(|| words::count(asks, "answer", "answers")));
-        let words = format!("not modelled: {} of this plan; write in it:", what.join(" and "));
-        let mut lines = vec!["  simulate:".to_owned()];
-        if programs > 0 {
-            lines.push("    processes:".to_owned());
-            lines.extend(self.forth.iter().chain(&self.perhaps).map(|rule| format!("      - {rule}")));
+    fn image(&mut self, scenario: &Scenario, image: &str, is_certain: bool, place: impl Fn() -> (String, usize, usize)) {
+        if let Some(rule) = sim::lacking_image(scenario, image) {
+            self.add(Words::Image, format!("the image `{image}`"), rule, place(), is_certain);
         }
-        if asks > 0 {
-            lines.push("    approvals:".to_owned());
-            lines.extend(self.approvals.iter().map(|step| format!("      {}: approved", key(step))));
+    }
+
+    fn add(&mut self, words: Words, what: String, rule: String, place: (String, usize, usize), is_certain: bool) {
+        let rule = plain(&rule);
+        match self.lacks.iter_mut().find(|lack| lack.words == words && lack.rule == rule) {
+            Some(lack) => {
+                lack.is_certain |= is_certain;
+                if !lack.places.contains(&place) {
+                    lack.places.push(place);
+                }
+            }
+            None => self.lacks.push(Lack { words, what: plain(&what), rule, places: vec![place], is_certain }),
         }
-        (words, lines)
+    }
+
+    /// Why a run cannot begin; nothing where it comes to its end without more.
+    pub(super) fn refused(&self, context: &Context) -> Option<CommandFailure> {
+        self.lacks.iter().find(|lack| lack.is_certain)?;
+        let mut failure = CommandFailure::usage(format!("not modelled: {} of this plan, so nothing was begun", self.count()));
+        let each = |lack: &Lack| {
+            let (file, line, column) = lack.places.first().cloned().unwrap_or_default();
+            json!({
+                "file": file, "line": line, "column": column, "severity": if lack.is_certain { "error" } else { "warning" },
+                "code": lack.words.code(), "message": format!("{} is not modelled", lack.what),
+                "help": format!("write `{}` in `simulate.{}`", lack.rule, lack.words.list()),
+            })
+        };
+        let mut prose = vec![format!("error: {}", failure.message)];
+        prose.extend(self.lacks.iter().map(Lack::told));
+        prose.push(format!("  next: {}", self.invitation()));
+        let paint = Paint { is_on: context.streams.colour };
+        let prose = prose.iter().flat_map(|line| context.streams.width_err.map_or_else(|| vec![line.clone()], |width| wrap(line, width)));
+        let lines = prose.map(|line| paint.lead(&line)).chain(self.rules());
+        failure.diagnostic = Some(Box::new(Diagnosis {
+            text: lines.collect::<Vec<_>>().join("\n"),
+            is_drawn: true,
+            problems: self.lacks.iter().map(each).collect(),
+        }));
+        Some(failure)
+    }
+
+    /// After a run that came to something that nobody described: what of that was not to be told before, and the lines to write for all of it.
+    pub(super) fn after(&self, missing: Vec<String>) -> (Vec<String>, Vec<String>) {
+        let rest: Vec<String> = missing.iter().filter(|line| !self.lacks.iter().any(|lack| lack.is_meant(line))).cloned().collect();
+        if rest.len() == missing.len() {
+            return (rest, Vec::new());
+        }
+        let words = format!("not modelled: {} of this plan; {}", self.count(), self.invitation());
+        (rest.into_iter().chain([words]).collect(), self.rules().collect())
+    }
+
+    fn count(&self) -> String {
+        let all = [(Words::Program, "program", "programs"), (Words::Image, "image", "images"), (Words::Answer, "answer", "answers")];
+        let told = all.into_iter().filter_map(|(kind, one, many)| {
+            let count = self.lacks.iter().filter(|lack| lack.words == kind).count();
+            (count > 0).then(|| words::count(count, one, many))
+        });
+        let told: Vec<String> = told.collect();
+        match told.split_last() {
+            Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+            _ => told.concat(),
+        }
+    }
+
+    fn invitation(&self) -> &'static str {
+        if self.is_begun { "add to what its `simulate` says:" } else { "write in it:" }
+    }
+
+    /// Lines of a plan, to be copied as they stand.
+    fn rules(&self) -> impl Iterator<Item = String> {
+        let mut lines = vec!["simulate:".to_owned()];
+        for kind in [Words::Image, Words::Program, Words::Answer] {
+            let mut of_kind = self.lacks.iter().filter(|lack| lack.words == kind).peekable();
+            lines.extend(of_kind.peek().map(|_| format!("  {}:", kind.list())));
+            lines.extend(of_kind.map(|lack| format!("    {}{}", if kind == Words::Program { "- " } else { "" }, lack.rule)));
+        }
+        lines.into_iter()
+    }
+}
+
+impl Words {
+    fn list(self) -> &'static str {
+        match self {
+            Words::Program => "processes",
+            Words::Image => "images",
+            Words::Answer => "approvals",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Words::Program => "simulate::program",
+            Words::Image => "simulate::image",
+            Words::Answer => "simulate::answer",
+        }
+    }
+}
+
+impl Lack {
+    fn told(&self) -> String {
+        let places: Vec<String> = self.places.iter().take(MOST_PLACES).map(|(file, line, column)| format!("{file}:{line}:{column}")).collect();
+        let more = self.places.len().saturating_sub(MOST_PLACES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let perhaps = if self.is_certain { "" } else { ", should the run come to it" };
+        format!("  {}{more}: {}{perhaps}", places.join(", "), self.what)
+    }
+
+    /// True when the simulated world missed this.
+    fn is_meant(&self, line: &str) -> bool {
+        match self.words {
+            Words::Program => line.contains(&self.rule),
+            Words::Image => line.contains("`simulate.images`") && line.contains(&self.what["the image ".len()..]),
+            Words::Answer => false,
+        }
     }
 }
 
 /// What stands between brackets is put between quotes.
 fn key(step: &str) -> String {
     if step.contains('[') { format!("'{step}'") } else { step.to_owned() }
+}
+
+/// Where a text stands in a file as a whole word and in no comment; else where the file begins.
+fn in_file(files: &Contents, path: &str, word: &str) -> (String, usize, usize) {
+    let text = files.get(path).map(|bytes| String::from_utf8_lossy(bytes)).unwrap_or_default();
+    let is_comment = |at: usize| text[..at].rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('#'));
+    let is_part = |c: char| c.is_alphanumeric() || "-._/:@".contains(c);
+    let is_word = |at: usize| {
+        let behind = text[at + word.len()..].chars().next();
+        !text[..at].ends_with(is_part) && !behind.is_some_and(is_part)
+    };
+    let found = text.match_indices(word).map(|(at, _)| at).find(|at| !word.is_empty() && is_word(*at) && !is_comment(*at));
+    let (line, column) = found.map_or((1, 1), |at| line_and_column(&text, at));
+    (path.to_owned(), line, column)
 }

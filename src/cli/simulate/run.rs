@@ -2,14 +2,14 @@
 
 use super::Stage;
 use super::failing::{Failing, Fails};
-use super::lacking::Lacking;
+use super::lacking::{Furniture, Lacking, Texts};
 use crate::action::Registry;
 use crate::cli::arguments::{PlanChoice, Preview, Run};
 use crate::cli::context::{Context, key};
 use crate::cli::drive::{Journey, drive};
 use crate::cli::exit::Exit;
 use crate::cli::failure::CommandFailure;
-use crate::cli::freeze::freeze;
+use crate::cli::freeze::{Contents, freeze, frozen as frozen_files};
 use crate::cli::lock::{self, Ask};
 use crate::cli::preview::look_at;
 use crate::cli::reach::reach;
@@ -18,6 +18,7 @@ use crate::cli::{open, print};
 use crate::expr::yaml::documents;
 use crate::ids::{Moment, Period, RunId, StepId};
 use crate::journal::{Frozen, Identity, Outside, StateFolder};
+use crate::plan::{Bound, Demand, Demands};
 use crate::ports::{Gate, Random, ScratchFolder, SystemRandom, VirtualClock};
 use crate::record::What;
 use crate::scenario::Scenario;
@@ -40,9 +41,9 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
     let scratch = named.is_none().then(|| ScratchFolder::new("bowline-simulated")).transpose();
     let scratch = scratch.map_err(|error| CommandFailure::new(Exit::Refused, "there is no place for a simulated run").because(&error))?;
     let folder = named.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned())).unwrap_or_default();
-    let (mut context, draft, simulation) = runtime.block_on(async {
-        let ready = prepare(real, &arguments.choice, arguments.jobs, seed, &folder).await?;
-        check_rights(&ready.0, &ready.1).await?;
+    let Ready { mut context, draft, simulation, lacking } = runtime.block_on(async {
+        let ready = prepare(real, &arguments.choice, arguments.jobs, seed, &folder, Demanded::ByAll).await?;
+        check_rights(&ready.context, &ready.draft).await?;
         Ok::<_, CommandFailure>(ready)
     })?;
     context.called.is_kept = scratch.is_none();
@@ -50,12 +51,6 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
     if !context.is_json() {
         let lead = format!("simulated (seed {seed}): nothing outside this process is reached");
         print::notices(&[lead], context.streams);
-    }
-    let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-    let scope = open::scope(&draft.opened.plan, &draft.bound, run);
-    let mut lacking = Lacking::of(&simulation, &draft.opened.plan, &context.registry, &draft.bound, &scope);
-    if let Some((words, lines)) = lacking.before().filter(|_| !context.is_json()) {
-        tell_lines(&context, &[words], &lines);
     }
     let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone() };
     let (exit, run) = begin(&context, draft, arguments, &folder, stage)?;
@@ -73,8 +68,9 @@ pub(in crate::cli) fn preview(real: &Context, arguments: &Preview) -> Result<Exi
     paused()?.block_on(async {
         // Nothing is kept, so no folder is made: it is named where a run would say it, as that of real runs.
         let folder = real.backups().parent().map(Path::to_owned).unwrap_or_default();
-        let (context, draft, _) = prepare(real, &arguments.choice, None, seed(), &folder).await?;
-        look_at(&context, &draft, arguments.exit_code).await
+        // Each step tells what it lacks itself.
+        let ready = prepare(real, &arguments.choice, None, seed(), &folder, Demanded::ByCluster).await?;
+        look_at(&ready.context, &ready.draft, arguments.exit_code).await
     })
 }
 
@@ -90,6 +86,22 @@ fn seed() -> u64 {
     u64::from(u32::from_le_bytes(bytes))
 }
 
+/// Whose demands must be described before anything begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demanded {
+    ByAll,
+    /// The simulated cluster's own.
+    ByCluster,
+}
+
+/// Everything that a simulated run begins with.
+struct Ready {
+    context: Context,
+    draft: Draft,
+    simulation: Arc<Simulation>,
+    lacking: Lacking,
+}
+
 /// Reads the plan and its files as they are, and furnishes the cluster.
 async fn prepare(
     real: &Context,
@@ -97,14 +109,19 @@ async fn prepare(
     jobs: Option<u32>,
     seed: u64,
     folder: &Path,
-) -> Result<(Context, Draft, Arc<Simulation>), CommandFailure> {
+    demanded: Demanded,
+) -> Result<Ready, CommandFailure> {
     let mut opened = open::plan(real, &choice.plan).await?;
     let mut bound = opened.bound(real, choice).await?;
     let scenario = opened.plan.simulate.clone();
-    let objects = manifests(real, &scenario, opened.file.parent().unwrap_or(Path::new("/"))).await?;
+    let mut files = opened.files(real, &bound).await?;
+    let furnished = furniture(real, &scenario, opened.file.parent().unwrap_or(Path::new("/"))).await?;
+    let look = |opened: &open::OpenedPlan, bound: &Bound, files: &Contents| lacking(real, opened, bound, files, &furnished, demanded);
+    let mut lacking = look(&opened, &bound, &files)?;
     let clock = Arc::new(VirtualClock::from(begins(real)));
     let simulation = Arc::new(Simulation::new(scenario.clone(), seed, Arc::clone(&clock)));
     let namespace = bound.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let objects: Vec<Value> = furnished.0.iter().map(|furniture| furniture.object.clone()).collect();
     simulation
         .furnish(&namespace, &objects)
         .map_err(|error| CommandFailure::usage("the simulated cluster cannot be as `simulate.cluster` describes it").because(&error))?;
@@ -112,11 +129,39 @@ async fn prepare(
     let ports = simulation.ports(&gate, &real.ports);
     let context = real.within(ports, gate, folder, |registry| failing_steps(registry, &scenario), scenario.secrets.clone());
     let reaches = reach(&context, &opened.plan, &mut bound).await?;
-    let mut files = opened.files(real, &bound).await?;
-    files.extend(opened.printed(&context, &bound).await?);
+    let printed = opened.printed(&context, &bound).await?;
+    if !printed.is_empty() {
+        files.extend(printed);
+        lacking = look(&opened, &bound, &files)?;
+    }
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
-    Ok((context, Draft { opened, bound, files, graph, reaches }, simulation))
+    Ok(Ready { context, draft: Draft { opened, bound, files, graph, reaches }, simulation, lacking })
+}
+
+/// What the plan's `simulate` lacks.
+///
+/// # Errors
+/// When the run would come to that.
+fn lacking(
+    real: &Context,
+    opened: &open::OpenedPlan,
+    bound: &Bound,
+    files: &Contents,
+    (furniture, of_cluster): &(Vec<Furniture>, Contents),
+    demanded: Demanded,
+) -> Result<Lacking, CommandFailure> {
+    let mut demands = Demands::default();
+    if demanded == Demanded::ByAll {
+        let run = RunId::new("run").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
+        let scope = open::scope(&opened.plan, bound, run);
+        demands = opened.plan.demands(&real.registry, bound, &scope, &frozen_files(files));
+        let commands = opened.plan.commands(&real.registry, bound, &scope).map_err(|problems| open::misfit(&opened.file, &problems))?;
+        demands.programs.extend(commands.into_iter().map(|(step, what)| Demand { step, what, is_certain: true }));
+    }
+    let all: Contents = files.iter().chain(of_cluster).map(|(path, content)| (path.clone(), content.clone())).collect();
+    let lacking = Lacking::of(&opened.plan.simulate, &demands, furniture, &Texts::of(&opened.source, &all));
+    lacking.refused(real).map_or(Ok(lacking), Err)
 }
 
 /// The time at which it begins is told on the screen: it is the real one, in whole seconds, so that nothing hangs on a millisecond.
@@ -124,16 +169,18 @@ fn begins(real: &Context) -> Moment {
     Moment::from_millis(real.ports.clock.now().as_millis() / 1000 * 1000)
 }
 
-async fn manifests(real: &Context, scenario: &Scenario, folder: &Path) -> Result<Vec<Value>, CommandFailure> {
+/// What is in the cluster before the run, and the files that say so.
+async fn furniture(real: &Context, scenario: &Scenario, folder: &Path) -> Result<(Vec<Furniture>, Contents), CommandFailure> {
     let step = StepId::new("simulate").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
     let sources: Vec<(StepId, String)> = scenario.cluster.iter().map(|source| (step.clone(), source.clone())).collect();
     let contents = freeze(&*real.ports.files, folder, &sources).await?;
-    let mut objects = Vec::new();
-    for (path, bytes) in contents {
-        let read = documents(&String::from_utf8_lossy(&bytes));
-        objects.extend(read.map_err(|error| CommandFailure::usage(format!("{path} is no manifest")).because(&error))?);
+    let mut all = Vec::new();
+    for (file, bytes) in &contents {
+        let read = documents(&String::from_utf8_lossy(bytes));
+        let read = read.map_err(|error| CommandFailure::usage(format!("{file} is no manifest")).because(&error))?;
+        all.extend(read.into_iter().map(|object| Furniture { file: file.clone(), object }));
     }
-    Ok(objects)
+    Ok((all, contents))
 }
 
 fn failing_steps(registry: Registry, scenario: &Scenario) -> Registry {

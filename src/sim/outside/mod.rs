@@ -14,6 +14,6 @@ mod unmodelled;
 pub(super) use files::SimulatedFiles;
 pub(super) use http::SimulatedHttp;
 pub(super) use loopback::SimulatedLoopback;
-pub(super) use processes::{SimulatedProcesses, is_modelled, rule_for};
+pub(super) use processes::{SimulatedProcesses, may_be_modelled, rule_for};
 pub(super) use tcp::SimulatedTcp;
 pub(super) use unmodelled::Unmodelled;

@@ -2,7 +2,7 @@
 
 use crate::ids::RunId;
 use crate::ports::{Clock, Exit, Line, Orphan, ProcessError, ProcessSpec, Processes, Stream};
-use crate::scenario::{Program, fits};
+use crate::scenario::{Program, fits, may_fit};
 use crate::sim::shared::Shared;
 use futures::future::{BoxFuture, FutureExt};
 use std::io;
@@ -84,8 +84,18 @@ pub(in crate::sim) fn rule_for(words: &[String]) -> String {
 }
 
 /// True when some rule means a command line, whatever it reads.
-pub(in crate::sim) fn is_modelled(rules: &[Program], words: &[String]) -> bool {
-    rules.iter().any(|rule| find(std::slice::from_ref(&Program { input: None, ..rule.clone() }), words, "").is_some())
+fn is_modelled(rules: &[Program], words: &[String]) -> bool {
+    is_meant(rules, words, fits)
+}
+
+/// True when some rule may mean a command line that is known in part, with `*` for the rest.
+pub(in crate::sim) fn may_be_modelled(rules: &[Program], words: &[String]) -> bool {
+    is_meant(rules, words, may_fit)
+}
+
+fn is_meant(rules: &[Program], words: &[String], fits: fn(&str, &str) -> bool) -> bool {
+    let texts = texts(words);
+    rules.iter().any(|rule| texts.iter().any(|text| fits(&rule.run, text)))
 }
 
 /// The text that a shell is given to run.
@@ -101,13 +111,19 @@ pub(super) fn takes(rule: &Program) -> Duration {
     rule.takes.map_or(TAKES, |period| period.0)
 }
 
-/// The first rule that means a command line. A shell's text is looked at by itself, too, and so is what a shell is given to run.
-pub(super) fn find<'a>(rules: &'a [Program], words: &[String], input: &str) -> Option<&'a Program> {
+/// A command line as rules may mean it: a shell's text by itself, too, and what a shell is given to run.
+fn texts(words: &[String]) -> Vec<String> {
     let mut texts = vec![words.join(" ")];
     if let Some(place) = shell_text(words) {
         texts.extend(words.get(place + 1).map(|text| text.trim().to_owned()));
         texts.extend(words.get(place + 3..).filter(|rest| !rest.is_empty()).map(|rest| rest.join(" ")));
     }
+    texts
+}
+
+/// The first rule that means a command line.
+pub(super) fn find<'a>(rules: &'a [Program], words: &[String], input: &str) -> Option<&'a Program> {
+    let texts = texts(words);
     let is_meant = |rule: &&Program| {
         texts.iter().any(|text| fits(&rule.run, text)) && rule.input.as_ref().is_none_or(|wanted| fits(wanted, input.trim()))
     };
