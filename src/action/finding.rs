@@ -9,6 +9,8 @@ pub struct Finding {
     pub message: String,
     /// What to write instead.
     pub help: String,
+    /// Names the kind of problem, such as `plan::values`.
+    pub code: &'static str,
     /// What it is about among the parameters.
     pub about: About,
     /// Only worth a look.
@@ -33,4 +35,6 @@ pub enum About {
     File(String),
     /// A parameter, by the keys that lead to it.
     Parameter(Vec<String>),
+    /// A key of the step itself.
+    Key(&'static str),
 }

@@ -7,6 +7,8 @@ use crate::expr::{asked, is_kept, manifests, unfilled};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
+const CODE: &str = "plan::values";
+
 /// What is wrong with `values` and with what these files ask of them. `are_all` says that these are all the files of the step.
 pub(super) fn findings(frozen: &Frozen, paths: &[&str], values: Option<&Map<String, Value>>, are_all: bool) -> Vec<Finding> {
     let (mut findings, mut used, mut read) = (Vec::new(), BTreeSet::new(), are_all);
@@ -29,6 +31,7 @@ pub(super) fn findings(frozen: &Frozen, paths: &[&str], values: Option<&Map<Stri
                     findings.extend(asked.wrong.into_iter().map(|wrong| Finding {
                         message: format!("{}: {}", place(path, &text, &wrong.expression), wrong.message),
                         help: wrong.help,
+                        code: CODE,
                         about: About::File((*path).to_owned()),
                         is_warning: false,
                     }));
@@ -56,6 +59,7 @@ fn unneeded(name: &str) -> Finding {
     Finding {
         message: format!("no manifest of this step uses the value `{name}`"),
         help: format!("remove it, or write `{{{{ {name} }}}}` where it belongs"),
+        code: CODE,
         about: About::Parameter(vec!["values".to_owned(), name.to_owned()]),
         is_warning: true,
     }
@@ -67,6 +71,7 @@ fn forgot(path: &str, text: &str, expression: &str) -> Finding {
     Finding {
         message: format!("{}: `{expression}` goes to the cluster as it stands: this step has no `values`", place(path, text, expression)),
         help: format!("add `values: {{ {first}: … }}`, if it is to be filled in"),
+        code: CODE,
         about: About::File(path.to_owned()),
         is_warning: true,
     }

@@ -18,6 +18,8 @@ pub mod job;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
+mod named;
+#[cfg(feature = "kubernetes")]
 mod naming;
 #[cfg(feature = "kubernetes")]
 mod object_condition;

@@ -2,7 +2,7 @@
 
 use super::failure::CommandFailure;
 use crate::action::{Frozen, Source};
-use crate::expr::manifests;
+use crate::expr::manifest_faults;
 use crate::ids::StepId;
 use crate::plan::NamedFile;
 use crate::ports::{FileError, Files};
@@ -70,11 +70,11 @@ pub fn frozen(contents: &Contents) -> Frozen {
 pub fn unreadable(contents: &Contents) -> Vec<String> {
     let is_manifest =
         |path: &str| Path::new(path).extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known));
-    let fault = |(path, content): (&String, &Vec<u8>)| match std::str::from_utf8(content) {
-        Ok(text) => manifests(text, path).err().map(|error| error.to_string()),
-        Err(_) => Some(format!("{path} is no UTF-8 text")),
+    let faults = |(path, content): (&String, &Vec<u8>)| match std::str::from_utf8(content) {
+        Ok(text) => manifest_faults(text, path).iter().map(ToString::to_string).collect(),
+        Err(_) => vec![format!("{path} is no UTF-8 text")],
     };
-    contents.iter().filter(|(path, _)| is_manifest(path)).filter_map(fault).collect()
+    contents.iter().filter(|(path, _)| is_manifest(path)).flat_map(faults).collect()
 }
 
 struct Freezer<'a> {

@@ -6,9 +6,9 @@ use super::exit::Exit;
 use super::failure::{CommandFailure, Diagnosis};
 use super::freeze::{self, Contents};
 use super::{diagnostic, inputs, print, printed};
-use crate::action::RunScope;
+use crate::action::{Finding, Prepared, RunScope};
 use crate::expr::Values;
-use crate::ids::RunId;
+use crate::ids::{RunId, StepId};
 use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problem, Problems, Source, check, check_begun};
 use crate::report::called::quoted;
 use miette::Diagnostic;
@@ -222,16 +222,10 @@ impl OpenedPlan {
             failure.causes = faults;
             return Err(failure);
         }
-        if contents.is_empty() {
-            return Ok(contents);
+        let mut found = self.plan.unanswerable(bound, &scope);
+        if !contents.is_empty() {
+            found.extend(self.found(context, bound, &scope, &contents)?);
         }
-        // With the files known, more steps say what they write.
-        let frozen = freeze::frozen(&contents);
-        let prepared = self.plan.prepared(&context.registry, bound, &scope, &frozen).map_err(|problems| misfit(&self.file, &problems))?;
-        let found: Vec<_> = prepared
-            .into_iter()
-            .flat_map(|(id, prepared)| prepared.findings.into_iter().map(move |finding| (id.clone(), finding)))
-            .collect();
         let told = Problems::of_files(&self.source, &[], &found).map_err(|problems| faulty(context, &problems))?;
         let is_new = |warning: &Problem| !self.plan.warnings.iter().any(|known| known.is_like(warning));
         let new: Vec<Problem> = told.into_iter().filter(is_new).collect();
@@ -239,6 +233,21 @@ impl OpenedPlan {
             Arc::make_mut(&mut self.plan).warnings.extend(new);
         }
         Ok(contents)
+    }
+
+    /// What the actions find in the files.
+    fn found(
+        &self,
+        context: &Context,
+        bound: &Bound,
+        scope: &RunScope,
+        contents: &Contents,
+    ) -> Result<Vec<(StepId, Finding)>, CommandFailure> {
+        // With the files known, more steps say what they write.
+        let frozen = freeze::frozen(contents);
+        let prepared = self.plan.prepared(&context.registry, bound, scope, &frozen).map_err(|problems| misfit(&self.file, &problems))?;
+        let of_step = |(id, prepared): (StepId, Prepared)| prepared.findings.into_iter().map(move |finding| (id.clone(), finding));
+        Ok(prepared.into_iter().flat_map(of_step).collect())
     }
 
     /// Runs every program whose output the plan reads, and keeps that.

@@ -1,6 +1,6 @@
 //! Kubernetes manifests: reading them as kubectl does, and filling values into them. It knows no kinds of object but `List`.
 
-use super::{RenderError, Text, yaml};
+use super::{RenderError, Spot, Text, yaml};
 use serde_json::{Map, Value};
 
 /// Says that a text is not a manifest.
@@ -18,23 +18,27 @@ pub enum ManifestError {
         /// What is wrong.
         message: String,
     },
-    /// A document is no object.
-    #[error("{name}: document {document} is {found}: an object with `apiVersion` and `kind` belongs here")]
+    /// What stands in the place of an object is none.
+    #[error("{name}:{line}:{column}: this is {found}: an object with `apiVersion` and `kind` belongs here")]
     NotAnObject {
         /// The manifest.
         name: String,
-        /// From 1; empty documents are not counted.
-        document: usize,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
         /// What it is.
         found: &'static str,
     },
     /// An object lacks what every object has.
-    #[error("{name}: document {document} has no `{key}`")]
+    #[error("{name}:{line}:{column}: this object has no `{key}`")]
     Incomplete {
         /// The manifest.
         name: String,
-        /// From 1; empty documents are not counted.
-        document: usize,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
         /// What it lacks.
         key: &'static str,
     },
@@ -45,11 +49,29 @@ pub enum ManifestError {
 /// # Errors
 /// When the text is not YAML, or a document is not a Kubernetes object.
 pub fn manifests(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
-    let mut objects = Vec::new();
-    for (index, document) in documents(text, name)?.into_iter().enumerate() {
-        flatten(document, name, index + 1, &mut objects)?;
+    Ok(placed_manifests(text, name)?.into_iter().map(|(object, _)| object).collect())
+}
+
+/// As [`manifests`], with where each object stands.
+///
+/// # Errors
+/// As [`manifests`].
+pub fn placed_manifests(text: &str, name: &str) -> Result<Vec<(Value, Spot)>, ManifestError> {
+    let read = read(text, name)?;
+    read.faults.into_iter().next().map_or(Ok(read.objects), Err)
+}
+
+/// Everything that keeps a text from being a manifest.
+pub fn manifest_faults(text: &str, name: &str) -> Vec<ManifestError> {
+    read(text, name).map_or_else(|error| vec![error], |read| read.faults)
+}
+
+fn read<'t>(text: &'t str, name: &'t str) -> Result<Reading<'t>, ManifestError> {
+    let mut reading = Reading { text, name, objects: Vec::new(), faults: Vec::new() };
+    for (document, value) in documents(text, name)?.into_iter().enumerate() {
+        reading.take(value, Spot { document, items: Vec::new() });
     }
-    Ok(objects)
+    Ok(reading)
 }
 
 fn documents(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
@@ -74,23 +96,43 @@ fn unquoted(line: &str) -> Option<&str> {
     is_value.then(|| &line[start..end])
 }
 
-fn flatten(value: Value, name: &str, document: usize, objects: &mut Vec<Value>) -> Result<(), ManifestError> {
-    let Value::Object(mut object) = value else {
-        return Err(ManifestError::NotAnObject { name: name.to_owned(), document, found: super::kind_of(&value) });
-    };
-    let missing = ["apiVersion", "kind"].into_iter().find(|key| !object.get(*key).is_some_and(Value::is_string));
-    if let Some(key) = missing {
-        return Err(ManifestError::Incomplete { name: name.to_owned(), document, key });
-    }
-    let is_list = object.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-    match object.remove("items") {
-        Some(Value::Array(items)) if is_list => items.into_iter().try_for_each(|item| flatten(item, name, document, objects)),
-        items => {
-            if let Some(items) = items {
-                object.insert("items".to_owned(), items);
+/// A manifest as far as it was read.
+struct Reading<'t> {
+    text: &'t str,
+    name: &'t str,
+    objects: Vec<(Value, Spot)>,
+    faults: Vec<ManifestError>,
+}
+
+impl Reading<'_> {
+    fn take(&mut self, value: Value, spot: Spot) {
+        let name = || self.name.to_owned();
+        let Value::Object(mut object) = value else {
+            let (line, column) = spot.of(self.text, &[]);
+            return self.faults.push(ManifestError::NotAnObject { name: name(), line, column, found: super::kind_of(&value) });
+        };
+        let missing: Vec<_> = ["apiVersion", "kind"].into_iter().filter(|key| !object.get(*key).is_some_and(Value::is_string)).collect();
+        if !missing.is_empty() {
+            let fault = |key: &'static str| {
+                let (line, column) = spot.of(self.text, &[key]);
+                ManifestError::Incomplete { name: name(), line, column, key }
+            };
+            return self.faults.extend(missing.into_iter().map(fault));
+        }
+        let is_list = object.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+        match object.remove("items") {
+            Some(Value::Array(items)) if is_list => {
+                for (number, item) in items.into_iter().enumerate() {
+                    let items = [spot.items.as_slice(), &[number]].concat();
+                    self.take(item, Spot { items, ..spot });
+                }
             }
-            objects.push(Value::Object(object));
-            Ok(())
+            items => {
+                if let Some(items) = items {
+                    object.insert("items".to_owned(), items);
+                }
+                self.objects.push((Value::Object(object), spot));
+            }
         }
     }
 }
@@ -166,7 +208,7 @@ fn ours(expression: &str, values: &Map<String, Value>) -> Option<Text> {
 
 #[cfg(test)]
 mod tests {
-    use super::{manifests, render_manifest};
+    use super::{manifest_faults, manifests, render_manifest};
     use crate::expr::RenderError;
     use serde_json::json;
 
@@ -189,11 +231,26 @@ mod tests {
     fn what_is_no_manifest_is_told_with_its_place() {
         let told = |text: &str| manifests(text, "app.yaml").unwrap_err().to_string();
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nspec: {a: [}\n"), @"app.yaml:3:11: mismatched bracket '[' closed by '}'");
-        insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\n---\n- a\n"), @"app.yaml: document 2 is a list: an object with `apiVersion` and `kind` belongs here");
+        insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\n---\n- a\n"), @"app.yaml:4:3: this is a list: an object with `apiVersion` and `kind` belongs here");
         let unquoted = "app.yaml:3:12: a template stands between quotes: write `'{{ replicas }}'`";
         assert_eq!(told("apiVersion: v1\nkind: Pod\nreplicas: {{ replicas }}\n"), unquoted);
-        insta::assert_snapshot!(told("kind: Pod\n"), @"app.yaml: document 1 has no `apiVersion`");
+        insta::assert_snapshot!(told("kind: Pod\n"), @"app.yaml:1:1: this object has no `apiVersion`");
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nkind: Pod\n"), @"app.yaml:3:1: duplicate mapping key: kind not allowed here");
+    }
+
+    #[test]
+    fn every_object_that_is_none_is_told_also_within_lists() {
+        let text = "apiVersion: v1\nkind: Pod\n---\n# empty\n---\nkind: 5\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- {kind: Pod}\n- x\n- {apiVersion: v1, kind: List, items: [{apiVersion: v1}]}\n";
+        let told: Vec<String> = manifest_faults(text, "m").iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(told.join("\n"), @"
+        m:6:1: this object has no `apiVersion`
+        m:6:7: this object has no `kind`
+        m:12:4: this object has no `apiVersion`
+        m:13:3: this is a text: an object with `apiVersion` and `kind` belongs here
+        m:14:39: this object has no `kind`
+        ");
+        let json = "{\n\t\"kind\": \"Pod\"\n}\n{\"apiVersion\": 1}";
+        assert_eq!(manifest_faults(json, "m").len(), 3);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod manifest;
 pub(crate) mod near;
 pub(crate) mod place;
 mod reference;
+mod spot;
 mod template;
 mod text;
 mod walk;
@@ -16,8 +17,9 @@ pub mod yaml;
 
 pub use asked::{Asked, Wrong, asked, unfilled};
 pub use condition::{Condition, ConditionError};
-pub use manifest::{ManifestError, is_kept, manifests, render_manifest};
+pub use manifest::{ManifestError, is_kept, manifest_faults, manifests, placed_manifests, render_manifest};
 pub use reference::Reference;
+pub use spot::Spot;
 pub use template::{Template, Wanted};
 pub use text::{Text, TextError};
 

@@ -2,9 +2,10 @@
 //! only what is known before the run.
 
 use super::bind::Bound;
+use super::conditions::answer;
 use super::model::{Does, Plan, Step, Undo};
 use crate::action::{Frozen, Registry, RunScope, Script, Sent};
-use crate::expr::{Condition, Template, Values};
+use crate::expr::{Template, Values};
 use crate::ids::{ActionKind, StepId};
 use crate::scenario::Approval;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ impl Plan {
         let mut demands = Demands::default();
         for step in &self.steps {
             look.values.each = step.item.as_ref().map_or(Value::Null, |item| json!({ "key": item.key, "value": item.value }));
-            let runs = step.when.as_ref().map_or(Some(true), |when| known_to_hold(when, &look.values));
+            let runs = step.when.as_ref().map_or(Some(true), |when| answer(when, &look.values)?.ok());
             if runs != Some(false) {
                 let is_certain = runs.is_some() && !unreached.contains(&step.id);
                 look.add(step, is_certain, &mut demands);
@@ -72,12 +73,6 @@ impl Plan {
         }
         found
     }
-}
-
-/// Whether a step runs, if that depends on no other.
-fn known_to_hold(when: &Condition, values: &Values) -> Option<bool> {
-    let is_open = |path: &[String]| path.first().is_some_and(|root| root == "steps" || (root == "run" && path.get(1).is_none_or(|part| part == "id")));
-    if when.references().iter().any(|reference| is_open(&reference.path)) { None } else { when.holds(values).ok() }
 }
 
 struct Look<'r> {

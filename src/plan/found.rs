@@ -38,8 +38,8 @@ impl Problems {
                 continue;
             }
             let problem = match finding.is_warning {
-                true => notes.warning("plan::values", &span, &finding.message),
-                false => notes.error("plan::values", &span, &finding.message),
+                true => notes.warning(finding.code, &span, &finding.message),
+                false => notes.error(finding.code, &span, &finding.message),
             };
             problem.help(&finding.help);
         }
@@ -80,6 +80,7 @@ fn place(root: &Node, step: &StepId, about: &About) -> Option<Range<usize>> {
     let found = match about {
         About::File(path) => node.entries().iter().find_map(|entry| file(&entry.value, path)),
         About::Parameter(keys) => node.entries().iter().find_map(|entry| key(&entry.value, keys)),
+        About::Key(key) => node.get(key).map(|value| value.label.clone()),
     };
     found.or_else(|| node.get("id").map(|id| id.label.clone()))
 }

@@ -3,6 +3,7 @@
 mod bind;
 mod check;
 mod clash;
+mod conditions;
 mod decode;
 mod demands;
 mod found;

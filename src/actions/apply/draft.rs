@@ -2,6 +2,7 @@
 
 use super::{ApplyParams, order, sources};
 use crate::action::{ActionError, Frozen};
+use crate::actions::named;
 use crate::cluster::object::{Reference, group_of};
 use crate::cluster::write::Wanted;
 use crate::cluster::{Address, Kind, kinds};
@@ -123,14 +124,10 @@ fn draft(mut manifest: Value, plan: &str) -> Result<Draft, String> {
     let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let (api_version, kind) =
         (text("/apiVersion").ok_or("an object has no `apiVersion`")?, text("/kind").ok_or("an object has no `kind`")?);
-    let Some(name) = text("/metadata/name") else {
-        let why = match manifest.pointer("/metadata/name") {
-            _ if text("/metadata/generateName").is_some() => "a generated name cannot be found again".to_owned(),
-            None | Some(Value::Null) => "it has no `metadata.name`".to_owned(),
-            Some(other) => format!("its `metadata.name` is {other} and no text: put it between quotes"),
-        };
+    if let Some((why, _)) = named::fault(&manifest) {
         return Err(format!("a {kind} cannot be applied: {why}"));
-    };
+    }
+    let name = text("/metadata/name").unwrap_or_default();
     let namespace = text("/metadata/namespace");
     if let Some(fields) = manifest.as_object_mut() {
         fields.shift_remove("status");

@@ -4,13 +4,14 @@ pub(super) mod draft;
 pub(super) mod order;
 mod perform;
 mod rights;
-mod sources;
+pub(super) mod sources;
 mod storage;
 mod undo;
 
 use super::applied_by::Applied;
 use super::fillings::{findings, refused};
 use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
+use super::named::nameless;
 use super::sent::sent;
 use super::written::watch;
 use crate::action::{
@@ -213,7 +214,8 @@ impl Action for Apply {
         let printed: Vec<&str> = names.iter().map(String::as_str).filter(|name| frozen.file(name).is_some()).collect();
         let are_all = sources.iter().all(|files| !files.is_empty()) && printed.len() == names.len();
         let paths: Vec<&str> = sources.into_iter().flatten().chain(printed).collect();
-        findings(frozen, &paths, params.values.as_ref(), are_all)
+        let values = params.values.as_ref();
+        findings(frozen, &paths, values, are_all).into_iter().chain(nameless(frozen, &paths, values)).collect()
     }
 
     fn commands(&self, params: &ApplyParams) -> Vec<Script> {

@@ -3,7 +3,7 @@
 use crate::action::{Frozen, Source};
 
 /// The paths of the files that `source` means, sorted; empty when it means none.
-pub(super) fn files<'a>(frozen: &'a Frozen, source: &str) -> Vec<&'a str> {
+pub(in crate::actions) fn files<'a>(frozen: &'a Frozen, source: &str) -> Vec<&'a str> {
     let Ok(source) = Source::new(source) else { return Vec::new() };
     frozen.0.keys().map(String::as_str).filter(|path| source.means(path)).collect()
 }

@@ -7,9 +7,11 @@ mod select;
 mod tests;
 mod undo;
 
+use super::apply::sources::files;
 use super::kubernetes::{Place, failed, namespace_of, open_for_evidence, target};
+use super::named::nameless;
 use super::naming::{KindName, ObjectName};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Known, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Known, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::rights::Right;
 use crate::cluster::undo::held_by;
 use crate::cluster::{Address, Clusters, Object};
@@ -142,6 +144,11 @@ impl Action for Delete {
 
     fn sources(&self, params: &DeleteParams) -> Vec<String> {
         params.manifests.clone()
+    }
+
+    fn look_into(&self, frozen: &Frozen, params: &DeleteParams) -> Vec<Finding> {
+        let paths: Vec<&str> = params.manifests.iter().flat_map(|source| files(frozen, source)).collect();
+        nameless(frozen, &paths, params.values.as_ref())
     }
 
     fn repeatable(&self, _params: &DeleteParams) -> bool {

@@ -70,7 +70,7 @@ impl<'a> Texts<'a> {
     fn of_image(&self, demand: &Demand<Sent>, written: &str) -> (String, usize, usize) {
         match &demand.what.about {
             About::File(path) => in_file(self.files, path, written),
-            about @ About::Parameter(_) => self.of_step(demand, about),
+            about => self.of_step(demand, about),
         }
     }
 }
