@@ -67,10 +67,10 @@ mod tests {
         let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  labels: {}\n---\napiVersion: v1\nkind: Pod\nmetadata: { generateName: p- }\n---\napiVersion: v1\nkind: Pod\n---\napiVersion: v1\nkind: List\nmetadata: {}\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: ok}}\n- {apiVersion: v1, kind: Pod, metadata: {name: 5}}\n- {apiVersion: v1, kind: Pod, metadata: {name: ''}}\n";
         insta::assert_snapshot!(told(text, &json!({})), @"
         m.yaml:3:1: this ConfigMap has no name to be found by: it has no `metadata.name`
-        m.yaml:8:13: this Pod has no name to be found by: a generated name cannot be found again
+        m.yaml:8:27: this Pod has no name to be found by: a generated name cannot be found again
         m.yaml:10:1: this Pod has no name to be found by: it has no `metadata.name`
-        m.yaml:18:46: this Pod has no name to be found by: its `metadata.name` is 5 and no text: put it between quotes
-        m.yaml:19:46: this Pod has no name to be found by: its `metadata.name` is empty
+        m.yaml:18:48: this Pod has no name to be found by: its `metadata.name` is 5 and no text: put it between quotes
+        m.yaml:19:48: this Pod has no name to be found by: its `metadata.name` is empty
         ");
     }
 
