@@ -1,7 +1,10 @@
 //! Kubernetes manifests: reading them as kubectl does, and filling values into them. It knows no kinds of object but `List`.
 
-use super::{RenderError, Spot, Text, yaml};
+use super::{Quoted, RenderError, Spot, Text, quoted, yaml};
 use serde_json::{Map, Value};
+
+/// The longest line that is told as it would be right.
+const LONGEST_LINE: usize = 160;
 
 /// Says that a text is not a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,18 +85,16 @@ fn documents(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
         return Ok(all);
     }
     yaml::documents(text).map_err(|error| {
-        let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
-        let message = unquoted(line).map_or(error.message, |template| format!("a template stands between quotes: write `'{template}'`"));
+        let is_better = |text: &str| yaml::documents(text).map_or_else(|next| next.line > error.line, |_| true);
+        // What a Secret holds is not said again.
+        let is_told = |right: &Quoted| right.line.chars().count() <= LONGEST_LINE && !text.contains("Secret");
+        let message = match quoted(text, error.line, is_better) {
+            Some(right) if is_told(&right) => format!("a template stands between quotes: write `{}`", right.line),
+            Some(_) => "a template stands between quotes: write `'{{ … }}'`".to_owned(),
+            None => error.message,
+        };
         ManifestError::Syntax { name: name.to_owned(), line: error.line, column: error.column, message }
     })
-}
-
-/// The template that is the value of this line and has no quotes: to YAML it is a mapping.
-fn unquoted(line: &str) -> Option<&str> {
-    let start = line.find("{{")?;
-    let is_value = line[..start].trim_end().ends_with([':', '-']);
-    let end = start + line[start..].find("}}")? + 2;
-    is_value.then(|| &line[start..end])
 }
 
 /// A manifest as far as it was read.
@@ -232,7 +233,7 @@ mod tests {
         let told = |text: &str| manifests(text, "app.yaml").unwrap_err().to_string();
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nspec: {a: [}\n"), @"app.yaml:3:11: mismatched bracket '[' closed by '}'");
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\n---\n- a\n"), @"app.yaml:4:3: this is a list: an object with `apiVersion` and `kind` belongs here");
-        let unquoted = "app.yaml:3:12: a template stands between quotes: write `'{{ replicas }}'`";
+        let unquoted = "app.yaml:3:12: a template stands between quotes: write `replicas: '{{ replicas }}'`";
         assert_eq!(told("apiVersion: v1\nkind: Pod\nreplicas: {{ replicas }}\n"), unquoted);
         insta::assert_snapshot!(told("kind: Pod\n"), @"app.yaml:1:1: this object has no `apiVersion`");
         insta::assert_snapshot!(told("apiVersion: v1\nkind: Pod\nkind: Pod\n"), @"app.yaml:3:1: duplicate mapping key: kind not allowed here");
@@ -247,7 +248,7 @@ mod tests {
         m:6:7: this object has no `kind`
         m:12:4: this object has no `apiVersion`
         m:13:3: this is a text: an object with `apiVersion` and `kind` belongs here
-        m:14:39: this object has no `kind`
+        m:14:41: this object has no `kind`
         ");
         let json = "{\n\t\"kind\": \"Pod\"\n}\n{\"apiVersion\": 1}";
         assert_eq!(manifest_faults(json, "m").len(), 3);

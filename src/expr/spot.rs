@@ -42,7 +42,8 @@ fn span(object: &Node, keys: &[&str]) -> Range<usize> {
 
 /// The documents and where each begins; none in place of one that cannot be read by itself.
 fn documents(text: &str) -> Vec<(Option<Node>, usize)> {
-    let is_mark = |line: &str| line.strip_prefix("---").or(line.strip_prefix("...")).is_some_and(|rest| rest.trim_start() != rest || rest.is_empty());
+    let is_mark =
+        |line: &str| line.strip_prefix("---").or(line.strip_prefix("...")).is_some_and(|rest| rest.trim_start() != rest || rest.is_empty());
     let mut starts = vec![(0, 0)];
     let mut at = 0;
     for line in text.split_inclusive('\n') {

@@ -175,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_what_is_known_in_the_run() {
-        for (text, known) in [("make", "make"), ("a {{ steps.x.y }} b{{z}}", "a * b*"), ("{{ unclosed", "*"), ("a {{x}} {{#if y}}b{{/if}} c", "a * * c")] {
+        for (text, known) in
+            [("make", "make"), ("a {{ steps.x.y }} b{{z}}", "a * b*"), ("{{ unclosed", "*"), ("a {{x}} {{#if y}}b{{/if}} c", "a * * c")]
+        {
             assert_eq!(starred(text), known);
         }
     }

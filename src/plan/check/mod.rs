@@ -23,10 +23,14 @@ use super::model::Plan;
 use super::problem::{Notes, Problems};
 use super::read::{Draft, Head, Reader};
 use crate::action::Registry;
+use crate::expr::place::byte_at;
 use crate::expr::yaml::{self, Kind, Listed, SyntaxError};
 use crate::record::Reversibility;
 use std::collections::HashSet;
 use std::ops::Range;
+
+/// Most templates without quotes that are told at once: after each the text is read again.
+const MOST_UNQUOTED: usize = 20;
 
 /// Reads and checks a plan.
 ///
@@ -81,9 +85,28 @@ fn no_plan(source: &Source, kind: &str, span: &Range<usize>) -> Problems {
 fn no_yaml(source: &Source, error: &SyntaxError) -> Problems {
     let mut notes = Notes::new(source);
     notes.mask_secrets();
-    let (words, help) = syntax::told(&source.text, error);
-    notes.error("plan::syntax", &error.span, words).help(help);
+    let (mut mended, mut error) = (None::<String>, Some(error.clone()));
+    for _ in 0..MOST_UNQUOTED {
+        let Some(found) = error.take() else { break };
+        let text = mended.as_deref().unwrap_or(&source.text);
+        let Some((help, quoted)) = syntax::unquoted(text, &found) else {
+            // What was mended above it keeps its line.
+            let (words, help) = syntax::told(text, &found);
+            let at =
+                if mended.is_none() { found.span.clone() } else { one_at(&source.text, byte_at(&source.text, found.line, found.column)) };
+            notes.error("plan::syntax", &at, words).help(help);
+            break;
+        };
+        let at = byte_at(&source.text, found.line, 1) + quoted.at - byte_at(text, found.line, 1);
+        notes.error("plan::syntax", &one_at(&source.text, at), "a template has no quotes, so that YAML reads a mapping here").help(help);
+        error = yaml::parse(&quoted.text).err();
+        mended = Some(quoted.text);
+    }
     notes.finish().expect_err("a mistake was noted just now")
+}
+
+fn one_at(text: &str, at: usize) -> Range<usize> {
+    at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8)
 }
 
 struct Checker<'r, 's> {

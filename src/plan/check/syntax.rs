@@ -1,14 +1,15 @@
 //! The words for a text that is not YAML, and what to write instead. The parser's own words are those of its author.
 
-use crate::expr::yaml::SyntaxError;
+use crate::expr::yaml::{self, SyntaxError};
+use crate::expr::{Quoted, quoted};
+
+/// The longest line that is told as it would be right.
+const LONGEST_LINE: usize = 160;
 
 /// What is wrong, and what to do.
 pub(super) fn told(text: &str, error: &SyntaxError) -> (String, String) {
     let said = error.message.as_str();
     let has = |words: &str| said.contains(words);
-    if let Some(line) = unquoted(text, error.line) {
-        return (format!("this is not YAML: {said}"), format!("put it between quotes: `{line}`"));
-    }
     let (said, help) = if text.contains('\0') {
         (said, "this file holds bytes that are no text: is it a plan at all?")
     } else if has("tabs disallowed") {
@@ -37,47 +38,41 @@ pub(super) fn told(text: &str, error: &SyntaxError) -> (String, String) {
     (format!("this is not YAML: {said}"), help.to_owned())
 }
 
-/// The entry to write where a template of a step stands without quotes in this line. What stands above the steps may be a secret, and is
-/// not said again.
-fn unquoted(text: &str, line: usize) -> Option<String> {
-    let top = text.lines().take(line).filter(|line| line.starts_with(|first: char| first.is_ascii_alphabetic())).last()?;
-    let line = text.lines().nth(line.checked_sub(1)?)?.trim();
-    let opens = line.find("{{")?;
-    let (before, after) = line.split_at(opens);
-    let is_quoted = ['\'', '"'].into_iter().any(|quote| line.contains(quote));
-    let closes = after.rfind("}}").filter(|_| top.starts_with("steps:") && !is_quoted)?;
-    // `}}}`: the last one closes the mapping around it.
-    let closes = if after[..closes].ends_with('}') { closes - 1 } else { closes };
-    let colon = before.rfind(": ")?;
-    let key = before[..colon].rsplit(['{', ',', ' ']).next().filter(|key| !key.is_empty())?;
-    let words = before[colon + 2..].trim_start();
-    let rest = after[closes + 2..].trim();
-    // Words behind the template belong to it, up to what closes the mapping.
-    let rest = rest.trim_end_matches(['}', ']', ' ']);
-    let is_whole = !words.contains(['[', '{', ',']) && !after[..closes].contains(',') && !rest.contains([',', '`']);
-    let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
-    is_whole.then(|| format!("{key}: '{words}{}{rest}'", &after[..closes + 2]))
+/// What is told of a template without quotes, and the text with them.
+pub(super) fn unquoted(text: &str, error: &SyntaxError) -> Option<(String, Quoted)> {
+    let is_better = |text: &str| yaml::parse(text).map_or_else(|next| next.line > error.line, |_| true);
+    let found = quoted(text, error.line, is_better)?;
+    // What stands above the steps may be a secret, and is not said again.
+    let top = text.lines().take(error.line).filter(|line| line.starts_with(|first: char| first.is_ascii_alphabetic())).last();
+    let is_shown =
+        top.is_some_and(|top| top.starts_with("steps:")) && found.line.chars().count() <= LONGEST_LINE && !found.line.contains('`');
+    let help = match is_shown {
+        true => format!("put quotes around it: `{}`", found.line),
+        false => "put quotes around the whole value: `'{{ … }}'`".to_owned(),
+    };
+    Some((help, found))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{told, unquoted};
     use crate::expr::yaml::parse;
 
     fn help(line: &str) -> String {
         let text = format!("plan: p\nsteps:\n- id: a\n  {line}\n- id: b\n  backup:\n");
-        told(&text, &parse(&text).unwrap_err()).1
+        let error = parse(&text).unwrap_err();
+        unquoted(&text, &error).map_or_else(|| told(&text, &error).1, |(help, _)| help)
     }
 
     #[test]
     fn a_template_without_quotes_is_told_with_them() {
         for (line, meant) in [
-            ("shell: { run: echo {{ inputs.x }} }", "run: 'echo {{ inputs.x }}'"),
-            ("shell: {run: echo {{inputs.x}}}", "run: 'echo {{inputs.x}}'"),
-            ("shell: { read-only: true, run: {{ inputs.x }} twice }", "run: '{{ inputs.x }} twice'"),
+            ("shell: { run: echo {{ inputs.x }} }", "shell: { run: 'echo {{ inputs.x }}' }"),
+            ("shell: {run: echo {{inputs.x}}}", "shell: {run: 'echo {{inputs.x}}'}"),
+            ("shell: { read-only: true, run: {{ inputs.x }} twice }", "shell: { read-only: true, run: '{{ inputs.x }} twice' }"),
             ("timeout: {{ inputs.x }}", "timeout: '{{ inputs.x }}'"),
         ] {
-            assert_eq!(help(line), format!("put it between quotes: `{meant}`"), "{line}");
+            assert_eq!(help(line), format!("put quotes around it: `{meant}`"), "{line}");
         }
         let other = help("shell: { run: 'echo {{ inputs.x }}', env: [ }");
         assert!(other.contains("close every"), "{other}");
@@ -86,6 +81,7 @@ mod tests {
     #[test]
     fn what_may_be_a_secret_is_not_said_again() {
         let text = "secrets:\n  token: { env: hunter2 {{ x }} }\nsteps:\n- id: a\n";
-        assert!(!told(text, &parse(text).unwrap_err()).1.contains("hunter2"));
+        let (help, _) = unquoted(text, &parse(text).unwrap_err()).unwrap();
+        assert!(!help.contains("hunter2"), "{help}");
     }
 }
