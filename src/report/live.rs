@@ -27,6 +27,13 @@ impl Room {
         self.width.saturating_sub(1).max(1)
     }
 
+    /// How many of the steps at work get a line. What was told of the others stays readable above: the moving lines take half of the
+    /// height, with their header and how many steps they leave out.
+    fn most_steps(&self, live: usize) -> usize {
+        let lines = (self.height / 2).max(3);
+        if live < lines { live } else { lines - 2 }
+    }
+
     /// True where there is no room for columns, and little for words.
     pub fn is_narrow(&self) -> bool {
         self.width < 60
@@ -46,9 +53,12 @@ pub fn screen(story: &Story, now: Moment, room: Room, zone: &TimeZone) -> Vec<St
     if story.run.is_none() || story.ending.is_some() {
         return Vec::new();
     }
-    // Room for the header, for what could not be shown, and for the line that was printed last.
-    let most = room.height.saturating_sub(3).max(1);
-    let live: Vec<&StepStory> = story.steps.values().filter(|step| step.status.is_live() && step.role != Role::Guard).collect();
+    let mut live: Vec<&StepStory> = story.steps.values().filter(|step| step.status.is_live() && step.role != Role::Guard).collect();
+    let most = room.most_steps(live.len());
+    if live.len() > most {
+        // Nobody must look for the question that a run waits for.
+        live.sort_by_key(|step| !matches!(step.status, Status::Asking(_)));
+    }
     let names = live.iter().take(most).map(|step| step.id.as_str().len()).max().unwrap_or(0);
     let look = Look { column: if room.is_narrow() { 0 } else { names }, is_narrow: room.is_narrow(), zone };
     let mut lines = vec![header(story, now)];
@@ -222,10 +232,28 @@ mod tests {
         insta::assert_snapshot!(shown(&Story::of(&journal.records), 3, Room { width: 40, height: 6 }), @"
         blue-green 3.0s: 0/30 done, 30 running
         ⠴ s0  3.0s shell
-        ⠴ s1  3.0s shell
-        ⠴ s2  3.0s shell
-          and 27 more
+          and 29 more
         ");
+        let tall = shown(&Story::of(&journal.records), 3, Room { width: 40, height: 24 });
+        assert_eq!(tall.lines().count(), 12, "{tall}");
+        assert!(tall.ends_with("s9  3.0s shell\n  and 20 more"), "{tall}");
+        assert_eq!(shown(&Story::of(&journal.records), 3, Room { width: 40, height: 62 }).lines().count(), 31);
+        assert_eq!(shown(&Story::of(&journal.records), 3, Room { width: 40, height: 61 }).lines().count(), 30);
+        assert!(shown(&Story::of(&journal.records), 3, Room { width: 40, height: 0 }).ends_with("and 29 more"));
+    }
+
+    #[test]
+    fn a_question_is_seen_however_many_steps_are_at_work() {
+        let step = |id: &str| samples::step(id, "shell", crate::record::Reversibility::Irreversible, &[]);
+        let mut steps: Vec<_> = (0..30).map(|n| step(&format!("s{n}"))).collect();
+        steps.push(samples::step("ask", "approve", crate::record::Reversibility::ReadOnly, &[]));
+        let mut journal = samples::Journal::of(samples::graph(steps, Vec::new()));
+        for n in 0..30 {
+            journal.begin(&format!("s{n}"), 1);
+        }
+        journal.write(What::ApprovalAsked { step: samples::id("ask"), message: "Go on?".to_owned() });
+        let seen = shown(&Story::of(&journal.records), 3, Room { width: 40, height: 12 });
+        assert!(seen.lines().nth(1).is_some_and(|line| line.contains("asks: Go on?")), "{seen}");
     }
 
     #[test]
