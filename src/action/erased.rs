@@ -2,8 +2,7 @@
 
 use super::cx::{decode, decode_known, encode};
 use super::{
-    Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Sent, Telling,
-    UndoCx,
+    Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Sent, Telling, UndoCx,
 };
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};

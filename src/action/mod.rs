@@ -14,7 +14,7 @@ pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink,
 pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
 pub use error::{ActionError, EffectError};
 pub use finding::{About, Finding, Sent};
-pub use redact::Redactor;
+pub use redact::{MASK, Redactor};
 pub use registry::Registry;
 pub use source::{Source, SourceError};
 

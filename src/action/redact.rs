@@ -6,7 +6,7 @@ use data_encoding::{BASE64, BASE64URL};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What stands where a secret was.
-const MASK: &str = "[secret]";
+pub const MASK: &str = "[secret]";
 /// Shorter pieces of a secret, or encodings of one, would blacken innocent text and tell nothing.
 const SHORTEST_PIECE: usize = 4;
 

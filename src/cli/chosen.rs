@@ -1,8 +1,10 @@
-//! With which inputs a run was opened that are not what its plan says anyway. Secrets are no inputs; an input that equals one is told all the same.
+//! With which inputs a run was opened that are not what its plan says anyway. The value of one that holds a secret is left out, as far as
+//! that was known when the run opened: what programs tell was not.
 
 use super::context::Context;
 use super::failure::CommandFailure;
 use super::{kept, open};
+use crate::action::MASK;
 use crate::ids::{Period, RunId};
 use crate::journal::StateFolder;
 use crate::plan::{Input, InputType};
@@ -25,7 +27,9 @@ pub fn inputs(context: &Context, folder: &StateFolder, run: &RunId, records: &[R
         let input = plan.as_ref().and_then(|plan| plan.inputs.get(name));
         input.is_some_and(|input| is_same(input, input.default.as_ref().unwrap_or(&Value::Null), value))
     };
-    Ok(frozen.inputs.into_iter().filter(|(name, value)| !is_default(name, value)).collect())
+    let chosen = frozen.inputs.into_iter().filter(|(name, value)| !is_default(name, value));
+    let is_hidden = |name: &String| frozen.disclosing.contains(name);
+    Ok(chosen.map(|(name, value)| if is_hidden(&name) { (name, Value::from(MASK)) } else { (name, value) }).collect())
 }
 
 /// `5m` is `300s`.

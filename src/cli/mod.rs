@@ -12,6 +12,7 @@ mod chosen;
 mod confirm;
 mod context;
 mod diagnostic;
+mod disclosed;
 mod drive;
 mod exit;
 mod failure;

@@ -9,7 +9,7 @@ use super::failure::CommandFailure;
 use super::lock::{self, Ask};
 use super::preview::previewing;
 use super::reach::reach;
-use super::{again, open, secrets, standing};
+use super::{again, disclosed, open, secrets, standing};
 use crate::engine::{Ahead, missing_rights};
 use crate::ids::RunId;
 use crate::journal::{Frozen, FrozenFile, FrozenLock, Identity};
@@ -55,7 +55,8 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     if let Some(exit) = again::told(context, arguments.run_id.as_ref(), &draft)? {
         return Ok(exit);
     }
-    runtime.block_on(check_secrets(context, &draft))?;
+    let disclosed = runtime.block_on(check_secrets(context, &draft))?;
+    disclosed::warn(context, &disclosed);
     runtime.block_on(draft.print(context))?;
     if let Some(fact) = pivot(&draft.opened.plan, &draft.graph) {
         confirm(context, arguments.yes, &fact, "Run it?")?;
@@ -65,7 +66,7 @@ pub fn run(context: &Context, runtime: &tokio::runtime::Runtime, arguments: &Run
     let held = folder.open_run_as(&draft.identity(), arguments.run_id.clone());
     let held = held.map_err(|refused| standing::in_the_way(context, &folder, refused))?;
     let place = lock::place(&draft.opened.plan, &draft.bound, draft.reaches, arguments.lock);
-    let frozen = frozen(&draft, place.clone());
+    let frozen = Frozen { disclosing: disclosed.into_keys().collect(), ..frozen(&draft, place.clone()) };
     let ask = place.map(|place| Ask::new(&folder, &held, place, frozen.context.clone(), None)).transpose()?;
     let first = What::RunOpened {
         run: held.run().clone(),
@@ -96,11 +97,13 @@ pub(super) async fn draft(context: &Context, choice: &PlanChoice, jobs: Option<u
     Ok(Draft { opened, bound, files, graph, reaches })
 }
 
-/// Secrets that are missing are found before a program is run for what it prints.
-async fn check_secrets(context: &Context, draft: &Draft) -> Result<(), CommandFailure> {
+/// Secrets that are missing are found before a program is run for what it prints, and so are inputs that hold one.
+async fn check_secrets(context: &Context, draft: &Draft) -> Result<BTreeMap<String, String>, CommandFailure> {
     // No run has this id: no secret depends on it.
     let run = RunId::new("secrets").map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?;
-    secrets::check(context, &previewing(context, draft, run), |_| Ahead::All).await
+    let previewing = previewing(context, draft, run);
+    secrets::check(context, &previewing, |_| Ahead::All).await?;
+    Ok(disclosed::inputs(context, &previewing, &draft.bound.inputs).await)
 }
 
 /// Rights that are missing are found before anything is written: those that only the undo needs, too.
@@ -130,6 +133,7 @@ pub(super) fn frozen(draft: &Draft, lock: Option<FrozenLock>) -> Frozen {
         files: draft.files.iter().map(|(path, content)| (path.clone(), FrozenFile::from(content.clone()))).collect(),
         folder: std::path::absolute(".").ok().map(|folder| folder.display().to_string()),
         lock,
+        disclosing: Vec::new(),
         simulated: false,
     }
 }

@@ -17,8 +17,11 @@ pub struct Frozen {
     pub plan_file: String,
     /// The plan.
     pub plan_text: String,
-    /// The inputs, as they were chosen. Secrets are never among them.
+    /// The inputs, as they were chosen. Secrets are no inputs, but nothing keeps anybody from giving one as such.
     pub inputs: Map<String, Value>,
+    /// The inputs of which it was known that they hold a secret: whoever shows inputs leaves their values out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disclosing: Vec<String>,
     /// The environment that was chosen.
     pub environment: Option<String>,
     /// The namespace of objects that name none.
@@ -119,6 +122,7 @@ mod tests {
             plan_file: "plan.yaml".to_owned(),
             plan_text: "plan: web\n".to_owned(),
             inputs: Map::from_iter([("version".to_owned(), json!("1.10"))]),
+            disclosing: Vec::new(),
             environment: Some("production".to_owned()),
             namespace: None,
             folder: Some("/work".to_owned()),

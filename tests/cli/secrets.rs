@@ -152,3 +152,25 @@ steps:
     bench.run(&["run", "plan.yaml"]).assert_code(2).assert_says("the secret `t`: there is no program `no-such-vault`");
     assert!(!bench.has("login.txt"));
 }
+
+#[test]
+fn an_input_that_holds_a_secret_is_warned_of_and_not_shown() {
+    let bench = Bench::with(
+        "
+plan: mixed
+inputs: { address: { type: string }, zone: { type: string } }
+secrets: { password: { file: password.txt } }
+steps:
+  - id: login
+    shell: { run: 'echo {{ inputs.zone }} {{ inputs.address }}', read-only: true, secrets: { PASSWORD: password } }
+",
+    );
+    bench.write("password.txt", "open sesame\n");
+    let told = bench.run(&["run", "plan.yaml", "-i", "address=db:open sesame@x", "-i", "zone=eu"]);
+    told.assert_code(0).assert_says("warning: the input `address` holds the secret `password`");
+    assert!(!told.all().contains("`zone` holds") && !told.all().contains("sesame"), "{}", told.all());
+    let shown = bench.run(&["show"]);
+    shown.assert_code(0).assert_says("inputs: address=[secret], zone=eu");
+    let json = bench.run(&["show", "--output", "json"]);
+    assert!(!json.all().contains("sesame") && json.all().contains("[secret]"), "{}", json.all());
+}
