@@ -125,7 +125,7 @@ fn all_images_are_told_at_once_each_where_it_stands() {
     bench.write("app/known.yaml", &pod("known", "'known:{{ tag }}'"));
     bench.write("app/side.yaml", &pod("side", "'side-{{ other }}:1'").replace("containers", "initContainers"));
     bench.write("there.yaml", &pod("there", "'there:7'"));
-    bench.write("off.yaml", &pod("off", "'off:1'"));
+    bench.write("off.yaml", &pod("apart", "'off:1'"));
     bench.write("job.yaml", "apiVersion: batch/v1\nkind: Job\nmetadata: { name: j }\nspec: { template: { spec: { containers: [{ name: j, image: 'job:1' }] } } }\n");
     let text = "
 plan: sketch

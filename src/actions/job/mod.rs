@@ -8,9 +8,7 @@ mod tests;
 use super::fillings::findings;
 use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence, watch_rights};
 use super::sent::sent;
-use crate::action::{
-    About, Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Sent, UndoCx,
-};
+use crate::action::{About, Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Sent, UndoCx};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::Subject;

@@ -1,6 +1,8 @@
 //! Lets steps fail once they have done everything: the worst moment for whoever has to take it back. It changes nothing else.
 
-use crate::action::{ActionError, DynAction, DynEffect, Effects, Evidence, Frozen, Prepared, Preview, ReadCx, RunScope, Sent, Telling, UndoCx};
+use crate::action::{
+    ActionError, DynAction, DynEffect, Effects, Evidence, Frozen, Prepared, Preview, ReadCx, RunScope, Sent, Telling, UndoCx,
+};
 use crate::ids::StepId;
 use crate::record::{Mark, Settled};
 use futures::future::{BoxFuture, FutureExt};

@@ -210,7 +210,8 @@ impl Words {
 
 impl Lack {
     fn told(&self) -> String {
-        let places: Vec<String> = self.places.iter().take(MOST_PLACES).map(|(file, line, column)| format!("{file}:{line}:{column}")).collect();
+        let places: Vec<String> =
+            self.places.iter().take(MOST_PLACES).map(|(file, line, column)| format!("{file}:{line}:{column}")).collect();
         let more = self.places.len().saturating_sub(MOST_PLACES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let perhaps = if self.is_certain { "" } else { ", should the run come to it" };
@@ -221,7 +222,9 @@ impl Lack {
     fn is_meant(&self, line: &str) -> bool {
         match self.words {
             Words::Program => line.contains(&self.rule),
-            Words::Image => line.contains("`simulate.images`") && line.contains(&self.what["the image ".len()..]),
+            Words::Image => {
+                line.contains("`simulate.images`") && self.what.strip_prefix("the image ").is_some_and(|image| line.contains(image))
+            }
             Words::Answer => false,
         }
     }

@@ -35,9 +35,12 @@ pub(super) fn check(kind: &Kind, live: Option<&Value>, new: &Value, scenario: &S
     if !faults.is_empty() {
         return Err(Refusal::invalid(kind, name, &faults));
     }
-    match images(new).find(|image| scenario.image(image).is_none()) {
-        Some(image) => Err(Refusal::not_modelled(&format!("the image `{image}` of {} {name}; add it to `simulate.images`", kind.kind))),
-        None => Ok(()),
+    let mut lacking: Vec<String> = images(new).filter(|image| scenario.image(image).is_none()).map(|image| format!("`{image}`")).collect();
+    lacking.dedup();
+    match lacking.as_slice() {
+        [] => Ok(()),
+        [one] => Err(Refusal::not_modelled(&format!("the image {one} of {} {name}; add it to `simulate.images`", kind.kind))),
+        all => Err(Refusal::not_modelled(&format!("the images {} of {} {name}; add them to `simulate.images`", all.join(", "), kind.kind))),
     }
 }
 
