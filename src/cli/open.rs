@@ -13,6 +13,7 @@ use crate::plan::{BindProblem, BindProblems, Bound, MOST_BYTES, Plan, Problem, P
 use crate::report::called::quoted;
 use miette::Diagnostic;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -233,6 +234,16 @@ impl OpenedPlan {
             Arc::make_mut(&mut self.plan).warnings.extend(new);
         }
         Ok(contents)
+    }
+
+    /// Looks at conditions with the inputs that are known, though others are missing.
+    ///
+    /// # Errors
+    /// When one has no answer.
+    pub fn known(&self, context: &Context, choice: &PlanChoice) -> Result<(), CommandFailure> {
+        let known = self.plan.known(choice.environment.as_deref(), &BTreeMap::new()).map_err(|problems| misfit(&self.file, &problems))?;
+        let told = Problems::of_files(&self.source, &[], &self.plan.unanswerable_so_far(&known));
+        told.map(drop).map_err(|problems| faulty(context, &problems))
     }
 
     /// What the actions find in the files.

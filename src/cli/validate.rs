@@ -25,7 +25,10 @@ pub async fn validate(context: &Context, arguments: &Validate) -> Result<Exit, C
             true
         }
         Err(failure) if asked => return Err(failure),
-        Err(_) => false,
+        Err(_) => {
+            opened.known(context, &arguments.choice)?;
+            false
+        }
     };
     let name = arguments.choice.plan.display().to_string();
     if context.is_json() {

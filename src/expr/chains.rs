@@ -1,6 +1,6 @@
 //! The names that a CEL expression refers to. It evaluates nothing.
 
-use super::{ConditionError, Reference, functions};
+use super::{ConditionError, Reference, Wanted, functions};
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue, SourceInfo, operators};
 use std::ops::Range;
@@ -14,11 +14,24 @@ pub(super) struct Names {
     pub(super) tested: Vec<Vec<String>>,
     /// Its calls of what is no function, or does not take what it is given.
     pub(super) slips: Vec<ConditionError>,
+    /// Its comparisons of a name with a literal.
+    pub(super) comparisons: Vec<Comparison>,
+}
+
+/// A name beside a literal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Where the name stands, in bytes of the condition.
+    pub at: Range<usize>,
+    /// The type of the literal.
+    pub with: Wanted,
+    /// It is asked which of the two is greater: values of different types have no answer then. Else they are merely never equal.
+    pub is_ordering: bool,
 }
 
 /// What an expression names.
 pub(super) fn names(expression: &IdedExpr, places: &SourceInfo) -> Names {
-    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new(), faults: Vec::new() };
+    let mut walk = Walk { places, bound: Vec::new(), found: Vec::new(), faults: Vec::new(), comparisons: Vec::new() };
     walk.visit(expression);
     // What a macro stands for is in the tree more than once.
     walk.faults.sort_by_key(|fault| fault.at.start);
@@ -28,7 +41,7 @@ pub(super) fn names(expression: &IdedExpr, places: &SourceInfo) -> Names {
         // `has(steps.a.b) && steps.a.c`: who asked for a part of the output knows that there may be none.
         reference.optional |= tested.iter().any(|tested| tested.iter().zip(&reference.path).take(2).all(|(a, b)| a == b));
     }
-    Names { references: walk.found, tested, slips: walk.faults }
+    Names { references: walk.found, tested, slips: walk.faults, comparisons: walk.comparisons }
 }
 
 struct Walk<'s> {
@@ -37,6 +50,7 @@ struct Walk<'s> {
     found: Vec<Reference>,
     /// The calls that cannot be.
     faults: Vec<ConditionError>,
+    comparisons: Vec<Comparison>,
 }
 
 struct Chain {
@@ -57,6 +71,10 @@ impl Walk<'_> {
         match &expression.expr {
             Expr::Call(call) => {
                 self.faults.extend(functions::fault(call, expression.id, self.places));
+                if let [one, other] = call.args.as_slice() {
+                    self.compare(&call.func_name, one, other);
+                    self.compare(&call.func_name, other, one);
+                }
                 let target = call.target.iter().map(AsRef::as_ref).filter(|_| !functions::is_qualified(call));
                 target.chain(&call.args).for_each(|part| self.visit(part));
             }
@@ -73,6 +91,22 @@ impl Walk<'_> {
                 self.bound.truncate(before);
             }
             Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => {}
+        }
+    }
+
+    fn compare(&mut self, operator: &str, named: &IdedExpr, literal: &IdedExpr) {
+        let is_ordering = [operators::GREATER, operators::GREATER_EQUALS, operators::LESS, operators::LESS_EQUALS].contains(&operator);
+        if !is_ordering && ![operators::EQUALS, operators::NOT_EQUALS].contains(&operator) {
+            return;
+        }
+        let with = match &literal.expr {
+            Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)) => Wanted::Number,
+            Expr::Literal(LiteralValue::String(_)) => Wanted::Text,
+            Expr::Literal(LiteralValue::Boolean(_)) => Wanted::Boolean,
+            _ => return,
+        };
+        if let Some(chain) = chain(named).filter(|chain| !self.bound.contains(&chain.path[0])) {
+            self.comparisons.push(Comparison { at: self.at(&chain), with, is_ordering });
         }
     }
 

@@ -1,6 +1,6 @@
 //! A CEL expression that is true or false. It knows neither steps nor probes, only values.
 
-use super::chains::{self, Names};
+use super::chains::{self, Comparison, Names};
 use super::place::byte_at;
 use super::{Reference, RenderError, Values};
 use cel::objects::{Key, Map as CelMap};
@@ -88,6 +88,11 @@ impl Condition {
     /// Its calls of what is no function, or does not take what it is given. Where one is reached there is no answer.
     pub fn slips(&self) -> &[ConditionError] {
         &self.0.names.slips
+    }
+
+    /// How the name that stands here is compared with a literal, if it is.
+    pub fn comparison(&self, at: &Range<usize>) -> Option<&Comparison> {
+        self.0.names.comparisons.iter().find(|comparison| comparison.at == *at)
     }
 
     /// Evaluates it over a plan's values.

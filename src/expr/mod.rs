@@ -17,6 +17,7 @@ mod walk;
 pub mod yaml;
 
 pub use asked::{Asked, Wrong, asked, unfilled};
+pub use chains::Comparison;
 pub use condition::{Condition, ConditionError};
 pub use manifest::{ManifestError, is_kept, manifest_faults, manifests, placed_manifests, render_manifest};
 pub use quotes::{Quoted, quoted};

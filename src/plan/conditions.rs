@@ -10,10 +10,31 @@ use serde_json::{Value, json};
 impl Plan {
     /// The conditions that have no answer with these inputs: whoever came to them would fail.
     pub fn unanswerable(&self, bound: &Bound, scope: &RunScope) -> Vec<(StepId, Finding)> {
-        let mut values = self.values(bound, Some(&scope.run));
+        self.without_answer(self.values(bound, Some(&scope.run)), |_| true)
+    }
+
+    /// As [`Plan::unanswerable`], while some inputs are not known, nor the environment of a plan that has some.
+    pub fn unanswerable_so_far(&self, known: &Value) -> Vec<(StepId, Finding)> {
+        let has_one_place = self.environments.is_empty();
+        let values = Values {
+            inputs: known.clone(),
+            steps: json!({}),
+            run: json!({ "plan": self.name.as_str(), "environment": null }),
+            each: Value::Null,
+        };
+        self.without_answer(values, |path| match path {
+            [root, name, ..] if root == "inputs" => known.get(name).is_some(),
+            [root, field, ..] if root == "run" => field == "plan" || has_one_place,
+            [root, ..] => root != "inputs",
+            [] => true,
+        })
+    }
+
+    fn without_answer(&self, mut values: Values, is_known: impl Fn(&[String]) -> bool) -> Vec<(StepId, Finding)> {
         let mut found = Vec::new();
-        for step in &self.steps {
-            let Some(when) = &step.when else { continue };
+        // The items of one that stands for many are not known yet.
+        for step in self.steps.iter().filter(|step| step.for_each.is_none()) {
+            let Some(when) = step.when.as_ref().filter(|when| when.references().iter().all(|one| is_known(&one.path))) else { continue };
             values.each = step.item.as_ref().map_or(Value::Null, |item| json!({ "key": item.key, "value": item.value }));
             if let Some(Err(error)) = answer(when, &values) {
                 found.push((step.id.clone(), finding(&error)));

@@ -4,7 +4,7 @@ use super::Checker;
 use super::names::Names;
 use super::order::Order;
 use super::outputs::Outputs;
-use crate::expr::Wanted;
+use crate::expr::{Comparison, Wanted};
 use crate::plan::items;
 use crate::plan::model::{Does, InputType, Items};
 use crate::plan::read::{Mention, Named};
@@ -84,6 +84,9 @@ impl Checker<'_, '_> {
     /// An input that stands alone gives its value, and that must be of the type that is wanted there.
     fn check_type(&mut self, mention: &Mention, name: &str) {
         let Some(kind) = self.head.inputs.get(name).map(|input| input.kind) else { return };
+        if let Some(comparison) = &mention.compared {
+            return self.check_comparison(mention, comparison, name, kind);
+        }
         let wanted = match (mention.wanted, kind) {
             (Wanted::Text, InputType::List | InputType::Map) => "a text",
             (Wanted::Number, InputType::Boolean | InputType::Duration | InputType::List | InputType::Map) => "a number",
@@ -94,6 +97,32 @@ impl Checker<'_, '_> {
         };
         let message = format!("expected {wanted}, and the input `{name}` is of type `{}`", word_of(kind));
         self.notes.judgment("plan::wrong-type", &mention.span, message).help("use another input, or give this one another `type`");
+    }
+
+    /// In a condition nothing is made of another type by itself.
+    fn check_comparison(&mut self, mention: &Mention, comparison: &Comparison, name: &str, kind: InputType) {
+        let (own, other) = match kind {
+            InputType::String | InputType::Duration => (Wanted::Text, "a text"),
+            InputType::Integer | InputType::Number => (Wanted::Number, "a number"),
+            InputType::Boolean => (Wanted::Boolean, "`true` or `false`"),
+            InputType::List => (Wanted::Any, "another list"),
+            InputType::Map => (Wanted::Any, "another mapping"),
+        };
+        if own == comparison.with {
+            return;
+        }
+        let with = match comparison.with {
+            Wanted::Number => "a number",
+            Wanted::Text => "a text",
+            _ => "a boolean",
+        };
+        let outcome = if comparison.is_ordering { "cannot be compared with" } else { "never equals" };
+        let message = format!("the input `{name}` is of type `{}`, and {outcome} {with}", word_of(kind));
+        let help = format!("compare it with {other}, or give the input another `type`");
+        match comparison.is_ordering {
+            true => self.notes.judgment("plan::condition", &mention.span, message).help(help),
+            false => self.notes.warning("plan::condition", &mention.span, message).help(help),
+        };
     }
 
     fn tell_input(&mut self, mention: &Mention, name: &str) {

@@ -53,6 +53,7 @@ impl Reader<'_, '_> {
                 span: node.label.clone(),
                 reference: reference.clone(),
                 in_condition: false,
+                compared: None,
                 wanted: Wanted::Any,
                 is_step: false,
             });

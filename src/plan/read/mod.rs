@@ -28,7 +28,7 @@ use super::suggest::{instead, instead_key};
 use super::written::RetryWritten;
 use crate::action::{Registry, RunScope};
 use crate::expr::yaml::{Entry, Kind, Node};
-use crate::expr::{Condition, Reference, Text, Wanted};
+use crate::expr::{Comparison, Condition, Reference, Text, Wanted};
 use crate::ids::{ActionKind, Period, PlanName, RunId, StepId};
 use crate::record::{Reversibility, Target};
 use meant::as_own;
@@ -101,6 +101,8 @@ pub(super) struct Mention {
     pub(super) reference: Reference,
     pub(super) span: Range<usize>,
     pub(super) in_condition: bool,
+    /// What it is compared with, in a condition.
+    pub(super) compared: Option<Comparison>,
     /// What is wanted where it stands, if it stands there alone.
     pub(super) wanted: Wanted,
     /// It names a step whose output is taken as it is: `applied-by: deploy`.

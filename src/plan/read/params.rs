@@ -64,6 +64,7 @@ impl Reader<'_, '_> {
                     span: within(source, node, text, &reference.at),
                     reference: reference.clone(),
                     in_condition: false,
+                    compared: None,
                     wanted: if parsed.is_plain() { wanted } else { Wanted::Any },
                     is_step: false,
                 }));
@@ -90,7 +91,14 @@ impl Reader<'_, '_> {
         }
         let Ok(output) = Text::parse(&format!("{{{{ steps.[{id}] }}}}")) else { return template };
         let reference = Reference { path: vec!["steps".to_owned(), id.clone()], optional: false, at: 0..id.len() };
-        mentions.push(Mention { span: named.label.clone(), reference, in_condition: false, wanted: Wanted::Any, is_step: true });
+        mentions.push(Mention {
+            span: named.label.clone(),
+            reference,
+            in_condition: false,
+            compared: None,
+            wanted: Wanted::Any,
+            is_step: true,
+        });
         template.with_entry(STEP_OUTPUT, Template::text(output, Wanted::Any, Value::String(id.clone())))
     }
 }

@@ -136,6 +136,7 @@ impl Reader<'_, '_> {
                     span: within(source, node, &text, &reference.at),
                     reference: reference.clone(),
                     in_condition: true,
+                    compared: condition.comparison(&reference.at).cloned(),
                     wanted: Wanted::Any,
                     is_step: false,
                 }));
