@@ -1,8 +1,11 @@
 //! Whether the objects of manifests have names by which they are found again. It asks no cluster.
 
 use crate::action::{About, Finding, Frozen};
-use crate::expr::{placed_manifests, render_manifest};
+use crate::expr::{Spots, placed_manifests, render_manifest};
 use serde_json::{Map, Value};
+
+/// Most objects of one file that are told.
+const MOST_TOLD: usize = 50;
 
 /// Why an object cannot be found again, and the keys that lead to the reason; none where it has a name.
 pub(super) fn fault(object: &Value) -> Option<(String, &'static [&'static str])> {
@@ -25,9 +28,13 @@ pub(super) fn nameless(frozen: &Frozen, paths: &[&str], values: Option<&Map<Stri
     for path in paths {
         let Some(bytes) = frozen.file(path) else { continue };
         let Ok(text) = std::str::from_utf8(&bytes) else { continue };
+        let (spots, before) = (Spots::of(text), findings.len());
         for (written, spot) in placed_manifests(text, path).unwrap_or_default() {
             let Some((why, keys)) = fault(&written).map_or_else(|| fault_filled(&written, &values), Some) else { continue };
-            let (line, column) = spot.of(text, keys);
+            if findings.len() - before == MOST_TOLD {
+                break;
+            }
+            let (line, column) = spots.place(&spot, keys);
             let kind = written["kind"].as_str().unwrap_or("object").to_owned();
             findings.push(Finding {
                 message: format!("{path}:{line}:{column}: this {kind} has no name to be found by: {why}"),
@@ -83,5 +90,7 @@ mod tests {
         assert!(told(text, &json!({ "x": 5 })).contains("is 5 and no text"));
         assert!(told(text, &json!({ "x": "" })).contains("is empty"));
         assert_eq!(told("a: [", &json!({})), "");
+        let many = "{apiVersion: v1, kind: Pod}\n---\n".repeat(5_000);
+        assert_eq!(told(&many, &json!({})).lines().count(), 50);
     }
 }

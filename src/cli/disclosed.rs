@@ -35,8 +35,8 @@ pub fn warn(context: &Context, disclosed: &BTreeMap<String, String>) {
     }
     let line = |(input, secret): (&String, &String)| {
         format!(
-            "warning: the input `{input}` holds the secret `{secret}`: `show` does not tell it, and programs that get it as an input may; \
-             name the secret where an action takes one"
+            "warning: the input `{input}` holds the secret `{secret}`: name the secret where an action takes one; `show` leaves the input's \
+             value out"
         )
     };
     print::notices(&disclosed.iter().map(line).collect::<Vec<_>>(), context.streams);

@@ -1,10 +1,13 @@
 //! Kubernetes manifests: reading them as kubectl does, and filling values into them. It knows no kinds of object but `List`.
 
-use super::{Quoted, RenderError, Spot, Text, quoted, yaml};
+use super::{Quoted, RenderError, Spot, Spots, Text, quoted, yaml};
 use serde_json::{Map, Value};
 
 /// The longest line that is told as it would be right.
 const LONGEST_LINE: usize = 160;
+
+/// Faults after which no more are looked for: such a text was never meant as a manifest.
+const MOST_FAULTS: usize = 50;
 
 /// Says that a text is not a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,13 +67,13 @@ pub fn placed_manifests(text: &str, name: &str) -> Result<Vec<(Value, Spot)>, Ma
     read.faults.into_iter().next().map_or(Ok(read.objects), Err)
 }
 
-/// Everything that keeps a text from being a manifest.
+/// Everything that keeps a text from being a manifest; of very much the first.
 pub fn manifest_faults(text: &str, name: &str) -> Vec<ManifestError> {
     read(text, name).map_or_else(|error| vec![error], |read| read.faults)
 }
 
 fn read<'t>(text: &'t str, name: &'t str) -> Result<Reading<'t>, ManifestError> {
-    let mut reading = Reading { text, name, objects: Vec::new(), faults: Vec::new() };
+    let mut reading = Reading { spots: Spots::of(text), name, objects: Vec::new(), faults: Vec::new() };
     for (document, value) in documents(text, name)?.into_iter().enumerate() {
         reading.take(value, Spot { document, items: Vec::new() });
     }
@@ -99,7 +102,7 @@ fn documents(text: &str, name: &str) -> Result<Vec<Value>, ManifestError> {
 
 /// A manifest as far as it was read.
 struct Reading<'t> {
-    text: &'t str,
+    spots: Spots<'t>,
     name: &'t str,
     objects: Vec<(Value, Spot)>,
     faults: Vec<ManifestError>,
@@ -108,14 +111,17 @@ struct Reading<'t> {
 impl Reading<'_> {
     fn take(&mut self, value: Value, spot: Spot) {
         let name = || self.name.to_owned();
+        if self.faults.len() >= MOST_FAULTS {
+            return;
+        }
         let Value::Object(mut object) = value else {
-            let (line, column) = spot.of(self.text, &[]);
+            let (line, column) = self.spots.place(&spot, &[]);
             return self.faults.push(ManifestError::NotAnObject { name: name(), line, column, found: super::kind_of(&value) });
         };
         let missing: Vec<_> = ["apiVersion", "kind"].into_iter().filter(|key| !object.get(*key).is_some_and(Value::is_string)).collect();
         if !missing.is_empty() {
             let fault = |key: &'static str| {
-                let (line, column) = spot.of(self.text, &[key]);
+                let (line, column) = self.spots.place(&spot, &[key]);
                 ManifestError::Incomplete { name: name(), line, column, key }
             };
             return self.faults.extend(missing.into_iter().map(fault));
@@ -250,6 +256,8 @@ mod tests {
         m:13:3: this is a text: an object with `apiVersion` and `kind` belongs here
         m:14:41: this object has no `kind`
         ");
+        let long = "- 1\n---\n".repeat(20_000);
+        assert_eq!(manifest_faults(&long, "m").len(), 50);
         let json = "{\n\t\"kind\": \"Pod\"\n}\n{\"apiVersion\": 1}";
         assert_eq!(manifest_faults(json, "m").len(), 3);
     }

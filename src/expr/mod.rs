@@ -22,7 +22,7 @@ pub use condition::{Condition, ConditionError};
 pub use manifest::{ManifestError, is_kept, manifest_faults, manifests, placed_manifests, render_manifest};
 pub use quotes::{Quoted, quoted};
 pub use reference::Reference;
-pub use spot::Spot;
+pub use spot::{Spot, Spots};
 pub use template::{Template, Wanted};
 pub use text::{Text, TextError};
 

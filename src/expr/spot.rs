@@ -2,6 +2,7 @@
 
 use super::place::line_and_column;
 use super::yaml::{Kind, Node, parse};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// Which object of a manifest is meant.
@@ -13,15 +14,29 @@ pub struct Spot {
     pub(super) items: Vec<usize>,
 }
 
-impl Spot {
-    /// Line and column, both from 1, of the value that these keys lead to; as far as they lead, else where the object begins.
-    pub fn of(&self, text: &str, keys: &[&str]) -> (usize, usize) {
-        let mut documents = documents(text).into_iter().filter(|(root, _)| root.as_ref().is_none_or(|root| root.kind != Kind::Null));
-        let (root, start) = documents.nth(self.document).unwrap_or((None, 0));
-        let within = root.as_ref().and_then(|root| self.object(root)).map_or(0, |object| span(object, keys).start);
-        line_and_column(text, start + within)
+/// Finds the objects of one manifest. It is read when the first of them is asked for, and once.
+pub struct Spots<'t> {
+    text: &'t str,
+    documents: OnceCell<Vec<(Option<Node>, usize)>>,
+}
+
+impl<'t> Spots<'t> {
+    /// Takes a manifest's text.
+    pub fn of(text: &'t str) -> Self {
+        Self { text, documents: OnceCell::new() }
     }
 
+    /// Line and column, both from 1, of the value that these keys of an object lead to; as far as they lead, else where the object begins.
+    pub fn place(&self, spot: &Spot, keys: &[&str]) -> (usize, usize) {
+        let is_full = |(root, _): &&(Option<Node>, usize)| root.as_ref().is_none_or(|root| root.kind != Kind::Null);
+        let found = self.documents.get_or_init(|| documents(self.text)).iter().filter(is_full).nth(spot.document);
+        let (root, start) = found.map_or((None, 0), |(root, start)| (root.as_ref(), *start));
+        let within = root.and_then(|root| spot.object(root)).map_or(0, |object| span(object, keys).start);
+        line_and_column(self.text, start + within)
+    }
+}
+
+impl Spot {
     fn object<'n>(&self, root: &'n Node) -> Option<&'n Node> {
         self.items.iter().try_fold(root, |node, item| match &node.get("items")?.kind {
             Kind::List(items) => items.get(*item),
@@ -59,12 +74,13 @@ fn documents(text: &str) -> Vec<(Option<Node>, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::Spot;
+    use super::{Spot, Spots};
 
     #[test]
     fn what_is_there_is_pointed_at_and_else_what_is_around_it() {
         let text = "# c\n---\n---  # two\nkind: Pod\nmetadata:\n  name: 5\n...\n--- {kind: List, items: [{kind: Pod}, {kind: List, items: [{a: 1, metadata: }]}]}\n---\nbroken: [\n--- \n- x\n";
-        let at = |document, items: &[usize], keys: &[&str]| Spot { document, items: items.to_vec() }.of(text, keys);
+        let spots = Spots::of(text);
+        let at = |document, items: &[usize], keys: &[&str]| spots.place(&Spot { document, items: items.to_vec() }, keys);
         assert_eq!(at(0, &[], &["metadata", "name"]), (6, 9));
         assert_eq!(at(0, &[], &["metadata", "labels", "x"]), (5, 1));
         assert_eq!(at(0, &[], &["apiVersion"]), (4, 1));

@@ -123,10 +123,11 @@ fn all_images_are_told_at_once_each_where_it_stands() {
     fs::create_dir(bench.path("app")).expect("the test's folder can be written");
     bench.write("app/web.yaml", &web);
     bench.write("app/known.yaml", &pod("known", "'known:{{ tag }}'"));
-    bench.write("app/side.yaml", &pod("side", "'side-{{ other }}:1'").replace("containers", "initContainers"));
+    let init = "  initContainers:\n    - name: init\n      image: 'side-{{ other }}:1'\n";
+    bench.write("app/side.yaml", &(pod("side", "'known:{{ tag }}'") + init));
     bench.write("there.yaml", &pod("there", "'there:7'"));
     bench.write("off.yaml", &pod("apart", "'off:1'"));
-    bench.write("job.yaml", "apiVersion: batch/v1\nkind: Job\nmetadata: { name: j }\nspec: { template: { spec: { containers: [{ name: j, image: 'job:1' }] } } }\n");
+    bench.write("job.yaml", "apiVersion: batch/v1\nkind: Job\nmetadata: { name: j }\nspec: { template: { spec: { containers: [{ name: j, image: 'job:1' }], restartPolicy: Never } } }\n");
     let text = "
 plan: sketch
 inputs: { version: { type: string, default: v2 }, eu: { type: boolean, default: true } }
@@ -156,7 +157,7 @@ simulate:
     told.assert_code(2).assert_says("not modelled: 6 images of this plan, so nothing was begun");
     for place in [
         "  there.yaml:7:15: the image `there:7`\n",
-        "  app/side.yaml:7:15: the image `side-*:1`\n",
+        "  app/side.yaml:10:15: the image `side-*:1`\n",
         "  app/web.yaml:8:14, app/web.yaml:16:15: the image `web:v2`\n",
         "  plan.yaml:10:12: the image `migrate:v2`\n",
         "  job.yaml:4:61: the image `job:1`\n",
@@ -170,6 +171,30 @@ simulate:
     assert_eq!(error["problems"].as_array().map(Vec::len), Some(6), "{error}");
     let lines = to_write(&told)[2..].join("\n");
     bench.write("plan.yaml", &format!("{text}  images:\n    'known:v2': {{}}\n{lines}\n"));
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(0);
+    assert!(!told.all().contains("not modelled"), "{}", told.all());
+}
+
+#[test]
+fn an_image_behind_a_condition_is_told_with_its_line_when_the_run_came_to_it() {
+    let bench = Bench::with(
+        "
+plan: sketch
+steps:
+  - id: look
+    shell: { run: look, read-only: true }
+  - id: job
+    when: steps.look.stdout == 'x'
+    job: { image: 'web:1', read-only: true }
+simulate:
+  processes: [{ run: look, stdout: x }]
+",
+    );
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(3).assert_says("not modelled: 1 image of this plan; add to what its `simulate` says:");
+    assert_eq!(to_write(&told)[..3], ["simulate:", "  images:", "    'web:1': {}"], "{}", told.err);
+    bench.write("plan.yaml", &bench.read("plan.yaml").replace("stdout: x", "stdout: y"));
     let told = bench.run(&["run", "plan.yaml", "--simulate"]);
     told.assert_code(0);
     assert!(!told.all().contains("not modelled"), "{}", told.all());

@@ -31,6 +31,8 @@ use std::ops::Range;
 
 /// Most templates without quotes that are told at once: after each the text is read again.
 const MOST_UNQUOTED: usize = 20;
+/// Of a plan with more bytes than this only the first is told: reading it takes its time.
+const LARGE: usize = 1 << 20;
 
 /// Reads and checks a plan.
 ///
@@ -86,7 +88,8 @@ fn no_yaml(source: &Source, error: &SyntaxError) -> Problems {
     let mut notes = Notes::new(source);
     notes.mask_secrets();
     let (mut mended, mut error) = (None::<String>, Some(error.clone()));
-    for _ in 0..MOST_UNQUOTED {
+    let most = if source.text.len() > LARGE { 1 } else { MOST_UNQUOTED };
+    for _ in 0..most {
         let Some(found) = error.take() else { break };
         let text = mended.as_deref().unwrap_or(&source.text);
         let Some((help, quoted)) = syntax::unquoted(text, &found) else {
@@ -105,8 +108,10 @@ fn no_yaml(source: &Source, error: &SyntaxError) -> Problems {
     notes.finish().expect_err("a mistake was noted just now")
 }
 
+/// The character that stands here; of a line that was put together from several the place is not always one.
 fn one_at(text: &str, at: usize) -> Range<usize> {
-    at..at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8)
+    let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    at..at + text[at..].chars().next().map_or(0, char::len_utf8)
 }
 
 struct Checker<'r, 's> {

@@ -116,7 +116,7 @@ pub(super) fn store_new(world: &mut World, target: &Target, mut object: Value, m
         "CustomResourceDefinition" => object["status"] = established(world, &object),
         _ => {}
     }
-    rules::check(&target.kind, None, &object, &world.scenario)?;
+    rules::check(&target.kind, None, &object, &world.scenario).inspect_err(|refusal| world.note(&refusal.message))?;
     let made = world.create(&target.key(), object, manager);
     match target.kind.kind.as_str() {
         "Pod" => controllers::begin(world, &target.key(), &made),
@@ -213,7 +213,7 @@ pub(super) fn store_changed(
             new["spec"][name] = live["spec"][name].clone();
         }
     }
-    rules::check(&target.kind, Some(live), &new, &world.scenario)?;
+    rules::check(&target.kind, Some(live), &new, &world.scenario).inspect_err(|refusal| world.note(&refusal.message))?;
     if let Some(writer) = writer {
         owners::note_update(Some(live), &mut new, writer);
     }
