@@ -95,6 +95,9 @@ pub struct ShellOutput {
 /// SIGHUP, SIGINT and SIGTERM: no program dies of them by itself.
 const STOPPING: [i32; 3] = [1, 2, 15];
 
+/// What is told where a `check` found the work done.
+pub(super) const UNHEARD: &str = "its `check` finds it done, and nobody knows what it printed: it has no output";
+
 /// What a `check` says that does not find the work done.
 pub(super) const HALF: &str = "its `check` does not find it done, and it may have begun";
 
@@ -188,10 +191,13 @@ impl Action for Shell {
             return output(params, ended);
         }
         let ticket = cx.intend_one(EffectKey("run".into()), ShellUndo {}).await?;
-        if let Some(done) = ticket.known.done().filter(|ended| ended.code == Some(0)) {
-            return output(params, done.clone());
+        let ended = match ticket.known.done().filter(|ended| ended.code == Some(0)) {
+            Some(done) => done.clone(),
+            None => cx.effect(ticket, async move { job.run().await }).await?,
+        };
+        if ended.by_check {
+            cx.read.warn(UNHEARD);
         }
-        let ended = cx.effect(ticket, async move { job.run().await }).await?;
         output(params, ended)
     }
 

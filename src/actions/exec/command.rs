@@ -33,6 +33,10 @@ impl PodEnded {
     pub(super) fn by_check(self) -> Self {
         Self { stdout: String::new(), by_check: true, ..self }
     }
+
+    pub(super) fn is_by_check(&self) -> bool {
+        self.by_check
+    }
 }
 
 /// All that one run of a command needs, so that it can go on without the attempt that began it.

@@ -5,7 +5,7 @@ mod command;
 mod tests;
 
 use super::pods::{Pods, Reach, check_through};
-use super::shell::{HALF, OutputForm};
+use super::shell::{HALF, OutputForm, UNHEARD};
 use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
@@ -171,11 +171,16 @@ impl Action for Exec {
             return command::output(params, ended);
         }
         let ticket = cx.intend_one(EffectKey("run".into()), ExecUndo { pod: pod.clone() }).await?;
-        if let Some(done) = ticket.known.done().filter(|ended| ended.code == 0) {
-            return command::output(params, done.clone());
+        let ended = match ticket.known.done().filter(|ended| ended.code == 0) {
+            Some(done) => done.clone(),
+            None => {
+                let job = self.job(&cx.read, params, &pod, &params.run, params.input.as_ref());
+                cx.effect(ticket, async move { job.run().await }).await?
+            }
+        };
+        if ended.is_by_check() {
+            cx.read.warn(UNHEARD);
         }
-        let job = self.job(&cx.read, params, &pod, &params.run, params.input.as_ref());
-        let ended = cx.effect(ticket, async move { job.run().await }).await?;
         command::output(params, ended)
     }
 
