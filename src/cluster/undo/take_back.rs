@@ -64,9 +64,7 @@ pub async fn take_back(cluster: &Cluster, managers: &Managers, change: &Change) 
 
 async fn attempt(cluster: &Cluster, managers: &Managers, change: &Change) -> Result<TakenBack, ApiError> {
     let live = cluster.get(&change.at).await?;
-    if let Some(live) =
-        live.as_ref().filter(|live| !change.created && live.uid() != change.after.uid() && is_remade(change, live, managers))
-    {
+    if let Some(live) = live.as_ref().filter(|live| live.uid() != change.after.uid() && is_remade(change, live, managers)) {
         let mut change = change.clone();
         change.after.0["metadata"]["uid"] = live.0["metadata"]["uid"].clone();
         return attempt_on(cluster, managers, &change, Some(live.clone())).await;

@@ -150,7 +150,20 @@ async fn what_the_undo_of_a_later_step_made_again_is_still_ours() {
     let now = server.object(PATH).unwrap();
     assert_eq!((&now["data"], &now["metadata"]["uid"]), (&json!({ "a": "1", "b": "1", "c": "theirs" }), &json!("again")));
     assert_eq!(managers(&server), ["kubectl"]);
-    server.put(PATH, again);
+}
+
+/// A later step deleted it, or made it immutable: its undo had to make it again.
+#[tokio::test]
+async fn what_the_run_made_and_its_own_later_undo_made_again_goes_too() {
+    let (server, change) = changed();
     let made = Change { before: None, created: true, ..change };
+    let mut again = server.object(PATH).unwrap();
+    again["metadata"]["uid"] = json!("again");
+    again["metadata"]["annotations"] = json!({ "note": "theirs" });
+    server.put(PATH, again.clone());
+    assert_eq!(take(&server, &made).await.unwrap(), TakenBack::Restored(None));
+    assert_eq!(server.object(PATH), None);
+    again["metadata"]["managedFields"][0]["fieldsV1"] = json!({ "f:data": { "f:z": {} } });
+    server.put(PATH, again);
     assert!(matches!(take(&server, &made).await.unwrap(), TakenBack::Kept(..)), "what nobody knows to be ours is not deleted");
 }
