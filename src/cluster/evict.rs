@@ -5,7 +5,7 @@ use crate::cluster::api::Cluster;
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
 use crate::cluster::request::Address;
-use crate::cluster::undo::managed::entries;
+use crate::cluster::undo::managed::{entries, restored_at};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,31 +26,63 @@ pub enum Evicted {
     Stays(String),
 }
 
-/// Pods that started after one of these was written and read it when they did: ConfigMaps and Secrets as our writes returned them.
-/// Each pod comes with the place of what it read.
+/// A ConfigMap or Secret that was restored.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// As it was.
+    pub before: Object,
+    /// As our write returned it.
+    pub written: Object,
+    /// As it is now.
+    pub now: Object,
+}
+
+impl Restored {
+    /// True when whoever reads it read something else after our write than before.
+    pub fn is_content(&self) -> bool {
+        matches!(self.written.kind(), "ConfigMap" | "Secret")
+            && ["data", "binaryData"].iter().any(|part| self.before.0.get(part) != self.written.0.get(part))
+    }
+
+    /// From when, and until when if that is known, pods that started read our write.
+    fn span(&self) -> (String, Option<String>) {
+        let since = entries(&self.written).iter().filter_map(|entry| entry["time"].as_str().map(str::to_owned)).max().unwrap_or_default();
+        let until = match self.now.uid() == self.written.uid() {
+            true => restored_at(&self.before, &self.now),
+            false => Some(self.now.text("/metadata/creationTimestamp").to_owned()),
+        };
+        let until = until.filter(|until| *until >= since);
+        (since, until)
+    }
+}
+
+/// Pods that started while our write to one of these stood, and read it when they did. What started since it was restored, such as the
+/// pods that an earlier try of an undo brought about, is passed over. Each pod comes with the place of what it read.
 ///
 /// # Errors
 /// When the server does not answer, or refuses.
-pub async fn readers(cluster: &Cluster, written: &[Object]) -> Result<Vec<(usize, Object)>, ApiError> {
+pub async fn readers(cluster: &Cluster, restored: &[Restored]) -> Result<Vec<(usize, Object)>, ApiError> {
     let mut found = Vec::new();
-    let namespaces: BTreeSet<Option<&str>> = written.iter().map(Object::namespace).collect();
+    let namespaces: BTreeSet<Option<&str>> = restored.iter().map(|one| one.written.namespace()).collect();
     for namespace in namespaces {
         for pod in cluster.list(&Kind::known("Pod"), namespace, "").await? {
-            let read = written.iter().position(|object| object.namespace() == namespace && started_on(&pod, object));
+            let read = restored.iter().position(|one| one.written.namespace() == namespace && started_on(&pod, one));
             found.extend(read.map(|read| (read, pod)));
         }
     }
     Ok(found)
 }
 
-/// Evicts a pod, waiting while a budget forbids it. A pod that nobody would make anew stays.
+/// Evicts a pod, waiting while a budget forbids it. A pod that nobody would make anew stays, and so does one of a Job: with few tries left
+/// the Job would fail for good, and its program may not bear to begin twice.
 ///
 /// # Errors
 /// When the server does not answer, or refuses.
 pub async fn evict(cluster: &Cluster, pod: &Object) -> Result<Evicted, ApiError> {
     let at = Address::known("Pod", pod.namespace().unwrap_or_default(), pod.name());
-    if !pod.list("/metadata/ownerReferences").iter().any(|owner| owner["controller"] == true) {
-        return Ok(Evicted::Stays(format!("{at} started on what was taken back, and nobody would make it anew: start it again yourself")));
+    if let Some(why) = stays(pod) {
+        let live = cluster.get(&at).await?.filter(|live| live.uid() == pod.uid() && !live.is_terminating() && !has_ended(live));
+        return Ok(live.map_or(Evicted::Gone, |_| Evicted::Stays(format!("{at} started on what was taken back, {why}"))));
     }
     let mut waited = Duration::ZERO;
     loop {
@@ -69,11 +101,25 @@ pub async fn evict(cluster: &Cluster, pod: &Object) -> Result<Evicted, ApiError>
     }
 }
 
+/// Why a pod is not to be sent away; none when its controller makes another.
+fn stays(pod: &Object) -> Option<&'static str> {
+    match pod.list("/metadata/ownerReferences").iter().find(|owner| owner["controller"] == true) {
+        None => Some("and nobody would make it anew: start it again yourself"),
+        Some(owner) if owner["kind"] == "Job" => Some("and goes on with that to the end of its Job"),
+        Some(_) => None,
+    }
+}
+
+fn has_ended(pod: &Object) -> bool {
+    matches!(pod.text("/status/phase"), "Succeeded" | "Failed")
+}
+
 /// Times are in seconds: a pod of the same second may have read either, and is counted in.
-fn started_on(pod: &Object, written: &Object) -> bool {
-    let written_at = entries(written).iter().filter_map(|entry| entry["time"].as_str().map(str::to_owned)).max().unwrap_or_default();
-    let ends = matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
-    !pod.is_terminating() && !ends && pod.text("/metadata/creationTimestamp") >= written_at.as_str() && reads(pod, written)
+fn started_on(pod: &Object, restored: &Restored) -> bool {
+    let (since, until) = restored.span();
+    let started = pod.text("/metadata/creationTimestamp");
+    let in_time = started >= since.as_str() && until.is_none_or(|until| started <= until.as_str());
+    in_time && !pod.is_terminating() && !has_ended(pod) && reads(pod, &restored.written)
 }
 
 /// Names the object in a volume, or in the environment of a container.
@@ -99,21 +145,34 @@ fn reads(pod: &Object, object: &Object) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::started_on;
+    use super::{Restored, started_on};
     use crate::cluster::object::Object;
     use serde_json::{Value, json};
 
-    fn pod(created: &str, spec: Value) -> Object {
-        Object(json!({ "metadata": { "creationTimestamp": created }, "spec": spec, "status": { "phase": "Running" } }))
+    fn pod(second: u8, spec: Value) -> Object {
+        Object(json!({ "metadata": { "creationTimestamp": at(second) }, "spec": spec, "status": { "phase": "Running" } }))
     }
 
-    fn config(kind: &str) -> Object {
-        Object(json!({ "kind": kind, "metadata": { "name": "cfg", "managedFields": [{ "time": "2026-01-01T00:00:05Z" }] } }))
+    fn at(second: u8) -> String {
+        format!("2026-01-01T00:00:{second:02}Z")
+    }
+
+    fn config(kind: &str, manager: &str, second: u8, data: Value) -> Object {
+        let entry = json!({ "manager": manager, "operation": "Update", "time": at(second), "fieldsV1": { "f:data": { "f:a": {} } } });
+        Object(json!({ "kind": kind, "metadata": { "name": "cfg", "uid": "u", "managedFields": [entry] }, "data": data }))
+    }
+
+    /// Written at second 5 and restored at second 8.
+    fn restored(kind: &str) -> Restored {
+        Restored {
+            before: config(kind, "kubectl", 1, json!({ "a": "1" })),
+            written: config(kind, "bowline:p", 5, json!({ "a": "2" })),
+            now: config(kind, "kubectl", 8, json!({ "a": "1" })),
+        }
     }
 
     #[test]
     fn pods_that_started_later_and_read_it_have_to_go() {
-        let (before, after) = ("2026-01-01T00:00:04Z", "2026-01-01T00:00:06Z");
         let spellings = [
             json!({ "volumes": [{ "configMap": { "name": "cfg" } }] }),
             json!({ "volumes": [{ "projected": { "sources": [{ "configMap": { "name": "cfg" } }] } }] }),
@@ -121,12 +180,27 @@ mod tests {
             json!({ "initContainers": [{ "envFrom": [{ "configMapRef": { "name": "cfg" } }] }] }),
         ];
         for spec in spellings {
-            assert!(started_on(&pod(after, spec.clone()), &config("ConfigMap")), "{spec}");
-            assert!(!started_on(&pod(before, spec.clone()), &config("ConfigMap")), "it read what was there before");
-            assert!(!started_on(&pod(after, spec), &config("Secret")), "another kind of the same name");
+            assert!(started_on(&pod(6, spec.clone()), &restored("ConfigMap")), "{spec}");
+            assert!(!started_on(&pod(4, spec.clone()), &restored("ConfigMap")), "it read what was there before");
+            assert!(!started_on(&pod(6, spec), &restored("Secret")), "another kind of the same name");
         }
         let secret = json!({ "volumes": [{ "secret": { "secretName": "cfg" } }] });
-        assert!(started_on(&pod(after, secret), &config("Secret")));
-        assert!(!started_on(&pod(after, json!({ "containers": [{ "name": "cfg" }] })), &config("ConfigMap")));
+        assert!(started_on(&pod(6, secret), &restored("Secret")));
+        assert!(!started_on(&pod(6, json!({ "containers": [{ "name": "cfg" }] })), &restored("ConfigMap")));
+    }
+
+    #[test]
+    fn pods_that_started_since_it_was_restored_read_what_was_there_before() {
+        let reads = json!({ "volumes": [{ "configMap": { "name": "cfg" } }] });
+        let one = restored("ConfigMap");
+        assert!(started_on(&pod(8, reads.clone()), &one), "within that second it may have read either");
+        assert!(!started_on(&pod(9, reads.clone()), &one));
+        // Nothing says when: an undo that only removed leaves every entry as it was.
+        let untold = Restored { now: config("ConfigMap", "kubectl", 1, json!({ "a": "1" })), ..one.clone() };
+        assert!(started_on(&pod(9, reads.clone()), &untold));
+        let mut anew = one.before.clone();
+        (anew.0["metadata"]["uid"], anew.0["metadata"]["creationTimestamp"]) = (json!("anew"), json!(at(7)));
+        let anew = Restored { now: anew, ..one };
+        assert!(started_on(&pod(7, reads.clone()), &anew) && !started_on(&pod(8, reads), &anew), "it was made again");
     }
 }

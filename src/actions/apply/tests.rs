@@ -68,6 +68,45 @@ async fn what_an_earlier_attempt_made_too_late_is_taken_back() {
     }
 }
 
+/// A ConfigMap as a manager wrote it.
+fn written(manager: &str, time: &str, label: &str, value: &str) -> Value {
+    let fields = json!({ "f:metadata": { "f:labels": { "f:l": {} } }, "f:data": { "f:a": {} } });
+    let entry = json!({ "manager": manager, "operation": "Apply", "apiVersion": "v1", "time": time, "fieldsV1": fields });
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": value },
+        "metadata": { "name": "conf", "namespace": "shop", "uid": "u", "labels": { "l": label }, "managedFields": [entry] } })
+}
+
+/// A pod that has started since, and reads it.
+fn reader(name: &str, controller: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Pod", "spec": { "volumes": [{ "configMap": { "name": "conf" } }] }, "status": { "phase": "Running" },
+        "metadata": { "name": name, "namespace": "shop", "uid": name, "creationTimestamp": "2026-01-01T00:00:09Z",
+            "ownerReferences": [{ "kind": controller, "name": "x", "uid": "x", "controller": true }] } })
+}
+
+/// Takes a change of the ConfigMap back: the notes, and who was sent away.
+async fn sent_away(before: Value, after: Value) -> (Vec<String>, Vec<String>) {
+    const PODS: [&str; 2] = ["/api/v1/namespaces/shop/pods/web", "/api/v1/namespaces/shop/pods/migrate"];
+    let objects = vec![(PODS[0], reader("web", "ReplicaSet")), (PODS[1], reader("migrate", "Job"))];
+    let world = Servers::of(make, json!({ "manifests": ["conf.yaml"] }), objects).fresh().await;
+    let (before, after) = (world.server.put(CONF, before), world.server.put(CONF, after));
+    let at = serde_json::to_value(Address::known("ConfigMap", "shop", "conf")).unwrap();
+    let known = Known::Settled(Settled::Done(json!({ "after": after, "created": false })));
+    let effect = DynEffect { key: EffectKey("apply".into()), undo: json!({ "at": at, "before": before }), known };
+    let notes = taken_back(&world, vec![effect]).await.remove(0).notes;
+    (notes, world.server.writes().into_iter().filter(|write| write.contains("/eviction/")).collect())
+}
+
+#[tokio::test]
+async fn who_read_what_is_taken_back_is_sent_away_but_for_pods_of_jobs() {
+    let (early, late) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:05Z");
+    let before = written("kubectl", early, "old", "1");
+    let (notes, gone) = sent_away(before.clone(), written("bowline:conformance", late, "new", "2")).await;
+    assert_eq!(gone, ["POST /api/v1/namespaces/shop/pods/web/eviction/web"]);
+    insta::assert_snapshot!(notes.join("; "), @"pod/migrate started on what was taken back, and goes on with that to the end of its Job");
+    let (notes, gone) = sent_away(before, written("bowline:conformance", late, "new", "1")).await;
+    assert!(notes.is_empty() && gone.is_empty(), "a label is nothing that they read: {notes:?} {gone:?}");
+}
+
 #[tokio::test]
 async fn volumes_are_deleted_only_where_the_set_is_gone() {
     let created = "2026-01-01T00:00:05Z";

@@ -4,7 +4,7 @@ use super::{AfterApply, BeforeApply, UndoStorage, order, storage};
 use crate::action::{ActionError, UndoCx};
 use crate::actions::kubernetes::{Place, failed, stopped, subject, undo, wait_healthy_again, was_healthy};
 use crate::cluster::Object;
-use crate::cluster::evict::{self, Evicted};
+use crate::cluster::evict::{self, Evicted, Restored};
 use crate::cluster::health::unstick::unstick;
 use crate::cluster::health::wait::Subject;
 use crate::cluster::undo::Change;
@@ -71,9 +71,10 @@ async fn restore(
     let (mut marks, mut subjects, mut read) = (Vec::new(), Vec::new(), Vec::new());
     for (key, change) in restores {
         cx.read.doing(format!("restoring {}", change.at));
-        let (mark, _) = undo(place, key, &change).await?;
-        let is_read = matches!(change.at.kind.kind.as_str(), "ConfigMap" | "Secret") && mark.kind != MarkKind::Residue;
-        read.extend(is_read.then(|| (mark.key.clone(), change.after)));
+        let (mark, now) = undo(place, key, &change).await?;
+        let restored = change.before.zip(now).map(|(before, now)| Restored { before, written: change.after, now });
+        let restored = restored.filter(|restored| restored.is_content() && mark.kind != MarkKind::Residue);
+        read.extend(restored.map(|restored| (mark.key.clone(), restored)));
         marks.push(mark);
     }
     // Whoever starts from now on reads what was there before.
@@ -92,9 +93,9 @@ async fn restore(
     Ok((marks, subjects, readers))
 }
 
-async fn readers(place: &Place, read: Vec<(EffectKey, Object)>) -> Result<Readers, ActionError> {
-    let (keys, written): (Vec<EffectKey>, Vec<Object>) = read.into_iter().unzip();
-    let found = evict::readers(&place.cluster, &written).await;
+async fn readers(place: &Place, read: Vec<(EffectKey, Restored)>) -> Result<Readers, ActionError> {
+    let (keys, restored): (Vec<EffectKey>, Vec<Restored>) = read.into_iter().unzip();
+    let found = evict::readers(&place.cluster, &restored).await;
     let found = found.map_err(|error| failed("cannot see which pods read what was restored", &error))?;
     Ok(found.into_iter().map(|(place, pod)| (keys[place].clone(), pod)).collect())
 }

@@ -83,6 +83,29 @@ fn news(earlier: Option<&Value>, entry: &Value, ours: &Value) -> Option<Value> {
     (!times_apart).then(|| with_fields(entry, fields))
 }
 
+/// The list with the time at which `undo` wrote `written` in every entry that is put back: its manager owns those fields since then only.
+/// That is all that later tells when an object was restored.
+pub(super) fn dated(owners: Vec<Value>, written: &Object, undo: &str) -> Vec<Value> {
+    let Some(time) = entry_of(written, undo, "Update").and_then(|entry| entry["time"].as_str()).map(str::to_owned) else { return owners };
+    let there = entries(written);
+    let date = |mut entry: Value| {
+        if !there.iter().any(|known| is_same(known, &entry) && known["fieldsV1"] == entry["fieldsV1"]) {
+            entry["time"] = Value::from(time.as_str());
+        }
+        entry
+    };
+    owners.into_iter().map(date).collect()
+}
+
+/// When `live` was restored to what it was `before`, as its entries tell; none when they tell nothing, as where an undo only removed.
+pub fn restored_at(before: &Object, live: &Object) -> Option<String> {
+    let (before, live) = (entries(before), entries(live));
+    let is_back = |entry: &&Value| {
+        before.iter().any(|known| is_same(known, entry) && known["fieldsV1"] == entry["fieldsV1"] && known["time"] != entry["time"])
+    };
+    live.iter().filter(is_back).filter_map(|entry| entry["time"].as_str()).max().map(str::to_owned)
+}
+
 /// True when two lists say the same, times aside.
 pub fn is_same_list(one: &[Value], other: &[Value]) -> bool {
     one.len() == other.len()
@@ -209,7 +232,7 @@ fn intersect(one: &Value, other: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{Managers, is_same_list, owner, restore};
+    use super::{Managers, dated, entries, is_same_list, owner, restore, restored_at};
     use crate::cluster::object::Object;
     use crate::cluster::undo::merge::{Path, Step};
     use serde_json::{Value, json};
@@ -249,6 +272,22 @@ mod tests {
             entry("bowline-undo:shop", "Update", data(&["a"])),
         ]);
         assert_eq!(restore(&object(first.clone()), &live, &plan()), first);
+    }
+
+    #[test]
+    fn what_is_put_back_bears_the_time_of_that() {
+        let at = |mut entry: Value, time: &str| {
+            entry["time"] = json!(time);
+            entry
+        };
+        let (first, other) = (entry("kubectl", "Apply", data(&["a"])), entry("other", "Apply", data(&["z"])));
+        let before = object(vec![first.clone(), other.clone()]);
+        let written = object(vec![at(entry("bowline-undo:shop", "Update", data(&["a"])), "2026-11-21T00:00:08Z"), other.clone()]);
+        let owners = dated(entries(&before), &written, "bowline-undo:shop");
+        assert_eq!(owners, [at(first, "2026-11-21T00:00:08Z"), other]);
+        assert_eq!(restored_at(&before, &object(owners)).as_deref(), Some("2026-11-21T00:00:08Z"));
+        assert_eq!(restored_at(&before, &before), None);
+        assert_eq!(dated(entries(&before), &before, "bowline-undo:shop"), entries(&before), "nothing was put back");
     }
 
     #[test]

@@ -154,6 +154,7 @@ async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before
         true => cluster.replace(&change.at, &object, Manner::of(&undo)).await?.object,
         false => live,
     };
+    let owners = managed::dated(owners, &written, &undo);
     let now = restore_owners(cluster, &undo, &change.at, owners, written).await?;
     Ok(if notes.is_empty() { TakenBack::Restored(Some(now)) } else { TakenBack::Kept(Some(now), notes) })
 }
