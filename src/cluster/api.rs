@@ -163,8 +163,20 @@ impl Cluster {
     /// # Errors
     /// [`Class::Stale`] when another object has the name by now.
     pub async fn delete(&self, at: &Address, uid: &str) -> Result<(), ApiError> {
+        self.delete_if(at, serde_json::json!({ "uid": uid })).await
+    }
+
+    /// As [`Cluster::delete`], if the object is still what was read: a request that arrives late deletes nothing that was written since.
+    ///
+    /// # Errors
+    /// [`Class::Stale`] when it was written, or another object has the name by now.
+    pub async fn delete_unchanged(&self, at: &Address, read: &Object) -> Result<(), ApiError> {
+        self.delete_if(at, serde_json::json!({ "uid": read.uid(), "resourceVersion": read.resource_version() })).await
+    }
+
+    async fn delete_if(&self, at: &Address, preconditions: Value) -> Result<(), ApiError> {
         let options = serde_json::json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": { "uid": uid }
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": preconditions
         });
         match self.send(Call::write(http::Method::DELETE, at.path(), "application/json", &options)).await {
             Ok(_) => Ok(()),

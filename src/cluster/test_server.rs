@@ -280,7 +280,7 @@ impl State {
         }
         let Some(live) = self.objects.get(path).cloned() else { return status(404, "NotFound") };
         let new = match *method {
-            Method::DELETE if body["preconditions"]["uid"] != live["metadata"]["uid"] => return status(409, "Conflict"),
+            Method::DELETE if !is_wanted(&body["preconditions"], &live) => return status(409, "Conflict"),
             Method::DELETE => {
                 self.writes.push(format!("DELETE {path}"));
                 if live["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()) {
@@ -404,6 +404,12 @@ fn is_meant(at: &str, object: &Value, folder: &str, query: &str) -> bool {
     inside
         && selectors("fieldSelector=").into_iter().all(|selector| fits(selector, &field))
         && selectors("labelSelector=").into_iter().all(|selector| fits(selector, &label))
+}
+
+/// True for an object with the uid that a deletion names, and with the version, if it names one.
+fn is_wanted(preconditions: &Value, live: &Value) -> bool {
+    let version = &preconditions["resourceVersion"];
+    preconditions["uid"] == live["metadata"]["uid"] && (version.is_null() || *version == live["metadata"]["resourceVersion"])
 }
 
 /// None when the version that the patch names is not the live one.

@@ -64,8 +64,10 @@ pub(super) async fn of(place: &Place, cx: &ReadCx, found: &[(Address, Option<Obj
 /// Why nothing is deleted when a loss was not declared; none when nothing is lost.
 pub(super) fn refusal(losses: &[(Address, String)]) -> Option<ActionError> {
     let told: Vec<String> = losses.iter().map(|(at, why)| format!("{at} ({why})")).collect();
-    (!told.is_empty()).then(|| {
-        ActionError::permanent(format!("deleting {} cannot be taken back", told.join(", ")))
-            .hint("say `irreversible: true` if that is meant: nothing before this step can be taken back then")
-    })
+    (!told.is_empty()).then(|| not_declared(&told.join(", ")))
+}
+
+pub(super) fn not_declared(told: &str) -> ActionError {
+    ActionError::permanent(format!("deleting {told} cannot be taken back"))
+        .hint("say `irreversible: true` if that is meant: nothing before this step can be taken back then")
 }

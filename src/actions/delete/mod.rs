@@ -8,10 +8,10 @@ mod tests;
 mod undo;
 
 use super::apply::sources::files;
-use super::kubernetes::{Place, failed, namespace_of, open_for_evidence, target};
+use super::kubernetes::{Place, failed, fence_late, for_sure, namespace_of, open_for_evidence, target};
 use super::named::nameless;
 use super::naming::{KindName, ObjectName};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Known, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::rights::Right;
 use crate::cluster::undo::held_by;
 use crate::cluster::{Address, Clusters, Object};
@@ -83,6 +83,28 @@ pub struct BeforeDelete {
     pub before: Option<Object>,
 }
 
+/// What is known of a deletion that was done. Journals of before hold `null`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AfterDelete {
+    /// The object as it was when it went, when that is not what was read first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Object>,
+}
+
+impl<'de> Deserialize<'de> for AfterDelete {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Stored {
+            #[serde(default)]
+            instead: Option<Object>,
+        }
+        let stored = Option::<Stored>::deserialize(from)?;
+        Ok(Self { instead: stored.and_then(|stored| stored.instead) })
+    }
+}
+
 impl Delete {
     async fn place(&self, scope: &RunScope, params: &DeleteParams) -> Result<Place, ActionError> {
         Place::open(&self.clusters, scope, params.namespace.as_deref()).await
@@ -90,12 +112,12 @@ impl Delete {
 }
 
 /// Looks whether an object is gone. Whoever took it away: it is not what it was.
-async fn settled(place: &Place, undo: &BeforeDelete) -> Result<Settled<()>, ActionError> {
+async fn settled(place: &Place, undo: &BeforeDelete) -> Result<Settled<AfterDelete>, ActionError> {
     let Some(before) = &undo.before else { return Ok(Settled::NotDone) };
     let live = place.cluster.get(&undo.at).await.map_err(|error| failed(format!("cannot read {}", undo.at), &error))?;
     Ok(match live {
         Some(live) if live.uid() == before.uid() && !live.is_terminating() => Settled::NotDone,
-        _ => Settled::Done(()),
+        _ => Settled::Done(AfterDelete::default()),
     })
 }
 
@@ -107,7 +129,7 @@ impl Action for Delete {
     const EXAMPLE: &'static str = include_str!("../examples/delete.yaml");
     type Params = DeleteParams;
     type Undo = BeforeDelete;
-    type After = ();
+    type After = AfterDelete;
     type Output = Deleted;
 
     fn reversibility(&self, params: &DeleteParams) -> Reversibility {
@@ -200,20 +222,30 @@ impl Action for Delete {
         perform::perform(cx, &place, params, declared).await
     }
 
-    async fn settle(&self, cx: &ReadCx, params: &DeleteParams, effect: &Begun<Self>) -> Result<Settled<()>, ActionError> {
+    async fn fence(&self, cx: &ReadCx, params: &DeleteParams, effect: &Begun<Self>) -> Result<(), ActionError> {
+        match &effect.undo.before {
+            Some(before) => fence_late(&self.place(&cx.scope, params).await?, &effect.undo.at, before).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn settle(&self, cx: &ReadCx, params: &DeleteParams, effect: &Begun<Self>) -> Result<Settled<AfterDelete>, ActionError> {
         settled(&self.place(&cx.scope, params).await?, &effect.undo).await
     }
 
     async fn compensate(&self, cx: &UndoCx, params: &DeleteParams, effects: Vec<Begun<Self>>) -> Result<Vec<Mark>, ActionError> {
         let place = self.place(&cx.read.scope, params).await?;
         let mut known = Vec::new();
-        for effect in effects {
-            let gone = match effect.known {
-                Known::Settled(Settled::Done(())) => true,
-                Known::Settled(Settled::NotDone) => false,
-                _ => matches!(settled(&place, &effect.undo).await?, Settled::Done(())),
+        for Begun { key, mut undo, known: mut settlement } in effects {
+            let settlement = match for_sure(&mut settlement) {
+                Some(settlement) => settlement,
+                None => settled(&place, &undo).await?,
             };
-            known.push((effect.key, effect.undo, gone));
+            let gone = matches!(settlement, Settled::Done(_));
+            if let Settled::Done(AfterDelete { instead: Some(instead) }) = settlement {
+                undo.before = Some(instead);
+            }
+            known.push((key, undo, gone));
         }
         undo::compensate(cx, &place, known).await
     }

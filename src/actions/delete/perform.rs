@@ -1,22 +1,26 @@
 //! Doing it: look at everything, make all before-images durable, then delete, what can block others first, and wait until it is gone.
 
-use super::{BeforeDelete, Delete, DeleteParams, Deleted, loss, select};
+use super::{AfterDelete, BeforeDelete, Delete, DeleteParams, Deleted, loss, select};
 use crate::action::{ActionError, Cx, EffectError, Intent, Ticket, key};
 use crate::actions::apply::order::removal_rank;
 use crate::actions::kubernetes::{Place, effect_failed, failed, target};
+use crate::cluster::diff::is_same;
 use crate::cluster::undo::held_by;
+use crate::cluster::undo::managed::{entries, is_same_list};
 use crate::cluster::watch::{Watch, Watched};
-use crate::cluster::{Address, Object};
+use crate::cluster::{Address, Cluster, Object};
 use crate::record::EffectKey;
 use futures::future::join_all;
 
 /// An object that comes back under the same name so often is not ours to delete.
 const GENERATIONS: usize = 3;
+/// How often an object that somebody writes between our look and our deletion is looked at anew: controllers note their status all the time.
+const LOOKS: usize = 20;
 
 /// A deletion that is to be made.
 struct Planned {
     at: Address,
-    uid: String,
+    live: Object,
     ticket: Ticket<Delete>,
 }
 
@@ -38,9 +42,9 @@ pub(super) async fn perform(cx: &Cx<Delete>, place: &Place, params: &DeleteParam
     }
     ranks.sort_by_key(|(rank, _)| *rank);
     for (_, group) in ranks {
-        let gone: Vec<(Address, String)> = group.iter().map(|one| (one.at.clone(), one.uid.clone())).collect();
+        let gone: Vec<(Address, String)> = group.iter().map(|one| (one.at.clone(), one.live.uid().to_owned())).collect();
         cx.read.doing(format!("deleting {}", gone.iter().map(|(at, _)| at.to_string()).collect::<Vec<_>>().join(", ")));
-        join_all(group.into_iter().map(|one| delete_one(cx, place, one))).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        join_all(group.into_iter().map(|one| delete_one(cx, place, one, declared))).await.into_iter().collect::<Result<Vec<()>, _>>()?;
         if params.wait != Some(false) {
             wait_gone(cx, place, &gone).await?;
         }
@@ -67,7 +71,7 @@ async fn plan(
             match (live, first) {
                 (None, None) => missing.push(at),
                 (None, Some(_)) => deleted.deleted.push(at.to_string()),
-                (Some(live), Some(first)) if live.uid() == first => planned.push(Planned { at, uid: first, ticket }),
+                (Some(live), Some(first)) if live.uid() == first => planned.push(Planned { at, live, ticket }),
                 // Another one by now: it has its own before-image.
                 (live, _) => left.push((at, live)),
             }
@@ -93,17 +97,38 @@ fn effect_key(at: &Address, generation: usize) -> EffectKey {
     key(&verb, &target(&at.reference()))
 }
 
-async fn delete_one(cx: &Cx<Delete>, place: &Place, planned: Planned) -> Result<(), ActionError> {
-    let Planned { at, uid, ticket } = planned;
-    let cluster = place.cluster.clone();
+async fn delete_one(cx: &Cx<Delete>, place: &Place, planned: Planned, declared: bool) -> Result<(), ActionError> {
+    let Planned { at, live, ticket } = planned;
+    let (cluster, first) = (place.cluster.clone(), ticket.undo.before.clone());
     let write = async move {
-        let stale = || EffectError::Refused(ActionError::transient(format!("{at} was made anew by somebody else just now")));
-        cluster.delete(&at, &uid).await.map_err(|error| match error.is_stale() {
-            true => stale(),
-            false => effect_failed(format!("cannot delete {at}"), &error),
-        })
+        let met = delete_as_met(&cluster, &at, live, declared).await?;
+        let is_news = |met: &Object| first.is_some_and(|first| !is_same(&first, met) || !is_same_list(&entries(&first), &entries(met)));
+        Ok(AfterDelete { instead: Some(met).filter(is_news) })
     };
-    cx.effect(ticket, write).await
+    cx.effect(ticket, write).await.map(drop)
+}
+
+/// Deletes the object as it was read: what somebody writes meanwhile is looked at first. Gives the object that went.
+async fn delete_as_met(cluster: &Cluster, at: &Address, mut met: Object, declared: bool) -> Result<Object, EffectError> {
+    let refused = |why: String| Err(EffectError::Refused(ActionError::transient(why)));
+    for _ in 0..LOOKS {
+        match cluster.delete_unchanged(at, &met).await {
+            Ok(()) => return Ok(met),
+            Err(error) if error.is_stale() => {}
+            Err(error) => return Err(effect_failed(format!("cannot delete {at}"), &error)),
+        }
+        let now = cluster.get(at).await.map_err(|error| EffectError::Refused(failed(format!("cannot read {at}"), &error)))?;
+        match now {
+            None => return Ok(met),
+            Some(now) if now.uid() != met.uid() => return refused(format!("{at} was made anew by somebody else just now")),
+            Some(now) if now.is_terminating() => return Ok(met),
+            Some(now) => met = now,
+        }
+        if let Some(why) = loss::of_object(&met).filter(|_| !declared) {
+            return Err(EffectError::Refused(loss::not_declared(&format!("{at} ({why})"))));
+        }
+    }
+    refused(format!("{at} is changed by somebody else all the time"))
 }
 
 /// Waits until all are gone, and tells what holds those that are not.

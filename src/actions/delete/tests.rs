@@ -1,12 +1,12 @@
 //! `delete` on the test server.
 
-use super::{Delete, DeleteParams};
+use super::{AfterDelete, Delete, DeleteParams};
 use crate::action::conformance::{Stage, World, faults};
 use crate::action::{Action, DynAction};
-use crate::actions::test_world::{Listener, Servers, clusters, problems, read_cx, taken_back, tried_with};
+use crate::actions::test_world::{Listener, Servers, clusters, problems, read_cx, taken_back, tried, tried_with};
 use crate::cluster::Clusters;
-use crate::cluster::test_server::TestServer;
-use crate::record::{MarkKind, Reversibility};
+use crate::cluster::test_server::{Mishap, TestServer};
+use crate::record::{MarkKind, Reversibility, Settled};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -66,6 +66,39 @@ async fn another_object_of_the_name_is_deleted_with_a_before_image_of_its_own() 
     let keys: Vec<&str> = tried.effects.iter().map(|effect| effect.key.0.as_str()).collect();
     assert_eq!(keys, ["delete:kube:core/ConfigMap/shop/conf", "delete-2:kube:core/ConfigMap/shop/conf"]);
     assert_eq!(tried.effects[1].undo["before"]["metadata"]["uid"], "second");
+}
+
+#[tokio::test]
+async fn what_somebody_wrote_just_before_it_went_comes_back() {
+    let mut conf = config("conf");
+    conf["data"] = json!({ "a": "1" });
+    let world = Servers::of(make, json!({ "objects": ["configmap/conf"] }), vec![(CONF, conf)]).fresh().await;
+    world.server.meet(&[Mishap::Overtaken("/data/a", json!("theirs"))]);
+    let tried = tried(&world).await;
+    tried.output.unwrap();
+    assert_eq!(world.server.object(CONF), None, "it is looked at anew, and goes");
+    taken_back(&world, tried.effects).await;
+    assert_eq!(world.server.object(CONF).unwrap()["data"], json!({ "a": "theirs" }));
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_does_not_come_late() {
+    let (listener, world) = (Listener::default(), stage(json!({ "objects": ["configmap/conf"] })).fresh().await);
+    world.server.meet(&[Mishap::Delayed]);
+    let tried = tried_with(&world, &listener).await;
+    assert!(tried.output.is_err());
+    let (action, effect) = (world.action(), tried.effects[0].clone());
+    action.fence(read_cx(&world, &listener), world.params(), effect.clone()).await.unwrap();
+    assert_eq!(action.settle(read_cx(&world, &listener), world.params(), effect).await.unwrap(), Settled::NotDone);
+    world.server.arrive();
+    assert!(world.server.object(CONF).is_some(), "what was found stays true");
+}
+
+#[test]
+fn journals_of_before_are_read() {
+    for (stored, instead) in [(json!(null), false), (json!({}), false), (json!({ "instead": { "kind": "Secret" } }), true)] {
+        assert_eq!(serde_json::from_value::<AfterDelete>(stored).unwrap().instead.is_some(), instead);
+    }
 }
 
 #[tokio::test]
