@@ -134,11 +134,25 @@ async fn only_the_oldest_of_one_series_go() {
     for (name, series, minute) in [("a-1", "a", 1), ("a-2", "a", 2), ("a-3", "a", 3), ("b-1", "b", 0)] {
         store(&archive, name, series, minute).await.unwrap();
     }
-    assert_eq!(archive.prune("a", 2).await.unwrap(), ["a-1"]);
-    assert_eq!(archive.prune("a", 0).await.unwrap(), ["a-2"], "the newest always stays");
+    assert_eq!(archive.prune("a", 2, "a-3").await.unwrap(), ["a-1"]);
+    assert_eq!(archive.prune("a", 0, "a-3").await.unwrap(), ["a-2"], "the one that was made stays");
     let names: Vec<String> = archive.list().await.unwrap().backups.into_iter().map(|backup| backup.name).collect();
     assert_eq!(names, ["a-3", "b-1"]);
     assert_eq!(files(&archive), ["a-3.json", "a-3.zst", "b-1.json", "b-1.zst"]);
+}
+
+#[tokio::test]
+async fn what_was_made_just_now_stays_although_a_clock_was_set_back() {
+    let (_root, archive) = archive();
+    for (name, minute) in [("a-1", 100), ("a-2", 101), ("a-3", 5)] {
+        store(&archive, name, "a", minute).await.unwrap();
+    }
+    let made = archive.show("a-3").await.unwrap();
+    assert_eq!(archive.list().await.unwrap().later_than(&made).unwrap().name, "a-2");
+    assert_eq!(archive.prune("a", 2, "a-3").await.unwrap(), ["a-1"]);
+    assert_eq!(archive.prune("a", 1, "a-3").await.unwrap(), ["a-2"]);
+    let left = archive.list().await.unwrap();
+    assert_eq!((left.backups.len(), left.later_than(&made)), (1, None));
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ impl Dump {
         };
         let error = match made {
             Ok(manifest) => {
+                self.look_at_clock(&manifest).await;
                 self.prune().await;
                 return Ok(BackupAfter::Artefact(Box::new(manifest)));
             }
@@ -121,10 +122,21 @@ impl Dump {
         }
     }
 
+    /// Backups go by the clock of the machine that made them. One that was set back since makes an older one the newest.
+    async fn look_at_clock(&self, made: &Manifest) {
+        let catalogue = self.archive.list().await.unwrap_or_default();
+        if let Some(later) = catalogue.later_than(made) {
+            let (made, later) = (&made.name, &later.name);
+            self.cx.warn(format!(
+                "{later} is of a later time than {made}, which was made just now: was the clock set back? `latest` means {later}"
+            ));
+        }
+    }
+
     /// Lets old backups go. The new one is whole, so a failure is worth a word and no more.
     async fn prune(&self) {
         let Some(keep) = self.params.keep else { return };
-        match self.archive.prune(&self.series, keep).await {
+        match self.archive.prune(&self.series, keep, &self.name).await {
             Ok(gone) if gone.is_empty() => {}
             Ok(gone) => self.cx.sink.progress(&self.cx.step, Progress::Line(format!("removed old backups: {}", gone.join(", ")))),
             Err(error) => self.cx.warn(format!("old backups could not be removed: {error}")),

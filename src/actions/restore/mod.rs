@@ -64,7 +64,7 @@ pub struct RestoreParams {
     /// The PostgreSQL database that becomes what the backup holds. It must be there, and may be another one than the backup is of.
     pub postgres: PostgresSource,
     /// The backup: its name, as `backups list` or the output of a `backup` step tell it, or `latest` for the newest one that this plan
-    /// has made of this database in this environment.
+    /// has made of this database in this environment, by the clock of the machine that made it.
     pub backup: String,
     /// The folder of the backups on this machine; `backups` in the state folder when it is not given.
     #[serde(default)]
