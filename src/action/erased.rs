@@ -112,6 +112,8 @@ pub trait DynAction: Send + Sync {
     fn settle(&self, cx: ReadCx, params: Value, effect: DynEffect) -> BoxFuture<'_, Result<Settled<Value>, ActionError>>;
     /// See [`Action::compensate`].
     fn compensate(&self, cx: UndoCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<Vec<Mark>, ActionError>>;
+    /// See [`Action::make_way`].
+    fn make_way(&self, cx: UndoCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<(), ActionError>>;
     /// See [`Action::WATCHED`].
     fn is_watched(&self) -> bool;
     /// See [`Action::watch`].
@@ -216,6 +218,14 @@ impl<A: Action> DynAction for A {
         async move {
             let effects = effects.into_iter().map(begun::<A>).collect::<Result<Vec<_>, _>>()?;
             Action::compensate(self, &cx, &params::<A>(value)?, effects).await
+        }
+        .boxed()
+    }
+
+    fn make_way(&self, cx: UndoCx, value: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<(), ActionError>> {
+        async move {
+            let effects = effects.into_iter().map(begun::<A>).collect::<Result<Vec<_>, _>>()?;
+            Action::make_way(self, &cx, &params::<A>(value)?, effects).await
         }
         .boxed()
     }

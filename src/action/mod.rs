@@ -134,6 +134,17 @@ pub trait Action: Sized + Send + Sync + 'static {
         effects: Vec<Begun<Self>>,
     ) -> impl Future<Output = Result<Vec<Mark>, ActionError>> + Send;
 
+    /// Sees to it that what an effect began does not run on beside the plan's own `undo:`. Asked before each try of that, which takes back
+    /// instead of [`Action::compensate`].
+    fn make_way(
+        &self,
+        _cx: &UndoCx,
+        _params: &Self::Params,
+        _effects: Vec<Begun<Self>>,
+    ) -> impl Future<Output = Result<(), ActionError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Watches what was written and tells who else changes it, once for each object and hand. It ends when it cannot go on; the engine
     /// drops it when the step is taken back or the run ends. Asked only where [`Action::WATCHED`] says so.
     fn watch(

@@ -99,6 +99,8 @@ impl Retreat {
             Compensation::Steps(steps) => {
                 // Nobody knows what they destroy: the evidence of the failure comes first.
                 self.cx.evidence.cancelled().await;
+                let action = find(&self.registry, &self.rendered.kind)?;
+                action.make_way(self.cx.clone(), self.rendered.params.clone(), self.effects.clone()).await?;
                 let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker, permit: Arc::clone(&self.permit) });
                 for (kind, params) in steps {
                     let action = find(&self.registry, kind)?;

@@ -104,6 +104,7 @@ fn what_they_did_is_taken_back() {
     scene.run().assert_code(3).assert_says("everything is as it was");
     assert_eq!(content(scene.0.namespace.get(&["configmap", "old", "--show-managed-fields"])), before);
     assert_eq!((scene.mode(), scene.migrated()), (Value::from("blue"), None));
+    assert_eq!(scene.jobs(), 0, "the Job of a step with an undo of its own does not stay");
 }
 
 #[test]

@@ -14,8 +14,8 @@ use crate::cluster::health::Pin;
 use crate::cluster::health::wait::Subject;
 use crate::cluster::rights::Right;
 use crate::cluster::undo::GONE_WITHIN;
-use crate::cluster::watch::wait_gone;
-use crate::cluster::{Address, Clusters, Manner, Object};
+use crate::cluster::watch::{Watch, Watched, wait_gone};
+use crate::cluster::{Address, Clusters, Kind, Manner, Object};
 use crate::ids::{Moment, Period};
 use crate::ports::Script;
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
@@ -147,11 +147,29 @@ async fn remove(place: &Place, at: &Address, live: &Object) -> Result<bool, Acti
     wait_gone(&place.cluster, at, live.uid(), GONE_WITHIN).await.map_err(|error| failed(format!("cannot watch {at}"), &error))
 }
 
+/// Waits until no pod of a Job is left: each has some time to end, and its program runs on in that. False when one is left.
+async fn wait_pods_gone(place: &Place, at: &Address) -> Result<bool, ActionError> {
+    let pods = Watched { labels: Some(run::pods_of(at)), ..Watched::all(Kind::known("Pod"), at.namespace.as_deref()) };
+    let mut watch = Watch::open(&place.cluster, vec![pods]);
+    let gone = async {
+        loop {
+            watch.changed().await.map_err(|error| failed(format!("cannot watch the pods of {at}"), &error))?;
+            if watch.objects("Pod").next().is_none() {
+                return Ok(true);
+            }
+        }
+    };
+    tokio::select! {
+        gone = gone => gone,
+        () = place.cluster.clock.sleep(GONE_WITHIN) => Ok(false),
+    }
+}
+
 impl Action for Job {
     const KIND: &'static str = "job";
     const ABOUT: &'static str = "Runs a program to its end as a Job on the cluster.";
-    const UNDONE: &'static str = "The Job and its pods are removed. What the program did is taken back by the step's own `undo:`; \
-        without one, and without `read-only: true`, the step is irreversible.";
+    const UNDONE: &'static str = "The Job and its pods are removed. What the program did is taken back by the step's own `undo:`, which \
+        begins when they are gone; without one, and without `read-only: true`, the step is irreversible.";
     const EXAMPLE: &'static str = include_str!("../examples/job.yaml");
     type Params = JobParams;
     type Undo = JobIntended;
@@ -270,6 +288,27 @@ impl Action for Job {
             marks.push(Mark { key, kind, notes });
         }
         Ok(marks)
+    }
+
+    async fn make_way(&self, cx: &UndoCx, params: &JobParams, effects: Vec<Begun<Self>>) -> Result<(), ActionError> {
+        let place = self.place(&cx.read.scope, params).await?;
+        for at in effects.into_iter().map(|effect| effect.undo.at) {
+            let live = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+            let gone = match live {
+                Some(live) if !manifest::is_ours(&live, &cx.read) => continue,
+                Some(live) => {
+                    cx.read.doing(format!("deleting {at} and its pods"));
+                    remove(&place, &at, &live).await?
+                }
+                None => true,
+            };
+            if !gone || !wait_pods_gone(&place, &at).await? {
+                let message =
+                    format!("{at} or a pod of it is not gone after {}s: its program may run on beside the undo", GONE_WITHIN.as_secs());
+                return Err(ActionError::transient(message));
+            }
+        }
+        Ok(())
     }
 
     async fn evidence(&self, cx: &ReadCx, params: &JobParams, effects: Vec<Begun<Self>>) -> Vec<Evidence> {

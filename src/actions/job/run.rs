@@ -62,7 +62,7 @@ pub(super) async fn run(cx: &Cx<Job>, place: &Place, params: &JobParams) -> Resu
     output(place, &at, printed.load(Ordering::Relaxed)).await
 }
 
-fn pods_of(at: &Address) -> String {
+pub(super) fn pods_of(at: &Address) -> String {
     format!("batch.kubernetes.io/job-name={}", at.name)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::action::conformance::{Stage, World, faults};
-use crate::action::{DynAction, DynEffect, Known, Progress};
+use crate::action::{DynAction, DynEffect, Known, Progress, UndoCx};
 use crate::actions::test_world::{Listener, Server, Servers, clusters, problems, read_cx, taken_back, tried, tried_with};
 use crate::cluster::Clusters;
 use crate::cluster::test_server::{Mishap, TestServer};
@@ -206,6 +206,40 @@ async fn going_back_removes_it_and_says_what_it_cannot_know() {
     assert_eq!((marks[0].kind, jobs(&world.server).len()), (MarkKind::Residue, 0));
     assert!(marks[0].notes[0].starts_with("nothing says how to take back what job/tried-"), "{marks:?}");
     assert_eq!(world.server.objects().len(), 0, "its pods are collected");
+}
+
+async fn made_way(world: &Server, effects: Vec<DynEffect>) -> Result<(), crate::action::ActionError> {
+    let cx = UndoCx { read: read_cx(world, &Listener::default()), evidence: tokio_util::sync::CancellationToken::new() };
+    world.action().make_way(cx, world.params(), effects).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_of_the_plan_does_not_begin_beside_its_program() {
+    let (tried, world) = stage(short(), good).tried().await;
+    for _ in 0..2 {
+        made_way(&world, tried.effects.clone()).await.unwrap();
+        assert_eq!(world.server.objects().len(), 0, "the Job and its pods are gone, and a second time there is nothing to do");
+    }
+    let (tried, world) = stage(short(), good).tried().await;
+    let pod = world.server.objects().into_iter().find(|(path, _)| path.starts_with(PODS)).unwrap();
+    // It takes its time to end.
+    world.server.control(|_| {});
+    let error = made_way(&world, tried.effects.clone()).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().ends_with("its program may run on beside the undo"), "{error}");
+    assert!(jobs(&world.server).is_empty() && world.server.object(&pod.0).is_some());
+    world.server.remove(&pod.0);
+    made_way(&world, tried.effects).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_job_of_somebody_else_does_not_make_way() {
+    let (tried, world) = stage(short(), good).tried().await;
+    let (path, mut job) = jobs(&world.server).remove(0);
+    job["metadata"]["labels"] = json!({});
+    job["metadata"]["annotations"] = json!({});
+    world.server.put(&path, job);
+    made_way(&world, tried.effects).await.unwrap();
+    assert_eq!(jobs(&world.server).len(), 1);
 }
 
 #[test]

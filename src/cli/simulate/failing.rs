@@ -96,6 +96,10 @@ impl DynAction for Failing {
         self.inner.compensate(cx, params, effects)
     }
 
+    fn make_way(&self, cx: UndoCx, params: Value, effects: Vec<DynEffect>) -> BoxFuture<'_, Result<(), ActionError>> {
+        self.inner.make_way(cx, params, effects)
+    }
+
     fn is_watched(&self) -> bool {
         self.inner.is_watched()
     }
