@@ -121,6 +121,12 @@ fn about(pod: &Object, status: &Value, mut reason: String) -> Trouble {
     }
 }
 
+/// The names of a pod's containers, and how often each was started again.
+pub(super) fn containers(pod: &Object) -> Vec<(String, u32)> {
+    let statuses = pod.list("/status/initContainerStatuses").iter().chain(pod.list("/status/containerStatuses"));
+    statuses.map(|status| (text(&status["name"]).to_owned(), restarts(status))).collect()
+}
+
 fn restarts(status: &Value) -> u32 {
     status["restartCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
 }

@@ -1,5 +1,6 @@
 //! Waits until objects are healthy, by watch; gives up as soon as it is sure that they will not be. It knows no plan.
 
+use super::pod::containers;
 use super::{Pin, Trouble, Verdict, View, judge};
 use crate::cluster::answer::ApiError;
 use crate::cluster::api::Cluster;
@@ -33,7 +34,7 @@ pub struct Patience {
     pub stable_for: Duration,
     /// What may pass must have passed after this time.
     pub failure_grace: Duration,
-    /// So often a container may be started again.
+    /// So often a container may be started again since the first look.
     pub restarts: u32,
 }
 
@@ -102,8 +103,8 @@ pub async fn wait_healthy_by(
         return Ok(());
     }
     let mut watch = Watch::open(cluster, watched(subjects));
-    let mut course = Course { patience, failing: HashMap::new(), healthy: None, told: String::new() };
     watch.changed().await?;
+    let mut course = Course::new(patience, watch.objects("Pod"));
     loop {
         let verdicts = subjects.iter().map(|subject| (&subject.at, look(&watch, subject, rules))).collect::<Vec<_>>();
         match course.next(cluster.clock.now(), &verdicts) {
@@ -207,12 +208,29 @@ enum Next {
 /// What the wait has seen so far.
 struct Course {
     patience: Patience,
+    /// How often containers had been started again before the first look: by namespace, pod and container.
+    restarts: HashMap<(Option<String>, String, String), u32>,
     failing: HashMap<Address, Moment>,
     healthy: Option<Moment>,
     told: String,
 }
 
 impl Course {
+    fn new<'a>(patience: Patience, pods: impl Iterator<Item = &'a Object>) -> Self {
+        let restarts = pods.flat_map(|pod| {
+            let place = |container| (pod.namespace().map(str::to_owned), pod.name().to_owned(), container);
+            containers(pod).into_iter().map(move |(container, restarts)| (place(container), restarts))
+        });
+        Self { patience, restarts: restarts.collect(), failing: HashMap::new(), healthy: None, told: String::new() }
+    }
+
+    /// How often the container was started again since the first look. A lower number is that of another pod of the same name.
+    fn started_again(&self, at: &Address, trouble: &Trouble) -> u32 {
+        let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container) else { return trouble.restarts };
+        let before = self.restarts.get(&(at.namespace.clone(), pod.clone(), container.clone()));
+        before.and_then(|before| trouble.restarts.checked_sub(*before)).unwrap_or(trouble.restarts)
+    }
+
     fn next(&mut self, now: Moment, verdicts: &[(&Address, Verdict)]) -> Next {
         let mut most: Option<Duration> = None;
         let mut texts = Vec::new();
@@ -227,7 +245,7 @@ impl Course {
                 Verdict::Failing(trouble) => {
                     let since = *self.failing.entry((*at).clone()).or_insert(now);
                     let left = self.patience.failure_grace.saturating_sub(now.since(since));
-                    if left.is_zero() || trouble.restarts >= self.patience.restarts {
+                    if left.is_zero() || self.started_again(at, trouble) >= self.patience.restarts {
                         return Next::GiveUp((*at).clone(), trouble.clone());
                     }
                     most = Some(most.map_or(left, |most| most.min(left)));
@@ -257,15 +275,25 @@ fn summary(texts: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, Next, Patience, Trouble, Verdict};
+    use super::{Course, Next, Patience, Pin, Subject, Trouble, Verdict, wait_healthy};
+    use crate::cluster::object::Object;
     use crate::cluster::request::Address;
+    use crate::cluster::test_server::TestServer;
     use crate::ids::Moment;
-    use std::collections::HashMap;
+    use serde_json::{Value, json};
     use std::time::Duration;
 
     fn course(stable_for: u64) -> Course {
         let patience = Patience { stable_for: Duration::from_secs(stable_for), ..Patience::default() };
-        Course { patience, failing: HashMap::new(), healthy: None, told: String::new() }
+        Course::new(patience, std::iter::empty())
+    }
+
+    fn pod(restarts: u32, ready: bool) -> Value {
+        let state = json!({ "terminated": { "exitCode": 1 } });
+        let status = json!({ "name": "main", "restartCount": restarts, "ready": ready, "state": { "running": {} }, "lastState": state });
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "web", "namespace": "shop", "uid": "u" },
+            "spec": { "containers": [{ "name": "main", "image": "web:1" }] },
+            "status": { "phase": "Running", "containerStatuses": [status], "conditions": [{ "type": "Ready", "status": if ready { "True" } else { "False" } }] } })
     }
 
     fn at(seconds: i64) -> Moment {
@@ -300,6 +328,29 @@ mod tests {
         let crashed = |restarts| Verdict::Failing(Trouble { restarts, ..Trouble::of("crashed") });
         assert!(matches!(course.next(at(0), &[(&web, crashed(2))]), Next::Wait { .. }));
         assert!(matches!(course.next(at(1), &[(&web, crashed(3))]), Next::GiveUp(..)));
+    }
+
+    #[test]
+    fn restarts_before_the_first_look_do_not_count() {
+        let (web, old) = (web(), Object(pod(5, false)));
+        let mut course = Course::new(Patience::default(), std::iter::once(&old));
+        let named = Trouble { pod: Some("web".to_owned()), container: Some("main".to_owned()), ..Trouble::of("crashed") };
+        let crashed = |restarts| [(&web, Verdict::Failing(Trouble { restarts, ..named.clone() }))];
+        assert!(matches!(course.next(at(0), &crashed(5)), Next::Wait { .. }));
+        assert!(matches!(course.next(at(1), &crashed(7)), Next::Wait { .. }));
+        assert!(matches!(course.next(at(2), &crashed(8)), Next::GiveUp(..)));
+        assert!(matches!(course.next(at(3), &crashed(3)), Next::GiveUp(..)), "another pod of the name");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_with_a_past_may_be_unready_for_a_moment() {
+        const PATH: &str = "/api/v1/namespaces/shop/pods/web";
+        let server = TestServer::default();
+        server.put(PATH, pod(5, false));
+        let cluster = server.cluster().await;
+        let subject = Subject { at: Address::known("Pod", "shop", "web"), pin: Pin::default() };
+        let mut tell = |_| drop(server.put(PATH, pod(5, true)));
+        wait_healthy(&cluster, &[subject], Patience::default(), &mut tell).await.unwrap();
     }
 
     #[test]
