@@ -3,6 +3,8 @@
 use crate::action::{ActionError, ReadCx};
 use crate::actions::kubernetes::{Place, failed};
 use crate::cluster::{Address, Class, Kind, Object};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What is lost with every object of a kind; none when an object of it can be made again.
 pub(super) fn of_kind(api_version: &str, kind: &str) -> Option<&'static str> {
@@ -35,30 +37,45 @@ pub(super) fn is_finished(object: &Object) -> bool {
     }
 }
 
-/// What is lost with objects that are there, claims for volumes that would be collected with their owners included.
+/// Kinds of which people, or charts, make an object a workload's own, so that it is collected with that.
+const COLLECTED: [&str; 4] = ["PersistentVolumeClaim", "ConfigMap", "Secret", "Service"];
+
+/// What is lost with objects that are there, what would be collected with them included.
 pub(super) async fn of(place: &Place, cx: &ReadCx, found: &[(Address, Option<Object>)]) -> Result<Vec<(Address, String)>, ActionError> {
     let live = || found.iter().filter_map(|(at, live)| Some((at, live.as_ref()?)));
     let mut losses: Vec<(Address, String)> = live().filter_map(|(at, object)| Some((at.clone(), of_object(object)?.to_owned()))).collect();
-    let can_own = |kind: &str| !matches!(kind, "ConfigMap" | "Secret" | "Service" | "Ingress" | "PersistentVolumeClaim");
-    let mut namespaces: Vec<&str> = live().filter(|(at, _)| can_own(&at.kind.kind)).filter_map(|(at, _)| at.namespace.as_deref()).collect();
-    namespaces.sort_unstable();
-    namespaces.dedup();
-    for namespace in namespaces {
-        let claims = match place.cluster.list(&Kind::known("PersistentVolumeClaim"), Some(namespace), "").await {
-            Ok(claims) => claims,
-            Err(error) if error.class == Class::Forbidden => {
-                cx.warn("may not look whether claims for volumes would be deleted with their owners");
-                continue;
-            }
-            Err(error) => return Err(failed("cannot list the claims for volumes", &error)),
-        };
-        for (at, object) in live() {
-            if let Some(claim) = claims.iter().find(|claim| claim.is_owned_by(object.uid())) {
-                losses.push((at.clone(), format!("persistentvolumeclaim/{} is its own, and goes with its data", claim.name())));
-            }
+    let goes = |owner: &Value| live().any(|(_, object)| owner["uid"] == object.uid());
+    for owned in owned(place, cx, live()).await? {
+        let owners = owned.list("/metadata/ownerReferences");
+        let has_data = owned.kind() == "PersistentVolumeClaim";
+        // What a controller made it makes again, and what is deleted here has a before-image of its own.
+        let comes_back = owners.iter().any(|owner| owner["controller"] == true) || live().any(|(_, object)| object.uid() == owned.uid());
+        // With another owner it stays.
+        if (comes_back && !has_data) || !owners.iter().all(goes) {
+            continue;
         }
+        let with = if has_data { "is its own, and goes with its data" } else { "belongs to it and goes with it" };
+        let of = live().filter(|(_, object)| owned.is_owned_by(object.uid()));
+        losses.extend(of.map(|(at, _)| (at.clone(), format!("{} {with}", owned.reference()))));
     }
     Ok(losses)
+}
+
+/// Objects that have owners, where some of those that are deleted are: a request a kind and namespace.
+async fn owned<'a>(place: &Place, cx: &ReadCx, live: impl Iterator<Item = (&'a Address, &'a Object)>) -> Result<Vec<Object>, ActionError> {
+    let can_own = |kind: &str| !matches!(kind, "ConfigMap" | "Secret" | "Service" | "Ingress" | "PersistentVolumeClaim");
+    let namespaces: BTreeSet<&str> = live.filter(|(at, _)| can_own(&at.kind.kind)).filter_map(|(at, _)| at.namespace.as_deref()).collect();
+    let mut owned = Vec::new();
+    for (namespace, kind) in namespaces.into_iter().flat_map(|namespace| COLLECTED.map(|kind| (namespace, Kind::known(kind)))) {
+        match place.cluster.list(&kind, Some(namespace), "").await {
+            Ok(objects) => owned.extend(objects.into_iter().filter(|object| !object.list("/metadata/ownerReferences").is_empty())),
+            Err(error) if error.class == Class::Forbidden => {
+                cx.warn(format!("may not look whether {} would be deleted with their owners", kind.plural));
+            }
+            Err(error) => return Err(failed(format!("cannot list the {} of `{namespace}`", kind.plural), &error)),
+        }
+    }
+    Ok(owned)
 }
 
 /// Why nothing is deleted when a loss was not declared; none when nothing is lost.

@@ -133,6 +133,27 @@ async fn claims_that_are_collected_with_their_owner_are_a_loss() {
 }
 
 #[tokio::test]
+async fn what_would_be_collected_with_its_owner_and_nobody_makes_anew_is_a_loss() {
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+    let owner = |uid: &str| json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid });
+    let told = async |owners: Value, params: Value| {
+        let mut conf = config("conf");
+        conf["metadata"]["ownerReferences"] = owners;
+        let objects = vec![(DEPLOYMENT, object("Deployment", "apps/v1", "web")), (CONF, conf)];
+        let (tried, _) = Servers::of(make, params, objects).tried().await;
+        tried.output.err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let plain = || json!({ "objects": ["deployment/web"] });
+    insta::assert_snapshot!(told(json!([owner("first-web")]), plain()).await, @"deleting deployment/web (configmap/conf belongs to it and goes with it) cannot be taken back");
+    let mut controlled = owner("first-web");
+    controlled["controller"] = json!(true);
+    assert_eq!(told(json!([controlled]), plain()).await, "", "its controller makes it again");
+    assert_eq!(told(json!([owner("first-web"), owner("another")]), plain()).await, "", "another owner keeps it");
+    let both = json!({ "objects": ["deployment/web", "configmap/conf"] });
+    assert_eq!(told(json!([owner("first-web")]), both).await, "", "it comes back with a before-image of its own");
+}
+
+#[tokio::test]
 async fn what_holds_an_object_is_named_while_it_is_waited_for() {
     let mut held = config("conf");
     held["metadata"]["finalizers"] = json!(["example.com/keep"]);
