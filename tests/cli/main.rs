@@ -28,3 +28,4 @@ mod standing;
 mod state;
 mod terminal;
 mod told;
+mod undone;
