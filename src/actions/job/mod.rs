@@ -25,6 +25,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Time for a creation to land of which nobody has heard.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Runs Jobs.
 ///
 /// # Idempotence
@@ -252,6 +255,16 @@ impl Action for Job {
     async fn perform(&self, cx: &Cx<Self>, params: &JobParams) -> Result<JobOutput, ActionError> {
         let place = self.place(&cx.read.scope, params).await?;
         run::run(cx, &place, params).await
+    }
+
+    async fn fence(&self, cx: &ReadCx, params: &JobParams, effect: &Begun<Self>) -> Result<(), ActionError> {
+        let (place, at) = (self.place(&cx.scope, params).await?, &effect.undo.at);
+        // What is not there has no version to outdate: all that helps is time. A server drops a creation whose asker is gone.
+        let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
+        if live.is_none() {
+            place.cluster.clock.sleep(LATE).await;
+        }
+        Ok(())
     }
 
     async fn settle(&self, cx: &ReadCx, params: &JobParams, effect: &Begun<Self>) -> Result<Settled<JobMade>, ActionError> {

@@ -199,6 +199,22 @@ async fn a_job_that_may_have_been_removed_is_not_called_undone() {
     assert!(matches!(settle(old).await, Settled::Unknown(_)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_made_late_is_found_when_it_is_looked_up() {
+    let world = stage(short(), good).fresh().await;
+    world.server.meet(&[Mishap::Delayed]);
+    let effect: DynEffect = tried(&world).await.effects.remove(0);
+    let server = world.server.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        server.arrive();
+    });
+    let (action, listener) = (world.action(), Listener::default());
+    action.fence(read_cx(&world, &listener), world.params(), effect.clone()).await.unwrap();
+    let settled = action.settle(read_cx(&world, &listener), world.params(), effect).await.unwrap();
+    assert!(matches!(settled, Settled::Done(_)), "{settled:?}");
+}
+
 #[tokio::test]
 async fn going_back_removes_it_and_says_what_it_cannot_know() {
     let (tried, world) = stage(short(), good).tried().await;
