@@ -27,10 +27,33 @@ pub struct Back {
 pub struct Foreseen {
     /// Nothing when the steps are not known yet: what was under way is looked up first.
     told: Vec<String>,
-    /// How many steps would go back.
-    steps: usize,
+    /// The steps that would go back; nothing when they are not known yet.
+    steps: Option<BTreeSet<StepId>>,
     /// What later runs have written, which stays.
     spared: Vec<Target>,
+}
+
+impl Foreseen {
+    /// What later runs have written, which stays, if it is no more than what was told before. Others may have gone on with the run until it
+    /// was held.
+    ///
+    /// # Errors
+    /// When more would go back, or stay, than a person has said yes to.
+    pub fn spared_as_told(self, before: &Self, run: &RunId) -> Result<Vec<Target>, CommandFailure> {
+        let goes_as_told = match (&self.steps, &before.steps) {
+            (Some(steps), Some(told)) => steps.is_subset(told),
+            (None, None) => true,
+            _ => false,
+        };
+        if goes_as_told && self.spared.iter().all(|target| before.spared.contains(target)) {
+            return Ok(self.spared);
+        }
+        let failure = CommandFailure::new(
+            Exit::Refused,
+            format!("somebody else went on with run {run} meanwhile, or wrote what it did; nothing was done"),
+        );
+        Err(failure.hint(format!("`bowline rollback {run}` tells what it would take back now")))
+    }
 }
 
 impl Back {
@@ -55,7 +78,7 @@ impl Back {
             Ok(steps) => steps,
             // What was under way is looked up first: it may not have happened.
             Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => {
-                return Ok(Foreseen { told: Vec::new(), steps: 0, spared: Vec::new() });
+                return Ok(Foreseen { told: Vec::new(), steps: None, spared: Vec::new() });
             }
             Err(pivot) => {
                 return Err(no_way_back(run, pivot, is_over, core.takes_answer(pivot, false)));
@@ -66,24 +89,23 @@ impl Back {
         if steps.iter().all(|step| staying.contains_key(*step)) {
             self.left_nothing(run, is_over)?;
         }
-        Ok(Foreseen { told: told(core, run, &steps, &staying, &spared), steps: steps.len(), spared })
+        let told = told(core, run, &steps, &staying, &spared);
+        Ok(Foreseen { told, steps: Some(steps.into_iter().cloned().collect()), spared })
     }
 
     /// Tells what would be taken back, and asks. Where nobody can be asked a run that is not over goes back all the same: that is what a
-    /// run that failed would have done by itself. Returns what later runs have written, which stays.
+    /// run that failed would have done by itself.
     ///
     /// # Errors
     /// When the person does not want it.
-    pub fn ask(&self, context: &Context, row: &RunRow, core: &Core, foreseen: Foreseen) -> Result<Vec<Target>, CommandFailure> {
-        if foreseen.told.is_empty() {
-            return Ok(foreseen.spared);
-        }
+    pub fn ask(&self, context: &Context, row: &RunRow, core: &Core, foreseen: &Foreseen) -> Result<(), CommandFailure> {
+        let Some(steps) = &foreseen.steps else { return Ok(()) };
         print::notices(&foreseen.told, context.streams);
         if core.closed().is_some() || context.streams.can_ask {
-            let count = words::count(foreseen.steps, "step", "steps");
+            let count = words::count(steps.len(), "step", "steps");
             confirm(context, self.yes, &format!("{count} of {} would be taken back", row.identity), "Take back?")?;
         }
-        Ok(foreseen.spared)
+        Ok(())
     }
 
     /// A run that is not over is closed by a rollback, whatever it has left.

@@ -1,7 +1,7 @@
 //! `resume` and `rollback`: take a run that is not closed in hand and drive it on, or back. They read nothing but the run itself.
 
 use super::arguments::{LockChoice, OneRun, Resume, Rollback};
-use super::back::Back;
+use super::back::{Back, Foreseen};
 use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
@@ -10,9 +10,10 @@ use super::lock::{Ask, clear_way};
 use super::pick::{self, Found};
 use super::settings::Settlement;
 use super::{kept, open, print, secrets, standing};
-use crate::engine::Ahead;
+use crate::engine::{Ahead, Core};
 use crate::ids::{RunId, StepId};
 use crate::journal::{Frozen, Held, RunRow, RunState, StateFolder};
+use crate::plan::Plan;
 use crate::ports::SystemHost;
 use crate::record::{Mode, Record, What};
 use crate::report::json::JsonLine;
@@ -45,42 +46,68 @@ struct Wishes {
     settle: Vec<Settlement>,
 }
 
+/// What a run has come to, and what somebody's wishes mean for it then.
+struct Judged {
+    core: Core,
+    /// What is said of each step in doubt.
+    settle: Vec<Settlement>,
+    /// What would be taken back, where somebody wants that.
+    foreseen: Option<Foreseen>,
+}
+
+impl Wishes {
+    fn judged(
+        &self,
+        context: &Context,
+        folder: &StateFolder,
+        row: &RunRow,
+        plan: &Plan,
+        records: &[Record],
+    ) -> Result<Judged, CommandFailure> {
+        let settle = settlements(records, &self.settle)?;
+        let core = kept::core(&row.run, records)?.answered(settle.iter().map(|told| (&told.step, told.done)));
+        let foreseen = self.back.as_ref().map(|back| back.foresee(context, folder, &row.run, records, &core, plan)).transpose()?;
+        Ok(Judged { core, settle, foreseen })
+    }
+}
+
 fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> Result<Exit, CommandFailure> {
-    let Wishes { lock, back, settle } = wishes;
-    let mode = if back.is_some() { Mode::Rollback } else { Mode::Resume };
+    let mode = if wishes.back.is_some() { Mode::Rollback } else { Mode::Resume };
     let Found { folder, run } = pick::run(context, run.run.as_deref())?;
     let records = folder.records(&run)?;
     let row = folder.run(&run)?;
-    let is_over = matches!(row.state, RunState::Closed(_)) && back.is_none();
+    let is_over = matches!(row.state, RunState::Closed(_)) && wishes.back.is_none();
     if is_over || row.state == RunState::Live {
         return Err(standing::refused(context, &row, &records));
     }
-    let settle = settlements(&records, &settle)?;
-    // What the run was opened with never changes; all else is true only once the run is held.
+    // What the run was opened with never changes; all else is true only once the run is held, and is judged again then.
     let frozen = kept::frozen(&folder, &run, &records)?;
     refuse_simulated(&frozen, &run)?;
     return_to_folder(&frozen, &run)?;
-    let core = kept::core(&run, &records)?.answered(settle.iter().map(|told| (&told.step, told.done)));
     let plan = kept::plan(context, &run, &frozen)?;
-    let foreseen = back.as_ref().map(|back| back.foresee(context, &folder, &run, &records, &core, &plan)).transpose()?;
-    let step = back.as_ref().and_then(|back| back.step.clone());
-    let way = core.way_back(mode, step.as_ref());
+    let before = wishes.judged(context, &folder, &row, &plan, &records)?;
+    let step = wishes.back.as_ref().and_then(|back| back.step.clone());
+    let way = before.core.way_back(mode, step.as_ref());
     // Where a rollback has to look up first what was under way nobody knows yet what it will need.
     if mode == Mode::Resume || way.is_some() {
-        let ahead = Ahead::of(&core, &plan, way.as_ref());
+        let ahead = Ahead::of(&before.core, &plan, way.as_ref());
         let ahead = |step: &StepId| ahead.get(step).copied().unwrap_or(Ahead::Nothing);
         runtime.block_on(secrets::check(context, &kept::looking(context, &run, &plan, &frozen), ahead))?;
     }
-    let spared = match (&back, foreseen) {
-        (Some(back), Some(foreseen)) => back.ask(context, &row, &core, foreseen)?,
-        _ => Vec::new(),
-    };
+    if let (Some(back), Some(foreseen)) = (&wishes.back, &before.foreseen) {
+        back.ask(context, &row, &before.core, foreseen)?;
+    }
     if mode == Mode::Resume && way.is_none() {
         open::mention_judged(context, &plan, &run);
         runtime.block_on(tell_edited(context, &row, &records, &frozen));
     }
-    let (held, ask) = hold(context, runtime, &folder, &row, &frozen, lock, mode)?;
+    let (held, ask) = hold(context, runtime, &folder, &row, &frozen, wishes.lock, mode)?;
     let records = held.records()?;
+    let Judged { settle, foreseen, .. } = wishes.judged(context, &folder, &row, &plan, &records)?;
+    let spared = match (foreseen, &before.foreseen) {
+        (Some(foreseen), Some(before)) => foreseen.spared_as_told(before, &run)?,
+        _ => Vec::new(),
+    };
     let first = What::EpochOpened { holder: held.holder().clone(), mode, spared, step };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
     drive(context, Journey { held, folder, ask, records, first, plan, frozen, settle, exit, stage: None })

@@ -16,6 +16,7 @@ mod given;
 mod help;
 mod items;
 mod locks;
+mod meanwhile;
 mod narrow;
 mod plans;
 mod preview;

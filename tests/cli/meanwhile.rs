@@ -1,0 +1,55 @@
+//! What other runs and other people do while a command waits, and what later runs have done since: none of it is overlooked.
+
+use crate::bench::{Bench, signal, wait};
+use crate::given::asking;
+use crate::pty::{Terminal, command};
+use std::time::{Duration, Instant};
+
+const NOTE: &str = "
+plan: note
+steps:
+  - id: write
+    shell: { run: 'echo note > note.txt' }
+    undo: [{ shell: { run: 'rm -f note.txt' } }]
+  - id: check
+    shell: { run: 'test ! -e broken', read-only: true }
+";
+
+/// Somebody is asked whether this run is to be taken back, and says yes only after this was typed elsewhere.
+fn asked_while(bench: &Bench, meanwhile: &[&str]) -> crate::pty::Seen {
+    let mut terminal = Terminal::start(bench, 80, &format!("exec {}", command(&["rollback", "r1"])), &[]);
+    assert!(terminal.shows("Take back?"), "{}", terminal.shown());
+    bench.run(meanwhile).assert_code(0);
+    terminal.press("y\n");
+    terminal.end()
+}
+
+#[test]
+fn a_later_run_that_comes_while_it_is_asked_is_not_trampled() {
+    let bench = Bench::with(NOTE);
+    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
+    let seen = asked_while(&bench, &["run", "plan.yaml", "--run-id", "r2"]);
+    seen.assert_code(7).assert_says("run r2 of `note` came later");
+    assert!(bench.has("note.txt"), "what the later run wrote is gone");
+    bench.run(&["rollback", "r2", "--yes"]).assert_code(0);
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(0);
+}
+
+#[test]
+fn a_run_that_somebody_else_takes_back_while_it_is_asked_is_over() {
+    let bench = Bench::with(NOTE);
+    bench.run(&["run", "plan.yaml", "--run-id", "r1"]).assert_code(0);
+    asked_while(&bench, &["rollback", "r1", "--yes"]).assert_code(7).assert_says("run r1 is over: it was rolled back");
+}
+
+#[test]
+fn a_halted_run_that_somebody_else_resumes_while_it_is_asked_does_not_go_back_further_than_was_told() {
+    let bench = Bench::with(&format!(
+        "{NOTE}  - id: last\n    shell: {{ run: 'touch last.txt' }}\n    undo: [{{ shell: {{ run: 'rm last.txt' }} }}]\n"
+    ));
+    bench.write("broken", "");
+    bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
+    std::fs::remove_file(bench.path("broken")).expect("it is there");
+    asked_while(&bench, &["resume", "r1"]).assert_code(7).assert_says("somebody else").assert_says("bowline rollback r1");
+    assert!(bench.has("note.txt") && bench.has("last.txt"));
+}
