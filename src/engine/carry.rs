@@ -10,7 +10,7 @@ use super::retreat::{EVIDENCE_WITHIN, Retreat, take_evidence, verify};
 use super::settle::Lookup;
 use crate::action::{ActionError, DynEffect, ErasedTicket, Known, UndoCx};
 use crate::ids::{Moment, StepId};
-use crate::record::{AttemptResult, EffectKey, Failure, Role, Scope, Settled, SkipReason, UndoResult, What};
+use crate::record::{AttemptResult, BlobRef, EffectKey, Failure, Role, Scope, Settled, SkipReason, Target, UndoResult, What};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -107,8 +107,14 @@ impl Driver {
     }
 
     fn fail_at_once(&mut self, step: StepId, attempt: u32, failure: Failure) -> Result<(), EngineError> {
-        self.ledger.record(What::AttemptStarted { step: step.clone(), attempt, params: None, targets: Vec::new(), until: None })?;
+        self.begin_attempt(&step, attempt, None, Vec::new())?;
         self.ledger.record(What::AttemptEnded { step, attempt, result: AttemptResult::Failed { failure, retry_at: None } })
+    }
+
+    /// What was said of an attempt before says nothing of this one, whether it was needed or not.
+    fn begin_attempt(&mut self, step: &StepId, attempt: u32, params: Option<BlobRef>, targets: Vec<Target>) -> Result<(), EngineError> {
+        self.answers.remove(step);
+        self.ledger.record(What::AttemptStarted { step: step.clone(), attempt, params, targets, until: None })
     }
 
     fn start_action(&mut self, step: StepId, attempt: u32) -> Result<(), EngineError> {
@@ -140,7 +146,7 @@ impl Driver {
             false => Some(self.ledger.seal(&to_value(&rendered))?),
         };
         self.writers.note(&step, &prepared.targets);
-        self.ledger.record(What::AttemptStarted { step: step.clone(), attempt, params, targets: prepared.targets, until: None })?;
+        self.begin_attempt(&step, attempt, params, prepared.targets)?;
         let work = Work::new();
         let earlier = self.begun(&step)?.into_iter().map(|DynEffect { key, undo, known }| ErasedTicket { key, undo, known });
         let attempt = Attempt {
@@ -222,7 +228,7 @@ impl Driver {
         effects.collect()
     }
 
-    pub(super) fn opened(&self, settled: &Settled<crate::record::BlobRef>) -> Result<Settled<Value>, EngineError> {
+    pub(super) fn opened(&self, settled: &Settled<BlobRef>) -> Result<Settled<Value>, EngineError> {
         Ok(match settled {
             Settled::NotDone => Settled::NotDone,
             Settled::Done(after) => Settled::Done(self.ledger.open(after)?),

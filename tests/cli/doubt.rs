@@ -186,3 +186,26 @@ fn what_took_too_long_and_was_not_done_keeps_nobody_from_going_back() {
     bench.run(&["rollback", "--settle", "send=not-done"]).assert_code(0);
     assert!(!bench.has("first.txt"));
 }
+
+/// What was said of one attempt says nothing of the next one: the answer that nobody needed is not kept for it.
+#[test]
+fn an_answer_that_was_not_needed_does_not_count_for_a_later_attempt() {
+    let bench = Bench::with(
+        "
+plan: unneeded
+steps:
+  - id: a
+    timeout: 2s
+    shell:
+      run: 'if [ -e first ]; then touch second; else touch first; fi; while :; do sleep 0.05; done'
+      check: 'if [ -e second ]; then kill $$; fi; exit 1'
+    undo: [{ shell: { run: 'rm second' } }]
+",
+    );
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("first");
+    signal(&run, "KILL");
+    run.wait().expect("it is our child");
+    bench.run(&["resume", "--settle", "a=not-done"]).assert_code(3);
+    assert!(!bench.has("second"), "the second attempt wrote it, and nobody has said that it did not");
+}
