@@ -78,7 +78,7 @@ impl Effects for Journaled {
                 () = stopped.cancelled() => false,
             };
             if !may_leave {
-                // It never began: the effect stays open, and whoever holds the run next looks it up.
+                // It never began, and nobody says so: what an attempt has not begun by its end has not happened.
                 return Err(stopping());
             }
             let result = AssertUnwindSafe(future)

@@ -62,6 +62,7 @@ impl Driver {
             Message::Ended { step, attempt, result: Err(_) } => {
                 self.hand.attempts.remove(&step);
                 self.keep_lines(&step, attempt, false)?;
+                self.settle_unbegun(&step)?;
                 self.ledger.record(What::AttemptEnded { step, attempt, result: AttemptResult::Interrupted })
             }
             Message::Undone { step, attempt, result: Err(_) } => {
@@ -71,6 +72,20 @@ impl Driver {
             }
             other => self.take(other),
         }
+    }
+
+    /// An attempt tells its end when nothing of it is in flight any more. What it had not begun by then it will not do, and nobody has to
+    /// look that up; what is known of earlier attempts is as true as before.
+    fn settle_unbegun(&mut self, step: &StepId) -> Result<(), EngineError> {
+        let Some(state) = self.ledger.core.step(step) else { return Ok(()) };
+        let unbegun: Vec<_> = state.open_effects().map(|(key, effect)| (key.clone(), effect.known.clone())).collect();
+        for (key, known) in unbegun {
+            self.ledger.record(match known {
+                Some(Settled::Done(after)) => What::EffectDone { step: step.clone(), key, after },
+                known => What::EffectSettled { step: step.clone(), key, settled: known.unwrap_or(Settled::NotDone) },
+            })?;
+        }
+        Ok(())
     }
 
     fn intend(

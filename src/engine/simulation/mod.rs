@@ -14,6 +14,7 @@ use crate::ports::{Clock, Random};
 use crate::record::{BlobRef, CancelLevel, Digest, Holder, Mode, Outcome, What};
 use foretold::Foretold;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use world::{NoSecrets, Script, Steps, VirtualClock, World};
 
@@ -87,7 +88,7 @@ impl Play {
     }
 
     /// One process, from taking the run in hand to its death or end. Dropping its runtime ends everything that it did.
-    fn live(&mut self, mode: Mode, controls: Vec<Control>) -> Life {
+    fn live(&mut self, mode: Mode, controls: Vec<Control>, halt_after: Option<Duration>) -> Life {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         let journal = self.store.hold();
         let epoch = journal.epoch();
@@ -100,7 +101,7 @@ impl Play {
             context: None,
         };
         let opening = Opening {
-            program: Arc::new(Steps::new(&self.case, &self.world, sender.clone())),
+            program: Arc::new(Steps::new(&self.case, sender.clone())),
             registry: Registry::default().with(Script::new(self.world.clone())),
             clock: Arc::clone(&self.clock),
             random: Arc::new(SeededRandom(Mutex::new(self.dice.clone()))),
@@ -117,8 +118,14 @@ impl Play {
         };
         controls.into_iter().for_each(|control| sender.send(control).expect("the receiver is there"));
         let store = self.store.clone();
-        let limit = std::time::Duration::from_secs(100_000);
+        let limit = Duration::from_secs(100_000);
         let ended = runtime.block_on(async move {
+            if let Some(halt_after) = halt_after {
+                tokio::spawn(async move {
+                    tokio::time::sleep(halt_after).await;
+                    let _ = sender.send(Control::Cancel { level: CancelLevel::Halt, by: "somebody".into() });
+                });
+            }
             tokio::select! {
                 biased;
                 () = store.died() => None,
@@ -159,14 +166,16 @@ impl Play {
             }
             let is_bare = life > 0 && mode == Mode::Resume && controls.is_empty() && !self.store.is_empty();
             let foretold = is_bare.then(|| Foretold::of(&self.core(), self.store.len()));
-            let ended = self.live(mode, std::mem::take(&mut controls));
-            if let (Some(foretold), Life::Ended(_)) = (foretold, &ended) {
+            let halt_after = (life < 4 && self.dice.one_in(4)).then(|| Duration::from_millis(self.dice.roll() % 40));
+            let ended = self.live(mode, std::mem::take(&mut controls), halt_after);
+            if let (Some(foretold), Life::Ended(_), None) = (foretold, &ended, halt_after) {
                 let (records, core) = (self.store.records(), self.core());
                 let faults = foretold.faults(&records, &core, &mut self.told);
                 assert!(faults.is_empty(), "seed {}: {faults:?}\n{}", self.seed, self.picture());
             }
             self.store.make_room();
             self.world.next_life();
+            self.look_for_the_forgotten();
             match ended {
                 Life::Died => deaths += 1,
                 Life::Full => full += 1,
@@ -196,6 +205,20 @@ impl Play {
 
     fn core(&self) -> Core {
         Core::replay(&self.store.records()).unwrap_or_else(|illegal| panic!("seed {}: {illegal}\n{}", self.seed, self.picture()))
+    }
+
+    /// Whoever takes the run up looks up what was in flight of a step that is under way, and of no other.
+    fn look_for_the_forgotten(&self) {
+        if self.store.is_empty() {
+            return;
+        }
+        let core = self.core();
+        let forgotten: Vec<_> = core
+            .steps()
+            .filter(|(_, step)| !step.status.is_under_way() && step.open_effects().next().is_some())
+            .map(|(id, _)| id)
+            .collect();
+        assert!(forgotten.is_empty(), "seed {}: nobody looks up the effects of {forgotten:?}\n{}", self.seed, self.picture());
     }
 
     /// What people say when the run is taken up: about what is in doubt, and about what was asked before.

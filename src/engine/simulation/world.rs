@@ -215,7 +215,7 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub(super) fn new(case: &Case, _: &World, controls: mpsc::UnboundedSender<Control>) -> Self {
+    pub(super) fn new(case: &Case, controls: mpsc::UnboundedSender<Control>) -> Self {
         let steps = case.graph.steps.iter().zip(&case.scripts);
         let params = steps.map(|(step, script)| {
             let traffic = match &script.class {
