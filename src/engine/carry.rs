@@ -45,7 +45,7 @@ impl Driver {
         let due: Vec<StepId> = self.answers.iter().filter(is_due).map(|(step, _)| step.clone()).collect();
         for step in due {
             if let Some((done, by)) = self.answers.remove(&step) {
-                self.ledger.record(What::DoubtAnswered { step, done, by })?;
+                self.ledger.record(What::DoubtAnswered { step, done, by, earlier_stands: !done })?;
             }
         }
         Ok(())

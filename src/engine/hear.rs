@@ -124,10 +124,10 @@ impl Driver {
     }
 
     fn known(&mut self, step: StepId, key: EffectKey, settled: Settled<Value>) -> Result<(), EngineError> {
-        let earlier = self.ledger.core.step(&step).and_then(|state| state.effects.get(&key)).and_then(|effect| effect.known.as_ref());
+        let earlier = self.ledger.core.step(&step).and_then(|state| state.effects.get(&key)).and_then(|effect| effect.done());
         let what = match (settled, earlier) {
             // This attempt did nothing; what an earlier one is known to have done is there all the same.
-            (Settled::NotDone, Some(Settled::Done(after))) => What::EffectDone { after: *after, step, key },
+            (Settled::NotDone, Some(after)) => What::EffectDone { after: *after, step, key },
             (Settled::Done(after), _) => What::EffectDone { step, key, after: self.ledger.seal(&after)? },
             (Settled::NotDone, _) => What::EffectSettled { step, key, settled: Settled::NotDone },
             (Settled::Other(why), _) => What::EffectSettled { step, key, settled: Settled::Other(self.ledger.redactor.clean(&why)) },

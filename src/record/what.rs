@@ -202,6 +202,9 @@ pub enum What {
         done: bool,
         /// Who.
         by: String,
+        /// What earlier attempts are known to have done stands although it was not done this time. In records from before it went with it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        earlier_stands: bool,
     },
     /// The run rests, open, until somebody says `resume`, `rollback` or `abandon`.
     #[serde(rename_all = "kebab-case")]

@@ -119,7 +119,7 @@ fn of_step(story: &Story, at: Moment, what: &What, zone: &TimeZone) -> Option<Se
         What::EvidenceKept { step, error: Some(why), .. } => {
             say(step, Tone::Warn, format!("no evidence could be kept: {}", words::plain(why)))
         }
-        What::DoubtAnswered { step, done, by } => {
+        What::DoubtAnswered { step, done, by, .. } => {
             let done = if *done { "done" } else { "not done" };
             say(step, Tone::Plain, format!("{} says that it was {done}", words::plain(by)))
         }

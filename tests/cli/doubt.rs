@@ -209,3 +209,24 @@ steps:
     bench.run(&["resume", "--settle", "a=not-done"]).assert_code(3);
     assert!(!bench.has("second"), "the second attempt wrote it, and nobody has said that it did not");
 }
+
+/// Its first attempt wrote, and is known to have; of the second one nobody knows. Who says "not done" speaks of the second.
+#[test]
+fn what_an_earlier_attempt_is_known_to_have_done_goes_back_although_the_last_one_was_not_done() {
+    let bench = Bench::with(
+        "
+plan: twice
+steps:
+  - id: a
+    retry: { attempts: 2, backoff: 10ms }
+    shell: { run: 'if [ -e one ]; then touch two; while :; do sleep 0.05; done; fi; touch one; exit 1' }
+    undo: [{ shell: { run: 'rm one' } }]
+",
+    );
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("two");
+    signal(&run, "KILL");
+    run.wait().expect("it is our child");
+    bench.run(&["rollback", "--settle", "a=not-done"]).assert_code(0);
+    assert!(!bench.has("one"), "the first attempt wrote it");
+}

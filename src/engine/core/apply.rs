@@ -58,7 +58,7 @@ impl Core {
             // Only people read them.
             What::LinesKept { .. } => {}
             What::RollbackVerified { failure } => self.verified = Some(failure.clone()),
-            What::DoubtAnswered { step, done, .. } => self.doubt_answered(step, *done)?,
+            What::DoubtAnswered { step, done, earlier_stands, .. } => self.doubt_answered(step, *done, *earlier_stands)?,
             What::RunHalted { outcome, reason } => self.halted = Some((*outcome, reason.clone())),
             What::RunClosed { outcome, .. } => self.closed = Some(*outcome),
         }

@@ -99,7 +99,7 @@ mod tests {
     use crate::record::{BlobRef, Digest, EffectKey};
 
     fn effect(number: u8) -> Effect {
-        Effect { undo: BlobRef { id: Digest([number; 32]), sealed: Digest([0; 32]), size: 0 }, known: None, in_flight: true }
+        Effect::intended(BlobRef { id: Digest([number; 32]), sealed: Digest([0; 32]), size: 0 })
     }
 
     fn key(number: u8) -> EffectKey {

@@ -22,7 +22,7 @@ impl Core {
         state.effects.reserve(effects.len());
         for (key, undo) in effects {
             // The first undo stays: a later one would be a picture of our own half-done work.
-            let effect = state.effects.get_or_insert(key, Effect { undo: *undo, known: None, in_flight: true });
+            let effect = state.effects.get_or_insert(key, Effect::intended(*undo));
             effect.in_flight = true;
             if effect.known == Some(Settled::NotDone) {
                 effect.known = None;
@@ -48,20 +48,24 @@ impl Core {
         let Some(effect) = state.effects.get_mut(key).filter(|_| matches!(status, Status::Running)) else {
             return Err(Illegal::Step { step: id.clone(), status: status.name(), what });
         };
-        effect.known = Some(known);
-        effect.in_flight = false;
+        effect.learn(known);
         Ok(())
     }
 
-    /// A person said how the effects ended that nobody could look up.
-    pub(super) fn doubt_answered(&mut self, id: &StepId, done: bool) -> Result<(), Illegal> {
+    /// A person said how the effects ended that nobody could look up. That the last attempt did nothing says nothing of an earlier one;
+    /// records from before meant all of them.
+    pub(super) fn doubt_answered(&mut self, id: &StepId, done: bool, earlier_stands: bool) -> Result<(), Illegal> {
         let step = self.find(id)?;
         if !self.takes_answer(id, done) {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "doubt-answered" });
         }
         for effect in self.steps[step].effects.values_mut() {
             if matches!(effect.known, Some(Settled::Unknown(_))) {
-                effect.known = Some(if done { Settled::Other("done, as a person said".to_owned()) } else { Settled::NotDone });
+                let earlier = effect.done().copied().filter(|_| earlier_stands);
+                effect.learn(match done {
+                    true => Settled::Other("done, as a person said".to_owned()),
+                    false => earlier.map_or(Settled::NotDone, Settled::Done),
+                });
             }
         }
         // One that has failed does not go on: only what it has left changes.

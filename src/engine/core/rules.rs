@@ -251,3 +251,28 @@ fn where_a_failure_only_halts_the_run_a_cancel_takes_it_back() {
     run.say(What::AttemptEnded { step: id("second"), attempt: 1, result: AttemptResult::Cancelled });
     assert_eq!(run.goes_back(), [id("first")]);
 }
+
+/// What the first attempt did is known; of the second one nobody knows, until a person or a look-up says that it did nothing.
+fn done_and_then_unknown() -> Run {
+    let mut run = Run::of(vec![step("write", &[])]);
+    run.start("write", 1);
+    run.settle("write", Settled::Done(blob()));
+    run.fail("write", 1, Some(Moment::from_millis(1_000)));
+    run.1 = 1_000;
+    run.start("write", 2);
+    run.settle("write", Settled::Unknown("lost".into()));
+    run.say(What::AttemptEnded { step: id("write"), attempt: 2, result: AttemptResult::Interrupted });
+    run
+}
+
+#[test]
+fn that_the_last_attempt_did_nothing_says_nothing_of_an_earlier_one() {
+    let known = |run: &Run| run.0.step(&id("write")).unwrap().effects.values().next().unwrap().known.clone();
+    let answer = |earlier_stands| What::DoubtAnswered { step: id("write"), done: false, by: "ann".into(), earlier_stands };
+    let mut run = done_and_then_unknown();
+    run.say(answer(true));
+    assert_eq!(known(&run), Some(Settled::Done(blob())));
+    let mut old = done_and_then_unknown();
+    old.say(answer(false));
+    assert_eq!(known(&old), Some(Settled::NotDone), "a journal from before is read as it was meant");
+}

@@ -87,6 +87,32 @@ pub struct Effect {
     pub known: Option<Settled<BlobRef>>,
     /// It was intended, by the first attempt or again, and nobody has told its end.
     pub in_flight: bool,
+    /// What an attempt is known to have done, where less is known of a later one.
+    pub(super) earlier: Option<Box<BlobRef>>,
+}
+
+impl Effect {
+    /// One that was intended just now.
+    pub(super) fn intended(undo: BlobRef) -> Self {
+        Self { undo, known: None, in_flight: true, earlier: None }
+    }
+
+    /// Takes in what became of it.
+    pub(super) fn learn(&mut self, known: Settled<BlobRef>) {
+        if let (Some(Settled::Done(after)), false) = (&self.known, matches!(known, Settled::Done(_))) {
+            self.earlier = Some(Box::new(*after));
+        }
+        self.known = Some(known);
+        self.in_flight = false;
+    }
+
+    /// What an attempt is known to have done, be it the last one or not.
+    pub fn done(&self) -> Option<&BlobRef> {
+        match &self.known {
+            Some(Settled::Done(after)) => Some(after),
+            _ => self.earlier.as_deref(),
+        }
+    }
 }
 
 /// One step.

@@ -27,7 +27,7 @@ impl Core {
     pub fn answered<'a>(mut self, answers: impl IntoIterator<Item = (&'a StepId, bool)>) -> Self {
         for (step, done) in answers {
             // Of one that is not in doubt, or not yet, nothing is known by that.
-            let _not_in_doubt = self.doubt_answered(step, done);
+            let _not_in_doubt = self.doubt_answered(step, done, true);
         }
         self
     }

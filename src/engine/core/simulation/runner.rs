@@ -301,7 +301,7 @@ impl<'a> Runner<'a> {
                 // Whoever says "not done" has made it so.
                 self.world.retain(|(owner, _), _| *owner != step);
             }
-            self.record(What::DoubtAnswered { step: self.id(step), done, by: "somebody".into() })?;
+            self.record(What::DoubtAnswered { step: self.id(step), done, by: "somebody".into(), earlier_stands: !done })?;
         }
         Ok(true)
     }
