@@ -147,7 +147,8 @@ impl Driver {
         };
         self.writers.note(&step, &prepared.targets);
         self.begin_attempt(&step, attempt, params, prepared.targets)?;
-        let work = Work::new();
+        let idempotent = self.ledger.core.summary(&step).is_some_and(|summary| summary.idempotent);
+        let work = Work { repeatable: prepared.repeatable || idempotent, ..Work::new() };
         let earlier = self.begun(&step)?.into_iter().map(|DynEffect { key, undo, known }| ErasedTicket { key, undo, known });
         let attempt = Attempt {
             action,

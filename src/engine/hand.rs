@@ -41,11 +41,15 @@ pub(super) enum Message {
 pub(super) struct Work {
     pub(super) stop: CancellationToken,
     pub(super) reason: Option<StopReason>,
+    /// It may simply be begun again, however far it got.
+    pub(super) repeatable: bool,
+    /// Something is known that it did.
+    pub(super) has_done: bool,
 }
 
 impl Work {
     pub(super) fn new() -> Self {
-        Self { stop: CancellationToken::new(), reason: None }
+        Self { stop: CancellationToken::new(), reason: None, repeatable: true, has_done: false }
     }
 }
 

@@ -52,14 +52,15 @@ impl Driver {
         }
     }
 
-    /// While the run is stopped where it is, an attempt that did not come to its end is to be begun again.
+    /// While the run is stopped where it is, an attempt that did not come to its end is to be begun again. One that came to it by itself
+    /// just then, and failed, is not: the signal that stops the run may have been heard by its program, too.
     pub(super) fn take_halting(&mut self, message: Message) -> Result<(), EngineError> {
         match message {
             Message::Intend { reply, .. } => {
                 let _ = reply.send(Err(ActionError::transient("the run is being stopped")));
                 Ok(())
             }
-            Message::Ended { step, attempt, result: Err(_) } => {
+            Message::Ended { step, attempt, result: Err(_) } if !self.has_failed_by_itself(&step) => {
                 self.hand.attempts.remove(&step);
                 self.keep_lines(&step, attempt, false)?;
                 self.settle_unbegun(&step)?;
@@ -86,6 +87,12 @@ impl Driver {
             })?;
         }
         Ok(())
+    }
+
+    /// True for an attempt that did something which may not be repeated, and of which all is known.
+    fn has_failed_by_itself(&self, step: &StepId) -> bool {
+        let did = self.hand.attempts.get(step).is_some_and(|work| work.has_done && !work.repeatable);
+        did && self.ledger.core.step(step).is_some_and(|state| state.open_effects().next().is_none() && !state.has_unknown())
     }
 
     fn intend(
@@ -124,6 +131,9 @@ impl Driver {
     }
 
     fn known(&mut self, step: StepId, key: EffectKey, settled: Settled<Value>) -> Result<(), EngineError> {
+        if let (Settled::Done(_), Some(work)) = (&settled, self.hand.attempts.get_mut(&step)) {
+            work.has_done = true;
+        }
         let earlier = self.ledger.core.step(&step).and_then(|state| state.effects.get(&key)).and_then(|effect| effect.done());
         let what = match (settled, earlier) {
             // This attempt did nothing; what an earlier one is known to have done is there all the same.

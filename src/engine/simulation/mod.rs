@@ -1,6 +1,7 @@
 //! Random runs of the real driver over a journal in memory: real tasks, virtual time, deaths at every record.
 
 mod foretold;
+mod halting;
 mod world;
 
 use super::core::simulation::case::{Case, Dice};
