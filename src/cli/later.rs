@@ -29,7 +29,7 @@ pub fn written_since(
     let has_programs = keys().any(|key| target(key).is_none());
     let this = folder.run(run)?;
     let (mut spared, mut told) = (BTreeSet::new(), Vec::new());
-    for row in folder.runs(&RunFilter::default())?.into_iter().filter(|row| row.opened >= this.opened && row.run != *run) {
+    for row in folder.runs(&RunFilter::default())?.into_iter().filter(|row| row.is_later_than(&this)) {
         let standing = still_written(&folder.records(&row.run)?);
         if has_programs && row.identity == this.identity && standing.iter().any(|key| target(key).is_none()) {
             told.push(format!("run {} of {} came later, and its programs may have built on what this one's did", row.run, row.identity));

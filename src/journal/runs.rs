@@ -57,8 +57,10 @@ pub struct RunRow {
     pub run: RunId,
     /// Its plan and environment.
     pub identity: Identity,
-    /// When it opened.
+    /// When it opened, by the clock of its machine.
     pub opened: Moment,
+    /// Its place in the order in which runs were written down here.
+    pub no: i64,
     /// How it stands.
     pub state: RunState,
     /// How many records it has.
@@ -69,6 +71,13 @@ pub struct RunRow {
     pub holder: Option<Holder>,
     /// Since when.
     pub since: Option<Moment>,
+}
+
+impl RunRow {
+    /// True for a run that began after that one, as far as anybody can tell: a clock that was set back hides none.
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        self.run != other.run && (self.opened >= other.opened || self.no > other.no)
+    }
 }
 
 /// Which runs to list.
@@ -167,8 +176,8 @@ impl StateFolder {
     fn row(&self, stored: StoredRun) -> Result<RunRow, JournalError> {
         let state = self.state(&stored)?;
         let (holder, since) = stored.holder.map_or((None, None), |held| (Some(held.holder), Some(held.since)));
-        let StoredRun { run, identity, opened, head, epoch, .. } = stored;
-        Ok(RunRow { run, identity, opened, state, records: head.count, epoch, holder, since })
+        let StoredRun { no, run, identity, opened, head, epoch, .. } = stored;
+        Ok(RunRow { run, identity, opened, no, state, records: head.count, epoch, holder, since })
     }
 }
 

@@ -53,3 +53,21 @@ fn a_halted_run_that_somebody_else_resumes_while_it_is_asked_does_not_go_back_fu
     asked_while(&bench, &["resume", "r1"]).assert_code(7).assert_says("somebody else").assert_says("bowline rollback r1");
     assert!(bench.has("note.txt") && bench.has("last.txt"));
 }
+
+/// Changes a row of the test's own journal.
+fn alter(bench: &Bench, change: &str) {
+    let journal = rusqlite::Connection::open(bench.path("state").join("journal.db")).expect("it is there");
+    journal.busy_timeout(Duration::from_secs(5)).expect("a number");
+    assert_eq!(journal.execute(change, []).expect("the test's own journal"), 1);
+}
+
+#[test]
+fn a_later_run_is_later_although_the_clock_was_set_back_in_between() {
+    let bench = Bench::with(NOTE);
+    for run in ["r1", "r2"] {
+        bench.run(&["run", "plan.yaml", "--run-id", run]).assert_code(0);
+    }
+    alter(&bench, "UPDATE runs SET opened = opened + 60000 WHERE run = 'r1'");
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("run r2 of `note` came later");
+    assert!(bench.has("note.txt"));
+}
