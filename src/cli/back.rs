@@ -74,17 +74,19 @@ impl Back {
         if is_over && !core.may_reopen() {
             return Err(standing::refused(context, &folder.run(run)?, records));
         }
+        let written_since = |steps: &[&StepId]| later::written_since(folder, run, core, &steps.iter().copied().collect(), self.partial);
         let steps = match core.foresee(&self.scope(core, run)?) {
             Ok(steps) => steps,
             // What was under way is looked up first: it may not have happened.
             Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => {
-                return Ok(Foreseen { told: Vec::new(), steps: None, spared: Vec::new() });
+                let all: Vec<&StepId> = core.steps().map(|(id, _)| id).collect();
+                return Ok(Foreseen { told: Vec::new(), steps: None, spared: written_since(&all)? });
             }
             Err(pivot) => {
                 return Err(no_way_back(run, pivot, is_over, core.takes_answer(pivot, false)));
             }
         };
-        let spared = later::written_since(folder, run, core, &steps.iter().copied().collect::<BTreeSet<_>>(), self.partial)?;
+        let spared = written_since(&steps)?;
         let staying = plan.staying();
         if steps.iter().all(|step| staying.contains_key(*step)) {
             self.left_nothing(run, is_over)?;

@@ -1,4 +1,4 @@
-//! What runs have written since another one ended. Taking back a run that is over must not take theirs with it.
+//! What runs have written since another one began. Taking that one back must not take theirs with it.
 
 use super::exit::Exit;
 use super::failure::CommandFailure;
@@ -9,7 +9,7 @@ use crate::record::{EffectKey, Record, Target, What};
 use crate::report::words;
 use std::collections::BTreeSet;
 
-/// What of these steps' objects later runs have written; nothing for a run that is not over. Refused unless `partial`.
+/// What of these steps' objects later runs have written. Refused unless `partial`.
 ///
 /// # Errors
 /// When there is something and not only a part is wanted, or the journal cannot be read.
@@ -20,9 +20,6 @@ pub fn written_since(
     steps: &BTreeSet<&StepId>,
     partial: bool,
 ) -> Result<Vec<Target>, CommandFailure> {
-    if core.closed().is_none() {
-        return Ok(Vec::new());
-    }
     let keys = || core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.may_have_touched());
     let ours: BTreeSet<Target> = keys().filter_map(target).collect();
     // Of what a program did nobody knows which objects it wrote.

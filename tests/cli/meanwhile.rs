@@ -71,3 +71,19 @@ fn a_later_run_is_later_although_the_clock_was_set_back_in_between() {
     bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("run r2 of `note` came later");
     assert!(bench.has("note.txt"));
 }
+
+/// Two open runs of one plan keep each other out: for the time of the later one the halted one is taken for another plan's.
+#[test]
+fn what_later_runs_wrote_is_spared_by_the_rollback_of_a_halted_run_too() {
+    let bench = Bench::with(NOTE);
+    bench.write("broken", "");
+    bench.run(&["run", "plan.yaml", "--run-id", "r1", "--no-rollback"]).assert_code(5);
+    std::fs::remove_file(bench.path("broken")).expect("it is there");
+    alter(&bench, "UPDATE runs SET plan = 'other' WHERE run = 'r1'");
+    bench.run(&["run", "plan.yaml", "--run-id", "r2"]).assert_code(0);
+    alter(&bench, "UPDATE runs SET plan = 'note' WHERE run = 'r1'");
+    bench.run(&["rollback", "r1", "--yes"]).assert_code(7).assert_says("run r2 of `note` came later").assert_says("--partial");
+    assert!(bench.has("note.txt"));
+    bench.run(&["rollback", "r1", "--partial", "--yes"]).assert_code(0);
+    assert!(bench.has("note.txt"), "a later run may have built on it");
+}
