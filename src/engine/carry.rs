@@ -38,10 +38,11 @@ impl Driver {
         }
     }
 
-    /// What people said of steps in doubt is used as soon as the doubt is there.
+    /// What people said of steps in doubt is used as soon as the doubt is there, and nobody is being asked who may know better.
     fn settle_doubts(&mut self) -> Result<(), EngineError> {
         let core = &self.ledger.core;
-        let is_due = |(step, (done, _)): &(&StepId, &(bool, String))| core.takes_answer(step, *done);
+        let is_asked = |step: &StepId| core.step(step).is_some_and(|state| state.open_effects().next().is_some());
+        let is_due = |(step, (done, _)): &(&StepId, &(bool, String))| core.takes_answer(step, *done) && !is_asked(step);
         let due: Vec<StepId> = self.answers.iter().filter(is_due).map(|(step, _)| step.clone()).collect();
         for step in due {
             if let Some((done, by)) = self.answers.remove(&step) {

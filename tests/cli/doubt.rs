@@ -230,3 +230,30 @@ steps:
     bench.run(&["rollback", "--settle", "a=not-done"]).assert_code(0);
     assert!(!bench.has("one"), "the first attempt wrote it");
 }
+
+/// What could be asked could not answer; the next process asks again.
+#[test]
+fn what_could_not_be_looked_up_is_looked_up_again_when_somebody_resumes() {
+    let bench = Bench::with(
+        "
+plan: away
+steps:
+  - id: a
+    shell:
+      run: 'echo . >> tries; if [ -e again ]; then exit 0; fi; touch again; while :; do sleep 0.05; done'
+      check: 'if [ -e away ]; then kill $$; fi; exit 1'
+    undo: [{ shell: { run: 'rm tries' } }]
+",
+    );
+    let mut run = bench.start(&["run", "plan.yaml", "--yes"]);
+    bench.wait_for("again");
+    signal(&run, "KILL");
+    run.wait().expect("it is our child");
+    bench.write("away", "");
+    for _ in 0..2 {
+        bench.run(&["resume"]).assert_code(5).assert_says("`check` gives no answer");
+    }
+    std::fs::remove_file(bench.path("away")).expect("it is there");
+    bench.run(&["resume"]).assert_code(0);
+    assert_eq!(bench.read("tries"), ".\n.\n", "its check said that it was not done");
+}

@@ -112,6 +112,8 @@ impl Core {
 
     /// What the last holder left at work.
     fn pick_up_lost(&self, out: &mut Decision) {
+        // Their attempts have their ends: only what they did is asked for once more.
+        out.commands.extend(self.unsure.iter().map(|step| Command::Settle { step: self.id(step) }));
         for step in self.lost.iter() {
             out.commands.push(match self.steps[step].open_effects().next() {
                 Some(_) => Command::Settle { step: self.id(step) },
@@ -218,8 +220,8 @@ impl Core {
         // What cannot be taken back is not cut off in the middle: it has its own time limits.
         self.watch_deadlines(out, now);
         self.stop_running(out, |step| !(self.is_irreversible(step) && self.steps[step].open_effects().next().is_some()));
-        let undecided = self.running.iter().any(|step| self.is_irreversible(step)) || !self.lost.is_empty() || !self.undo_lost.is_empty();
-        if undecided {
+        let is_looked_up = !self.lost.is_empty() || !self.unsure.is_empty() || !self.undo_lost.is_empty();
+        if is_looked_up || self.running.iter().any(|step| self.is_irreversible(step)) {
             return;
         }
         if self.stays_where_it_failed() {

@@ -45,10 +45,14 @@ impl Core {
         let step = self.find(id)?;
         let state = &mut self.steps[step];
         let status = state.status;
-        let Some(effect) = state.effects.get_mut(key).filter(|_| matches!(status, Status::Running)) else {
+        let is_due = status == Status::Running || self.unsure.contains(step);
+        let Some(effect) = state.effects.get_mut(key).filter(|_| is_due) else {
             return Err(Illegal::Step { step: id.clone(), status: status.name(), what });
         };
         effect.learn(known);
+        if self.unsure.contains(step) && self.steps[step].open_effects().next().is_none() {
+            self.asked_again(step);
+        }
         Ok(())
     }
 
@@ -73,6 +77,7 @@ impl Core {
             return Ok(());
         }
         self.doubtful.remove(step);
+        self.unsure.remove(step);
         match done {
             true => self.finish(step, Status::Succeeded),
             false => self.make_ready(step),

@@ -7,7 +7,7 @@
 //!               ^        |-> backoff -> (ready)        attempt-ended, failed, retry-at
 //!               |        |-> failed                    attempt-ended, no retry
 //!               |        |-> cancelled                 attempt-ended, stopped because the run goes back
-//!               |        `-> doubtful                  attempt-ended, interrupted, an effect that nobody can look up
+//!               |        `-> doubtful -> (ready)      attempt-ended, interrupted, an effect that nobody can look up; asked again by the next process
 //!               `------------'                         attempt-ended, interrupted, every effect known
 //! ready -> asking -> succeeded | failed                an approval
 //! waiting | ready -> skipped
@@ -82,6 +82,8 @@ pub struct Core {
     /// Attempts whose process is gone.
     lost: PlaceSet,
     doubtful: PlaceSet,
+    /// Those in doubt since before this process, which asks once more.
+    unsure: PlaceSet,
     /// Final failures that were not dealt with by `continue-on-error`, in the order in which they happened.
     failures: Vec<(Index, String)>,
     /// Steps all of whose needs are over, not all of them well.
@@ -147,6 +149,7 @@ impl Core {
             deadlines: BTreeSet::new(),
             lost: none.clone(),
             doubtful: none.clone(),
+            unsure: none.clone(),
             failures: Vec::new(),
             to_skip: none.clone(),
             cancel: None,

@@ -276,3 +276,47 @@ fn that_the_last_attempt_did_nothing_says_nothing_of_an_earlier_one() {
     old.say(answer(false));
     assert_eq!(known(&old), Some(Settled::NotDone), "a journal from before is read as it was meant");
 }
+
+/// A step in doubt, taken up by the next process.
+fn doubtful_and_taken_up() -> Run {
+    let mut run = Run::of(vec![step("write", &[]), step("after", &["write"])]);
+    run.start("write", 1);
+    run.take_up(Mode::Resume);
+    run.settle("write", Settled::Unknown("the server is away".into()));
+    run.say(What::AttemptEnded { step: id("write"), attempt: 1, result: AttemptResult::Interrupted });
+    let Some(Command::Record(halted @ What::RunHalted { .. })) = run.wants().pop() else { panic!("it goes on in doubt") };
+    run.say(halted);
+    run.take_up(Mode::Resume);
+    run
+}
+
+#[test]
+fn what_could_not_be_looked_up_is_looked_up_again_by_the_next_process() {
+    let mut run = doubtful_and_taken_up();
+    assert_eq!(run.wants(), [Command::Settle { step: id("write") }]);
+    run.settle("write", Settled::Unknown("it is still away".into()));
+    assert!(matches!(run.wants().as_slice(), [Command::Record(What::RunHalted { .. })]), "once for each process");
+    for settled in [Settled::Done(blob()), Settled::NotDone] {
+        let mut run = doubtful_and_taken_up();
+        run.settle("write", settled);
+        assert_eq!(run.status("write"), Status::Ready);
+        run.start("write", 2);
+    }
+}
+
+#[test]
+fn in_doubt_again_a_person_is_heard_and_a_rollback_opened_as_before() {
+    let mut run = doubtful_and_taken_up();
+    run.settle("write", Settled::Unknown("it is still away".into()));
+    run.say(What::DoubtAnswered { step: id("write"), done: true, by: "ann".into(), earlier_stands: true });
+    assert_eq!(run.status("write"), Status::Succeeded);
+    // Journals from before have an answer, or a rollback, where a look-up is due now.
+    let mut old = doubtful_and_taken_up();
+    old.say(What::DoubtAnswered { step: id("write"), done: false, by: "ann".into(), earlier_stands: false });
+    assert_eq!((old.status("write"), old.wants().len()), (Status::Ready, 1));
+    let mut old = doubtful_and_taken_up();
+    let (scope, cause) = (Scope::Everything, Cause { step: None, reason: "asked for".into() });
+    old.say(What::RollbackOpened { scope, cause, deadline: Moment::from_millis(9) });
+    assert_eq!(old.wants(), [Command::StartUndo { step: id("write"), attempt: 1 }]);
+    assert_eq!(old.0.step(&id("write")).unwrap().open_effects().count(), 0);
+}

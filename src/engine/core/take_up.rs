@@ -4,7 +4,7 @@ use super::Core;
 use super::illegal::Illegal;
 use super::state::{Index, Status, Undo};
 use crate::ids::StepId;
-use crate::record::{Mode, Outcome, Scope};
+use crate::record::{Mode, Outcome, Scope, Settled};
 
 impl Core {
     /// How far back a process goes that takes the run up now and is asked for this; none when it goes on, or stays where it is.
@@ -82,7 +82,27 @@ impl Core {
             (Mode::Resume, Some(_)) => self.keep_to_what_is_open(),
             _ => {}
         }
+        self.ask_again();
         Ok(())
+    }
+
+    /// What could not be looked up may be looked up by now: whoever was asked was away, or broke down.
+    fn ask_again(&mut self) {
+        let unsure = self.doubtful.clone();
+        for step in unsure.iter() {
+            let effects = self.steps[step].effects.values_mut();
+            effects.filter(|effect| matches!(effect.known, Some(Settled::Unknown(_)))).for_each(|effect| effect.in_flight = true);
+        }
+        self.unsure = unsure;
+    }
+
+    /// A step in doubt was looked up once more.
+    pub(super) fn asked_again(&mut self, step: Index) {
+        self.unsure.remove(step);
+        if !self.is_in_doubt(step) {
+            self.doubtful.remove(step);
+            self.take_up_half_done(step);
+        }
     }
 
     /// A run that is over is taken up again. What was taken back stays so, and what is left goes back or stays: a run that came undone, if

@@ -46,6 +46,9 @@ impl Core {
     fn stop_what_waits(&mut self) {
         let backoff: Vec<Index> = std::mem::take(&mut self.backoff).into_iter().map(|(_, step)| step).collect();
         let doubtful = self.doubtful.take();
+        for step in self.unsure.take() {
+            self.steps[step].effects.values_mut().for_each(|effect| effect.in_flight = false);
+        }
         let gates = self.gates.take();
         for step in backoff.into_iter().chain(doubtful).chain(gates) {
             self.steps[step].set_times(|times| (times.deadline, times.until) = (None, None));

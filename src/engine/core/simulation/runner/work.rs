@@ -67,13 +67,14 @@ impl Runner<'_> {
         invariants::keep_limits(self).map(|()| true)
     }
 
-    fn settle(&mut self, id: &StepId) -> Run<()> {
+    pub(super) fn settle(&mut self, id: &StepId) -> Run<()> {
         let step = self.place(id);
         let open: Vec<EffectKey> = self.state(step).open_effects().map(|(key, _)| key.clone()).collect();
         for effect in open {
             let done = self.world.get(&(step, number(&effect))) == Some(&1);
-            let settled = match (self.case.scripts[step].opaque, done) {
-                (true, _) => Settled::Unknown("opaque".into()),
+            let is_away = !self.case.steady && self.dice.one_in(8);
+            let settled = match (self.case.scripts[step].opaque || is_away, done) {
+                (true, _) => Settled::Unknown("nobody answers".into()),
                 (false, true) => Settled::Done(blob(1)),
                 (false, false) => Settled::NotDone,
             };
