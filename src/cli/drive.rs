@@ -86,11 +86,7 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
         Some(stage) => supervise_on(stage.runtime, &context.ports.clock, &controls, work),
         None => supervise(&context.ports.clock, &controls, work),
     };
-    let mut supervised = supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))?;
-    if let (End::Came(Ok(Carried { ended: Ok(ended), kept })), true) = (&mut supervised.end, supervised.all_over && !is_simulated) {
-        // Only now is nothing left that could still write.
-        lock::rest(context, kube_context.as_deref(), kept.take(), ended.outcome);
-    }
+    let supervised = supervised.map_err(|error| CommandFailure::new(Exit::Internal, "the run could not be driven").because(&error))?;
     let released = let_go(held, supervised.all_over);
     match supervised.end {
         End::Came(Err(failure)) => {
@@ -101,11 +97,17 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
             display.leave();
             Err(CommandFailure::new(Exit::Refused, "the run could not begin, and nothing was done").because(&error))
         }
-        End::Came(Ok(Carried { ended, .. })) => {
+        End::Came(Ok(Carried { ended, kept })) => {
             if supervised.all_over {
                 display.event(&Event::Released { run: run.clone(), at: context.ports.clock.now() });
             }
-            Ok(tell(&*display, &run, ended, released, exit))
+            let outcome = ended.as_ref().ok().map(|ended| ended.outcome);
+            let exit = tell(&*display, &run, ended, released, exit);
+            if let (Some(outcome), true) = (outcome, supervised.all_over && !is_simulated) {
+                // Only now is nothing left that could still write, and nobody waits to hear how the run stands.
+                lock::rest(&context.ports, kube_context.as_deref(), kept, outcome);
+            }
+            Ok(exit)
         }
         End::BrokeDown => {
             display.leave();

@@ -2,7 +2,6 @@
 
 use super::failure::{cannot_lock, taken_by};
 use crate::cli::arguments::LockChoice;
-use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::CommandFailure;
 use crate::cluster::lease::{Claim, Give, Lease, TakeError, give, lease_name};
@@ -12,7 +11,11 @@ use crate::plan::{Bound, Plan};
 use crate::ports::{Gate, Ports};
 use crate::record::Outcome;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Builder;
+
+/// Time to say in the Lease that its run rests.
+const REST_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where the Lease of a new run is; none when it needs none.
 pub fn place(plan: &Plan, bound: &Bound, reaches: bool, choice: LockChoice) -> Option<FrozenLock> {
@@ -131,15 +134,84 @@ impl Kept {
 }
 
 /// Says in the Lease that nobody works on the run any more: whoever goes on with it need not wait. On a connection of its own, for the one
-/// on which the Lease was taken went with the run's threads. A failure costs the next one a wait, and nothing else.
-pub fn rest(context: &Context, kube_context: Option<&str>, kept: Option<Kept>, outcome: Outcome) {
+/// on which the Lease was taken went with the run's threads. A failure costs the next one a wait, and nothing else: it is not tried for long,
+/// since whoever stopped the run waits for this process to end.
+pub fn rest(ports: &Ports, kube_context: Option<&str>, kept: Option<Kept>, outcome: Outcome) {
     let Some(lease) = kept.and_then(|kept| Arc::into_inner(kept.lease)) else { return };
     let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
     let (at, last, claim) = lease.into_last();
     let word = if outcome == Outcome::Stuck { "stuck" } else { "halted" };
-    runtime.block_on(async {
-        if let Ok(cluster) = cluster(&context.ports, kube_context).await {
+    let resting = async {
+        if let Ok(cluster) = cluster(ports, kube_context).await {
             let _whoever_goes_on_waits = give(&cluster, &at, last, &claim, Give::Rest(word)).await;
         }
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            () = resting => {}
+            () = ports.clock.sleep(REST_WITHIN) => {}
+        }
     });
+    // A name that is still being looked up would be waited for.
+    runtime.shutdown_background();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kept, rest};
+    use crate::cli::testing;
+    use crate::cluster::Address;
+    use crate::cluster::lease::{Claim, Lease};
+    use crate::cluster::test_server::TestServer;
+    use crate::ids::Moment;
+    use crate::ports::{Clock, Connection, Gate, Kubernetes, KubernetesError, Ports};
+    use crate::record::Outcome;
+    use futures::future::{BoxFuture, FutureExt};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::runtime::Builder;
+
+    /// Every wait is over at once.
+    struct Hasty;
+
+    impl Clock for Hasty {
+        fn now(&self) -> Moment {
+            Moment::from_millis(0)
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            std::future::ready(()).boxed()
+        }
+    }
+
+    /// Never answers.
+    struct Away;
+
+    impl Kubernetes for Away {
+        fn connect(&self, _: Option<&str>) -> BoxFuture<'static, Result<Connection, KubernetesError>> {
+            std::future::pending().boxed()
+        }
+    }
+
+    async fn kept() -> Kept {
+        let (server, at) = (TestServer::default(), Address::known("Lease", "shop", "bowline.shop"));
+        server.put(
+            "/apis/coordination.k8s.io/v1/namespaces/shop/leases/bowline.shop",
+            serde_json::json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": { "name": "bowline.shop", "namespace": "shop", "uid": "u1", "managedFields": [] } }),
+        );
+        let cluster = server.cluster().await;
+        let found = cluster.get(&at).await.unwrap();
+        let Ok(lease) = Lease::take(cluster, at, found, Claim::default(), Gate::default()).await else { panic!("it is free") };
+        Kept { lease: Arc::new(lease), keeping: tokio::spawn(async {}) }
+    }
+
+    #[test]
+    fn a_server_that_is_away_holds_up_nobody_who_has_stopped_a_run() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let kept = runtime.block_on(kept());
+        let ports = Ports { clock: Arc::new(Hasty), kubernetes: Arc::new(Away), ..testing::ports() };
+        // Without a limit it would not return.
+        rest(&ports, None, Some(kept), Outcome::Halted);
+    }
 }

@@ -74,7 +74,7 @@ pub async fn take(ask: Ask, _: &Ports, _: &Gate, _: &StateFolder) -> Result<Kept
 }
 
 /// Nothing rests.
-pub fn rest(_: &Context, _: Option<&str>, _: Option<Kept>, _: Outcome) {}
+pub fn rest(_: &Ports, _: Option<&str>, _: Option<Kept>, _: Outcome) {}
 
 /// Says that the Lease cannot be reached.
 ///
