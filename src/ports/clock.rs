@@ -3,8 +3,8 @@
 use super::gate::Uptime;
 use crate::ids::Moment;
 use futures::future::{BoxFuture, FutureExt};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -17,13 +17,33 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// This machine's clock.
+/// This machine's clock: what its wall clock showed when this process first looked, and the time that has passed since. Deadlines,
+/// back-offs and budgets hang on it, so that nobody who sets the wall clock meanwhile moves them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+static FIRST_LOOK: LazyLock<Count> = LazyLock::new(|| Count::from(Moment::from_millis(jiff::Timestamp::now().as_millisecond())));
+
+/// Counts from a moment on, whatever the wall clock shows meanwhile.
+#[derive(Debug)]
+struct Count {
+    from: Moment,
+    since: std::time::Instant,
+}
+
+impl Count {
+    fn from(moment: Moment) -> Self {
+        Self { from: moment, since: std::time::Instant::now() }
+    }
+
+    fn now(&self) -> Moment {
+        self.from.after(self.since.elapsed())
+    }
+}
+
 impl Clock for SystemClock {
     fn now(&self) -> Moment {
-        Moment::from_millis(jiff::Timestamp::now().as_millisecond())
+        FIRST_LOOK.now()
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
@@ -76,7 +96,7 @@ impl Uptime for VirtualClock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, VirtualClock};
+    use super::{Clock, Count, SystemClock, VirtualClock};
     use crate::ids::Moment;
     use std::sync::Arc;
     use std::time::Duration;
@@ -91,5 +111,19 @@ mod tests {
         assert_eq!(clock.now(), Moment::from_millis(3_601_000));
         let elsewhere = Arc::clone(&clock);
         assert_eq!(std::thread::spawn(move || elsewhere.now()).join().unwrap(), clock.now());
+    }
+
+    /// Deadlines and times between two records hang on it: a wall clock that somebody sets must move none of them.
+    #[test]
+    fn the_wall_clock_is_looked_at_once_and_time_counts_from_there() {
+        let long_ago = Moment::from_millis(1_000);
+        let count = Count::from(long_ago);
+        let first = count.now();
+        assert!(first >= long_ago && first < Moment::from_millis(60_000), "{first}");
+        while count.now() == first {
+            std::thread::yield_now();
+        }
+        let (shown, wall) = (SystemClock.now(), jiff::Timestamp::now().as_millisecond());
+        assert!(shown.as_millis().abs_diff(wall) < 5_000, "it shows {shown}");
     }
 }
