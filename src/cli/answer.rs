@@ -8,6 +8,7 @@ use super::pick::{self, Found};
 use super::standing;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Request, RequestId, RunFilter, RunState, StateFolder};
+use crate::record::What;
 use crate::report::story::{Status, Story};
 use serde_json::json;
 use std::time::Duration;
@@ -22,42 +23,86 @@ const LOOK: Duration = Duration::from_millis(100);
 /// # Errors
 /// When nobody asks, or nobody hears the answer.
 pub async fn answer(context: &Context, arguments: &Answer, approved: bool) -> Result<Exit, CommandFailure> {
-    let (Found { folder, run }, step) = question(context, &arguments.words, approved)?;
-    let (step_told, by, comment) = (step.clone(), context.person(), arguments.comment.clone());
+    let Question { found: Found { folder, run }, step, known } = question(context, &arguments.words, approved)?;
+    let (id, by, comment) = (step.clone(), context.person(), arguments.comment.clone());
     let request = match approved {
-        true => Request::Approve { step, by, comment },
-        false => Request::Reject { step, by, comment },
+        true => Request::Approve { step: id, by, comment },
+        false => Request::Reject { step: id, by, comment },
     };
-    let put = folder.request(&run, &request)?;
-    let heard = wait(context, &folder, put).await?;
-    let verb = if approved { "approved" } else { "rejected" };
-    let told = match heard {
-        true => format!("{verb} {step_told} of run {run}"),
-        false => format!("asked run {run} to take {step_told} as {verb}; its process has not answered yet: `bowline show {run}`"),
+    let put = Put { request: folder.request(&run, &request)?, run: &run, known };
+    let answered = |what: &What| match what {
+        What::ApprovalAnswered { step: of, approved, by, .. } if *of == step => Some((*approved, by.clone())),
+        _ => None,
     };
-    context.tell(&told, &json!({ "run": run, "step": step_told, "approved": approved, "heard": heard }));
+    let heard = put.heard(context, &folder, answered).await?;
+    let verb = |approved| if approved { "approved" } else { "rejected" };
+    let told = match &heard {
+        Some((said, by)) if *said != approved => {
+            let told = format!("{step} of run {run} was {} by {by} before you {} it", verb(*said), verb(approved));
+            return Err(CommandFailure::new(Exit::Refused, told).hint(format!("`bowline show {run}` tells how it stands")));
+        }
+        Some(_) => format!("{} {step} of run {run}", verb(approved)),
+        None => {
+            // It may have been taken back, or its time been over, meanwhile.
+            choose(&standing::story(&folder.run(&run)?, &folder.records(&run)?), &run, Some(step.as_str()))?;
+            format!("asked run {run} to take {step} as {}; its process has not answered yet: `bowline show {run}`", verb(approved))
+        }
+    };
+    context.tell(&told, &json!({ "run": run, "step": step, "approved": approved, "heard": heard.is_some() }));
     Ok(Exit::Succeeded)
 }
 
-/// Waits until the holder has answered a request; false when it takes longer than it should.
-///
-/// # Errors
-/// When the state folder cannot be read.
-pub async fn wait(context: &Context, folder: &StateFolder, request: RequestId) -> Result<bool, CommandFailure> {
-    let mut over = context.ports.clock.sleep(HEARD_WITHIN);
-    loop {
-        if folder.is_taken(request)? {
-            return Ok(true);
-        }
-        tokio::select! {
-            () = &mut over => return Ok(folder.is_taken(request)?),
-            () = context.ports.clock.sleep(LOOK) => {}
+/// A request that was put to the holder of a run.
+pub struct Put<'a> {
+    pub request: RequestId,
+    pub run: &'a RunId,
+    /// So many records had the run before.
+    pub known: usize,
+}
+
+impl Put<'_> {
+    /// Waits for the record that answers it; nothing when that takes longer than it should.
+    ///
+    /// # Errors
+    /// When nobody works on the run any more and no record answers it, or the state folder cannot be read.
+    pub async fn heard<T>(
+        &self,
+        context: &Context,
+        folder: &StateFolder,
+        answer: impl Fn(&What) -> Option<T>,
+    ) -> Result<Option<T>, CommandFailure> {
+        let mut over = context.ports.clock.sleep(HEARD_WITHIN);
+        loop {
+            // That another record was stored since says that it was heard, not what became of it.
+            if folder.is_taken(self.request)? {
+                // In this order: what the holder wrote before it left is seen.
+                let row = folder.run(self.run)?;
+                let records = folder.records(self.run)?;
+                if let Some(answer) = records.iter().skip(self.known).find_map(|record| answer(&record.what)) {
+                    return Ok(Some(answer));
+                }
+                if row.state != RunState::Live {
+                    return Err(standing::refused(context, &row, &records));
+                }
+            }
+            tokio::select! {
+                () = &mut over => return Ok(None),
+                () = context.ports.clock.sleep(LOOK) => {}
+            }
         }
     }
 }
 
+/// What is answered.
+struct Question {
+    found: Found,
+    step: StepId,
+    /// So many records has the run.
+    known: usize,
+}
+
 /// Which step of which run is meant.
-fn question(context: &Context, words: &[String], approved: bool) -> Result<(Found, StepId), CommandFailure> {
+fn question(context: &Context, words: &[String], approved: bool) -> Result<Question, CommandFailure> {
     let (run, step) = match words {
         [run, step] => (Some(run.as_str()), Some(step.as_str())),
         [one] => (None, Some(one.as_str())),
@@ -84,14 +129,14 @@ fn question(context: &Context, words: &[String], approved: bool) -> Result<(Foun
     chosen(context, found, step)
 }
 
-fn chosen(context: &Context, found: Found, step: Option<&str>) -> Result<(Found, StepId), CommandFailure> {
+fn chosen(context: &Context, found: Found, step: Option<&str>) -> Result<Question, CommandFailure> {
     let (row, records) = (found.folder.run(&found.run)?, found.folder.records(&found.run)?);
     if row.state != RunState::Live {
         // Who is not there hears no answer.
         return Err(standing::refused(context, &row, &records));
     }
     let step = choose(&standing::story(&row, &records), &found.run, step)?;
-    Ok((found, step))
+    Ok(Question { found, step, known: records.len() })
 }
 
 /// A run that asks, and its steps that do.

@@ -1,6 +1,6 @@
 //! `cancel`: asks the process that holds a run to stop it.
 
-use super::answer::wait;
+use super::answer::Put;
 use super::arguments::Cancel;
 use super::context::Context;
 use super::exit::Exit;
@@ -8,7 +8,7 @@ use super::failure::CommandFailure;
 use super::pick::{self, Found};
 use super::standing;
 use crate::journal::{Request, RunState};
-use crate::record::CancelLevel;
+use crate::record::{CancelLevel, What};
 use serde_json::json;
 
 /// Stops a run that is under way in another process.
@@ -18,13 +18,15 @@ use serde_json::json;
 pub async fn cancel(context: &Context, arguments: &Cancel) -> Result<Exit, CommandFailure> {
     let Found { folder, run } = pick::run(context, arguments.run.run.as_deref())?;
     let row = folder.run(&run)?;
+    let records = folder.records(&run)?;
     if row.state != RunState::Live {
-        return Err(standing::refused(context, &row, &folder.records(&run)?));
+        return Err(standing::refused(context, &row, &records));
     }
     let level = if arguments.halt { CancelLevel::Halt } else { CancelLevel::RollBack };
-    let put = folder.request(&run, &Request::Cancel { level, by: context.person() })?;
+    let request = folder.request(&run, &Request::Cancel { level, by: context.person() })?;
     let does = if arguments.halt { "halts" } else { "rolls back" };
-    let heard = wait(context, &folder, put).await?;
+    let is_ours = |what: &What| matches!(what, What::CancelRequested { level: of, .. } if *of == level).then_some(());
+    let heard = Put { request, run: &run, known: records.len() }.heard(context, &folder, is_ours).await?.is_some();
     let told = match heard {
         true => format!("run {run} {does}; `bowline show {run}` tells how it stands"),
         false => format!("asked run {run} to stop; its process has not answered yet: `bowline show {run}`"),

@@ -87,3 +87,47 @@ fn what_later_runs_wrote_is_spared_by_the_rollback_of_a_halted_run_too() {
     bench.run(&["rollback", "r1", "--partial", "--yes"]).assert_code(0);
     assert!(bench.has("note.txt"), "a later run may have built on it");
 }
+
+fn waits_until(what: &str, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn requests(bench: &Bench) -> usize {
+    let journal = rusqlite::Connection::open(bench.path("state").join("journal.db")).expect("it is there");
+    journal.busy_timeout(Duration::from_secs(5)).expect("a number");
+    journal.query_row("SELECT count(*) FROM requests", [], |row| row.get(0)).expect("a number")
+}
+
+#[test]
+fn who_answers_a_question_second_is_told_what_the_first_one_said() {
+    let (bench, run) = asking();
+    signal(&run, "STOP");
+    let first = bench.start(&["approve", "asks", "gate"]);
+    waits_until("the first answer is not put", || requests(&bench) == 1);
+    let second = bench.start(&["reject", "asks", "gate"]);
+    let third = bench.start(&["approve", "asks", "gate", "--output", "json"]);
+    waits_until("the others are not put", || requests(&bench) == 3);
+    signal(&run, "CONT");
+    wait(first).assert_code(0).assert_says("approved gate of run asks");
+    wait(second).assert_code(7).assert_says("gate of run asks was approved by").assert_says("`bowline show asks");
+    wait(third).assert_code(0).assert_says("\"approved\":true");
+    wait(run).assert_code(0);
+}
+
+#[test]
+fn who_cancels_a_run_that_is_over_by_then_is_told_so() {
+    let (bench, run) = asking();
+    signal(&run, "STOP");
+    let answer = bench.start(&["approve", "asks", "gate"]);
+    waits_until("the answer is not put", || requests(&bench) == 1);
+    let cancel = bench.start(&["cancel", "asks"]);
+    waits_until("the cancel is not put", || requests(&bench) == 2);
+    signal(&run, "CONT");
+    wait(answer).assert_code(0);
+    wait(run).assert_code(0);
+    wait(cancel).assert_code(7).assert_says("run asks is over: it succeeded");
+}
