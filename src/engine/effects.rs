@@ -36,6 +36,19 @@ pub(super) struct Journaled {
 /// Time to make sure that a lost request does not arrive late. Whoever waits for this attempt waits for that, too.
 const SOON: Duration = Duration::from_secs(10);
 
+/// Waits until something may leave; false when it is stopped before, or nothing ever may again.
+fn may_leave(permit: &dyn Permit, stopped: CancellationToken) -> BoxFuture<'static, bool> {
+    let entry = permit.entry();
+    async move {
+        tokio::select! {
+            biased;
+            entered = entry => entered.is_ok(),
+            () = stopped.cancelled() => false,
+        }
+    }
+    .boxed()
+}
+
 fn stopping() -> ActionError {
     ActionError::transient("the step is being stopped")
 }
@@ -70,14 +83,9 @@ impl Effects for Journaled {
             return futures::future::ready(Err(stopping())).boxed();
         }
         let (step, messages, lookup) = (self.step.clone(), self.messages.clone(), self.lookup.clone());
-        let (entry, stopped) = (self.permit.entry(), self.stopped.clone());
+        let may_leave = may_leave(&*self.permit, self.stopped.clone());
         let task = self.tracker.spawn(async move {
-            let may_leave = tokio::select! {
-                biased;
-                entered = entry => entered.is_ok(),
-                () = stopped.cancelled() => false,
-            };
-            if !may_leave {
+            if !may_leave.await {
                 // It never began, and nobody says so: what an attempt has not begun by its end has not happened.
                 return Err(stopping());
             }
@@ -117,6 +125,8 @@ impl Effects for Journaled {
 pub(super) struct Unjournaled {
     pub(super) tracker: TaskTracker,
     pub(super) permit: Arc<dyn Permit>,
+    /// Fires when the undo is stopped: what has not left stays.
+    pub(super) stopped: CancellationToken,
 }
 
 impl Effects for Unjournaled {
@@ -130,10 +140,12 @@ impl Effects for Unjournaled {
         _: ErasedTicket,
         future: BoxFuture<'static, Result<Value, EffectError>>,
     ) -> BoxFuture<'static, Result<Value, ActionError>> {
-        let entry = self.permit.entry();
+        let may_leave = may_leave(&*self.permit, self.stopped.clone());
         let task = self.tracker.spawn(async move {
-            entry.await.map_err(|_| EffectError::Refused(stopping()))?;
-            future.await
+            match may_leave.await {
+                true => future.await,
+                false => Err(EffectError::Refused(stopping())),
+            }
         });
         async move {
             match task.await {
@@ -143,5 +155,51 @@ impl Effects for Unjournaled {
             }
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unjournaled;
+    use crate::action::{Effects, ErasedTicket, Known};
+    use crate::engine::Permit;
+    use crate::record::EffectKey;
+    use futures::future::{BoxFuture, FutureExt};
+    use serde_json::Value;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    /// Lets in once it is opened.
+    struct Later(Arc<Semaphore>);
+
+    impl Permit for Later {
+        fn entry(&self) -> BoxFuture<'static, Result<(), String>> {
+            let gate = Arc::clone(&self.0);
+            async move { gate.acquire().await.map(drop).map_err(|error| error.to_string()) }.boxed()
+        }
+
+        fn lapsed(&self) -> BoxFuture<'static, String> {
+            futures::future::pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_undo_that_is_stopped_while_it_waits_for_the_permit_writes_nothing() {
+        let (gate, stopped) = (Arc::new(Semaphore::new(0)), CancellationToken::new());
+        let permit: Arc<dyn Permit> = Arc::new(Later(Arc::clone(&gate)));
+        let effects = Unjournaled { tracker: TaskTracker::new(), permit, stopped: stopped.clone() };
+        let ticket = ErasedTicket { key: EffectKey("run".into()), undo: Value::Null, known: Known::Open };
+        let (wrote, written) = tokio::sync::oneshot::channel();
+        let writing = effects.effect(ticket, async move { Ok(wrote.send(()).map(|()| Value::Null).unwrap_or(Value::Null)) }.boxed());
+        stopped.cancel();
+        let tracker = effects.tracker.clone();
+        tracker.close();
+        tokio::task::yield_now().await;
+        gate.add_permits(1);
+        tracker.wait().await;
+        assert!(written.await.is_err(), "it wrote although it was stopped");
+        assert!(writing.await.is_err_and(|error| error.is_transient()));
     }
 }

@@ -101,7 +101,8 @@ impl Retreat {
                 self.cx.evidence.cancelled().await;
                 let action = find(&self.registry, &self.rendered.kind)?;
                 action.make_way(self.cx.clone(), self.rendered.params.clone(), self.effects.clone()).await?;
-                let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker, permit: Arc::clone(&self.permit) });
+                let effects: Arc<dyn Effects> =
+                    Arc::new(Unjournaled { tracker, permit: Arc::clone(&self.permit), stopped: self.cx.read.cancel.clone() });
                 for (kind, params) in steps {
                     let action = find(&self.registry, kind)?;
                     action.perform(self.cx.read.clone(), Arc::clone(&effects), params.clone()).await?;
@@ -153,7 +154,7 @@ pub(super) async fn verify(
         Err(failure) => Some(failure),
         Ok(None) => None,
         Ok(Some((kind, params))) => {
-            let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker: TaskTracker::new(), permit });
+            let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker: TaskTracker::new(), permit, stopped: cx.cancel.clone() });
             let result = match find(&registry, &kind) {
                 Ok(action) => AssertUnwindSafe(action.perform(cx, effects, params)).catch_unwind().await,
                 Err(error) => Ok(Err(error)),
