@@ -209,7 +209,8 @@ impl Action for Shell {
         Ok(match checked {
             Ok(ended) if ended.code == Some(0) => Settled::Done(Ended { stdout: String::new(), by_check: true, ..ended }),
             // How far it got is not known: there may be half of its work.
-            Ok(_) => Settled::Other(HALF.to_owned()),
+            Ok(Ended { code: Some(_), .. }) => Settled::Other(HALF.to_owned()),
+            Ok(_) => Settled::Unknown("`check` was ended by a signal".to_owned()),
             Err(EffectError::Refused(error) | EffectError::Lost(error)) => Settled::Unknown(format!("`check` gives no answer: {error}")),
         })
     }

@@ -207,7 +207,9 @@ async fn a_check_tells_that_the_work_is_done_and_nothing_else() {
         (DynAction::settle(&shell(), read_cx(&Arc::new(Listener::default())), params.clone(), effect).await.unwrap(), params)
     };
     assert!(matches!(settled("false").await.0, Settled::Other(_)));
-    assert!(matches!(settled("kill -TERM $$").await.0, Settled::Unknown(_)));
+    for signal in ["TERM", "KILL"] {
+        assert!(matches!(settled(&format!("kill -{signal} $$")).await.0, Settled::Unknown(_)), "{signal}");
+    }
     let (done, params) = settled("echo looked").await;
     let Settled::Done(ended) = done else { panic!("{done:?}") };
     let ended = serde_json::from_value(ended).unwrap();
