@@ -88,8 +88,14 @@ impl Back {
         };
         let spared = written_since(&steps)?;
         let staying = plan.staying();
-        if steps.iter().all(|step| staying.contains_key(*step)) {
+        let is_kept = |step: &StepId| staying.contains_key(step);
+        if steps.iter().all(|step| is_kept(step)) {
             self.left_nothing(run, is_over)?;
+        }
+        // It would be over for good then, and what the later run took from it could never go back.
+        if is_over && steps.iter().all(|step| is_kept(step) || is_built_on(core, step, &spared)) {
+            let failure = CommandFailure::new(Exit::Refused, format!("later runs wrote all that run {run} did, or may have built on it"));
+            return Err(failure.hint("take the later run back first: `bowline runs` lists them"));
         }
         let told = told(core, run, &steps, &staying, &spared);
         Ok(Foreseen { told, steps: Some(steps.into_iter().cloned().collect()), spared })

@@ -255,6 +255,7 @@ impl Driver {
             registry: self.registry.clone(),
             rendered,
             effects,
+            done: Arc::clone(self.hand.undone.entry(step.clone()).or_default()),
             spared: self.ledger.core.spared().to_vec(),
             cx,
             attempt,

@@ -6,6 +6,8 @@ use crate::ids::StepId;
 use crate::record::{EffectKey, Failure, Mark, Settled};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -59,6 +61,8 @@ pub(super) struct Hand {
     pub(super) attempts: HashMap<StepId, Work>,
     pub(super) undos: HashMap<StepId, Work>,
     pub(super) lookups: HashMap<StepId, Work>,
+    /// How many actions of a step's own undo are done.
+    pub(super) undone: HashMap<StepId, Arc<AtomicUsize>>,
     pub(super) evidence: Option<StepId>,
     pub(super) verifying: bool,
     /// Who looks after what steps have written. Dropping one ends it.

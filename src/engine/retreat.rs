@@ -13,6 +13,7 @@ use futures::FutureExt;
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -29,6 +30,8 @@ pub(super) struct Retreat {
     pub(super) registry: Registry,
     pub(super) rendered: Rendered,
     pub(super) effects: Vec<DynEffect>,
+    /// How many actions of the plan's own undo are done: the next try goes on there.
+    pub(super) done: Arc<AtomicUsize>,
     /// What later runs have written: it stays.
     pub(super) spared: Vec<Target>,
     pub(super) cx: UndoCx,
@@ -103,9 +106,11 @@ impl Retreat {
                 action.make_way(self.cx.clone(), self.rendered.params.clone(), self.effects.clone()).await?;
                 let effects: Arc<dyn Effects> =
                     Arc::new(Unjournaled { tracker, permit: Arc::clone(&self.permit), stopped: self.cx.read.cancel.clone() });
-                for (kind, params) in steps {
+                for (at, (kind, params)) in steps.iter().enumerate().skip(self.done.load(Ordering::Relaxed)) {
                     let action = find(&self.registry, kind)?;
-                    action.perform(self.cx.read.clone(), Arc::clone(&effects), params.clone()).await?;
+                    let done = action.perform(self.cx.read.clone(), Arc::clone(&effects), params.clone()).await;
+                    done.map_err(|error| numbered(error, at + 1, steps.len()))?;
+                    self.done.store(at + 1, Ordering::Relaxed);
                 }
                 Ok(self.mark_all(MarkKind::Restored, None))
             }
@@ -115,6 +120,16 @@ impl Retreat {
     fn mark_all(&self, kind: MarkKind, note: Option<&String>) -> Vec<Mark> {
         self.effects.iter().map(|effect| Mark { key: effect.key.clone(), kind, notes: note.into_iter().cloned().collect() }).collect()
     }
+}
+
+/// Which of several actions it was.
+fn numbered(error: ActionError, number: usize, count: usize) -> ActionError {
+    if count == 1 {
+        return error;
+    }
+    let mut failure = error.into_failure();
+    failure.message = format!("action {number} of {count} of its `undo`: {}", failure.message);
+    failure.into()
 }
 
 fn find<'a>(registry: &'a Registry, kind: &ActionKind) -> Result<&'a Arc<dyn crate::action::DynAction>, ActionError> {
