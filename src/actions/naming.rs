@@ -22,8 +22,10 @@ pub(super) struct ObjectName {
 
 impl KindName {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        kind_of(&text.split('/').collect::<Vec<_>>())
-            .ok_or_else(|| format!("`{text}` is no kind: write `deployment`, or with group and version `example.com/v1/Gadget`"))
+        kind_of(&text.split('/').collect::<Vec<_>>()).ok_or_else(|| match meant(text) {
+            Some(kind) => format!("`{text}` is no kind: write `{kind}`"),
+            None => format!("`{text}` is no kind: write `deployment`, or with group and version `example.com/v1/Gadget`"),
+        })
     }
 
     /// An unknown kind is taken to live in namespaces.
@@ -40,8 +42,13 @@ impl KindName {
 
 impl ObjectName {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` names no object: write `deployment/web`, or with group and version `example.com/v1/Gadget/web`");
         let parts: Vec<&str> = text.split('/').collect();
+        let wrong = || match parts.as_slice() {
+            [.., kind, name] if !name.is_empty() && meant(kind).is_some() => {
+                format!("`{text}` names no object: write `{}/{name}`", meant(kind).unwrap_or_default())
+            }
+            _ => format!("`{text}` names no object: write `deployment/web`, or with group and version `example.com/v1/Gadget/web`"),
+        };
         let (name, kind) = parts.split_last().ok_or_else(wrong)?;
         let kind = kind_of(kind).filter(|_| !name.is_empty()).ok_or_else(wrong)?;
         Ok(Self { kind, name: (*name).to_owned() })
@@ -61,6 +68,31 @@ impl ObjectName {
         let namespace = kind.namespaced.then(|| place.namespace.clone());
         Ok(Address { kind, namespace, name: self.name.clone() })
     }
+}
+
+/// The kind that is meant by a short name of kubectl's, or by a plural.
+fn meant(word: &str) -> Option<&str> {
+    const SHORT: [(&str, &str); 16] = [
+        ("cj", "cron-job"),
+        ("cm", "config-map"),
+        ("crd", "custom-resource-definition"),
+        ("deploy", "deployment"),
+        ("ds", "daemon-set"),
+        ("hpa", "horizontal-pod-autoscaler"),
+        ("ing", "ingress"),
+        ("netpol", "network-policy"),
+        ("ns", "namespace"),
+        ("pdb", "pod-disruption-budget"),
+        ("po", "pod"),
+        ("pvc", "persistent-volume-claim"),
+        ("rs", "replica-set"),
+        ("sa", "service-account"),
+        ("sts", "stateful-set"),
+        ("svc", "service"),
+    ];
+    let short = SHORT.iter().find(|(short, _)| *short == word).map(|(_, kind)| *kind);
+    let singular = || ["s", "es"].into_iter().find_map(|end| word.strip_suffix(end).filter(|kind| named(kind).is_some()));
+    short.filter(|kind| named(kind).is_some()).or_else(singular)
 }
 
 fn kind_of(parts: &[&str]) -> Option<KindName> {
@@ -94,6 +126,13 @@ mod tests {
         for wrong in ["web", "gadget/web", "deployment/", "deployment/a/b", "example.com/v1/gadget/g", "a/b/c/d/e", ""] {
             assert!(target(wrong).is_err(), "{wrong}");
         }
+        let told = |text: &str| ObjectName::parse(text).unwrap_err();
+        insta::assert_snapshot!(told("svc/legacy"), @"`svc/legacy` names no object: write `service/legacy`");
+        insta::assert_snapshot!(told("deployments/web"), @"`deployments/web` names no object: write `deployment/web`");
+        for short in ["cj", "cm", "deploy", "ds", "ing", "ns", "po", "pvc", "rs", "sa", "sts", "svc", "ingresses"] {
+            assert!(told(&format!("{short}/x")).contains("/x`"), "{short}");
+        }
+        insta::assert_snapshot!(KindName::parse("pods").unwrap_err(), @"`pods` is no kind: write `pod`");
         assert_eq!(KindName::parse("config-map").unwrap().api_version, "v1");
         insta::assert_snapshot!(KindName::parse("gadget").unwrap_err(), @"`gadget` is no kind: write `deployment`, or with group and version `example.com/v1/Gadget`");
     }

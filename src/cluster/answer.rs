@@ -145,6 +145,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The server prints whole Go structs into some messages; what they hold and a limit keep a message readable.
 fn tidy(message: &str) -> String {
     let message = message.trim();
+    // Of a patch that makes no object of the kind the whole object is told first.
+    let patched = message.split_once("is invalid: patch: Invalid value: \"").and_then(|(_, rest)| rest.rsplit_once("}\": "));
+    let message = patched.map_or(message, |(_, told)| told);
     let typed = message.strip_prefix("failed to create typed patch object (").and_then(|rest| rest.split_once("): "));
     let message = typed.map_or_else(|| message.to_owned(), |(_, told)| typed_errors(told));
     match message.char_indices().nth(1200) {
@@ -333,5 +336,15 @@ mod tests {
         for body in [&b"default backend - 404"[..], b"<html>", b"", br#"{ "message": "Not Found", "code": 404 }"#] {
             assert_eq!(class(body), Class::Lost, "{}", String::from_utf8_lossy(body));
         }
+    }
+
+    #[test]
+    fn of_a_patch_that_fits_no_object_only_what_is_wrong_is_told() {
+        let object = format!("{{\\\"data\\\":\\\"{}\\\"}}", "x".repeat(2_000));
+        let told =
+            |why: &str| read(422, "Invalid", &format!(" \"\" is invalid: patch: Invalid value: \"{object}\": {why}"), json!([])).message;
+        assert_eq!(told("strict decoding error: unknown field \"spec.replica\""), "strict decoding error: unknown field \"spec.replica\"");
+        let wrong = "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32";
+        assert_eq!(told(wrong), wrong);
     }
 }

@@ -127,7 +127,7 @@ impl Cluster {
     /// # Errors
     /// See [`Class`].
     pub async fn apply(&self, at: &Address, manifest: &Value, manner: Manner<'_>) -> Result<Written, ApiError> {
-        let uri = format!("{}{}&fieldValidation=Strict", at.path(), manner.query());
+        let uri = format!("{}{}", at.path(), Manner { strict: true, ..manner }.query());
         self.write(at, Call::write(http::Method::PATCH, uri, "application/apply-patch+yaml", manifest)).await
     }
 

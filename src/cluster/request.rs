@@ -85,18 +85,21 @@ pub struct Manner<'a> {
     pub dry_run: bool,
     /// Takes fields from other managers. For server-side apply only.
     pub force: bool,
+    /// Fields that the kind does not have are refused. An apply is always so.
+    pub strict: bool,
 }
 
 impl<'a> Manner<'a> {
     /// A real write of this manager.
     pub fn of(manager: &'a str) -> Self {
-        Self { manager, dry_run: false, force: false }
+        Self { manager, dry_run: false, force: false, strict: false }
     }
 
     pub(super) fn query(&self) -> String {
         let manager: String = self.manager.bytes().map(encode_byte).collect();
         let (dry_run, force) = (if self.dry_run { "&dryRun=All" } else { "" }, if self.force { "&force=true" } else { "" });
-        format!("?fieldManager={manager}{dry_run}{force}")
+        let strict = if self.strict { "&fieldValidation=Strict" } else { "" };
+        format!("?fieldManager={manager}{dry_run}{force}{strict}")
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Applied {
 /// What the server would refuse.
 pub async fn dry_run(cluster: &Cluster, managers: &Managers, wanted: &Wanted, live: Option<&Object>) -> Result<DryRun, ApiError> {
     let manager = managers.apply();
-    let manner = Manner { manager: &manager, dry_run: true, force: wanted.force };
+    let manner = Manner { dry_run: true, force: wanted.force, ..Manner::of(&manager) };
     let mut force = wanted.force;
     let mut answer = cluster.apply(&wanted.at, &guarded(&wanted.manifest, live), manner).await;
     if let Err(error) = &answer

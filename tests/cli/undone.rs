@@ -31,3 +31,23 @@ fn the_job_of_a_step_with_an_undo_of_its_own_does_not_stay() {
     let step = "  - id: migrate\n    job: { image: 'app:v1', command: migrate up }\n    undo: [{ shell: { run: migrate down } }]\n";
     comes_undone(step, "  images: { 'app:v1': {} }\n");
 }
+
+#[test]
+fn an_undo_of_several_actions_goes_on_at_the_one_that_failed() {
+    let bench = Bench::with(
+        "plan: sketch\nsteps:\n  - id: w\n    shell: { run: touch w }\n    undo: [{ shell: { run: rm w } }, { shell: { run: 'test -f told || { touch told; exit 9; }' } }]\n  - id: last\n    needs: [w]\n    shell: { run: 'false', read-only: true }\n",
+    );
+    let ended = bench.run(&["run", "plan.yaml"]);
+    ended.assert_code(3).assert_says("action 2 of 2 of its `undo`: ").assert_says("everything is as it was");
+}
+
+#[test]
+fn a_patch_of_a_field_that_the_kind_does_not_have_is_refused() {
+    let bench = Bench::with(
+        "plan: sketch\nsteps:\n  - id: p\n    patch: { object: configmap/conf, merge: { dat: { a: '2' } } }\nsimulate: { cluster: [conf.yaml] }\n",
+    );
+    bench.write("conf.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: conf }\ndata: { a: '1' }\n");
+    let refused = "configmap/conf is refused: strict decoding error: unknown field \"dat\"";
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(3).assert_says(refused);
+    bench.run(&["preview", "plan.yaml", "--simulate"]).assert_says(refused);
+}

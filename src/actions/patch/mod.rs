@@ -65,11 +65,13 @@ impl Patch {
     /// What the server says that the patch would make of the object; none where a webhook keeps it from saying so.
     async fn expected(&self, place: &Place, at: &Address, operations: &[Value]) -> Result<Option<Object>, ActionError> {
         let manager = place.managers.action(Self::KIND);
-        match place.cluster.patch(at, &Value::from(operations), Manner { dry_run: true, ..Manner::of(&manager) }).await {
+        match place.cluster.patch(at, &Value::from(operations), Manner { dry_run: true, strict: true, ..Manner::of(&manager) }).await {
             Ok(written) => Ok(Some(written.object)),
-            // What it would refuse it refuses when it is done; then the live object is looked at again.
-            Err(error) if error.is_transient() && !error.is_stale() => Err(failed(format!("cannot check {at}"), &error)),
-            Err(_) => Ok(None),
+            Err(error) if error.message.contains("does not support dry run") => Ok(None),
+            // It changed meanwhile: what is sent looks at it again.
+            Err(error) if error.is_stale() => Ok(None),
+            Err(error) if error.is_transient() => Err(failed(format!("cannot check {at}"), &error)),
+            Err(error) => Err(failed(format!("{at} is refused"), &error)),
         }
     }
 
@@ -162,7 +164,7 @@ impl Action for Patch {
             return Ok(preview);
         }
         let manager = place.managers.action(Self::KIND);
-        match place.cluster.patch(&at, &Value::from(operations), Manner { dry_run: true, ..Manner::of(&manager) }).await {
+        match place.cluster.patch(&at, &Value::from(operations), Manner { dry_run: true, strict: true, ..Manner::of(&manager) }).await {
             Ok(written) => {
                 let lines = lines(Some(&live), Some(&written.object));
                 if !lines.is_empty() {

@@ -29,6 +29,9 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Answer, Refusal
         other => return Err(Refusal::not_modelled(&format!("a patch of the type {other}"))),
     }
     in_place(target, &new)?;
+    if target.kind.is_known() && asked.query.get("fieldValidation") == "Strict" {
+        typed::check_patched(&new)?;
+    }
     let by = writer(world, asked);
     store_changed(world, target, &live, new, Some(by)).map(|new| Answer::Json(200, new))
 }

@@ -35,6 +35,28 @@ pub(in crate::sim) fn check(config: &Value) -> Result<(), Refusal> {
     Err(Refusal::new(500, "", format!("failed to create typed patch object ({of}):{told}")))
 }
 
+/// Looks at an object that was patched: unknown fields are told in other words then, after the whole object.
+pub(in crate::sim) fn check_patched(object: &Value) -> Result<(), Refusal> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let group = group.split_once('/').map(|(group, _)| group).unwrap_or_default();
+    let unknown: Vec<String> = unknown(group, &kind, object)
+        .into_iter()
+        .map(|pointer| format!("unknown field \"{}\"", pointer.trim_start_matches('/').replace('/', ".")))
+        .collect();
+    match unknown.is_empty() {
+        true => check(object),
+        false => {
+            let told = format!(
+                " \"\" is invalid: patch: Invalid value: {}: strict decoding error: {}",
+                Value::from(object.to_string()),
+                unknown.join(", ")
+            );
+            Err(Refusal::new(422, "Invalid", told))
+        }
+    }
+}
+
 /// A place, as it is told and as JSON pointers write it.
 #[derive(Default)]
 struct At {
