@@ -110,11 +110,18 @@ async fn logs(cluster: &Cluster, namespace: &str, pods: &[&Object]) -> Vec<Exhib
     let mut exhibits = Vec::new();
     for (pod, trouble) in broken.take(LOGS) {
         let Some(container) = trouble.container else { continue };
-        for previous in [true, false] {
+        let was_restarted = statuses(pods, &pod)
+            .any(|status| status["name"] == container.as_str() && status["restartCount"].as_u64().is_some_and(|count| count > 0));
+        for previous in [true, false].into_iter().filter(|previous| !previous || was_restarted) {
             exhibits.extend(last_lines(cluster, namespace, &pod, &container, previous).await);
         }
     }
     exhibits
+}
+
+fn statuses<'a>(pods: &'a [&'a Object], name: &'a str) -> impl Iterator<Item = &'a serde_json::Value> {
+    let lists = ["/status/containerStatuses", "/status/initContainerStatuses"];
+    pods.iter().filter(move |pod| pod.name() == name).flat_map(move |pod| lists.into_iter().flat_map(|list| pod.list(list)))
 }
 
 async fn last_lines(cluster: &Cluster, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Exhibit> {

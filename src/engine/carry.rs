@@ -305,12 +305,10 @@ impl Driver {
             return;
         }
         let wanted = self.program.verification(scope, &self.outputs);
-        let name = match scope {
-            Scope::Guard(step) | Scope::Step(step) => step.clone(),
-            Scope::Everything => match self.ledger.core.graph().steps.first() {
-                Some(step) => step.id.clone(),
-                None => return,
-            },
+        let name = match (&wanted, self.ledger.core.graph().steps.first()) {
+            (Ok(Some(verification)), _) => verification.guard.clone(),
+            (_, Some(step)) => step.id.clone(),
+            (_, None) => return,
         };
         let cx = self.read_cx(&name, CancellationToken::new());
         tokio::spawn(verify(self.registry.clone(), wanted, cx, self.messages.clone(), Arc::clone(&self.permit)));

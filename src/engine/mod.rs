@@ -30,7 +30,7 @@ pub use drive::{Ended, Opening, drive};
 pub use permit::{Permit, Unlimited};
 pub use planned::Planned;
 pub use preview::{Previewing, Seen, Sight, preview};
-pub use program::{Compensation, Outputs, Program, Rendered};
+pub use program::{Compensation, Outputs, Program, Rendered, Verification};
 pub use rights::{Ahead, NeededSecret, missing_rights, secrets_needed};
 pub use secrets::Secrets;
 

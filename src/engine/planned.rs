@@ -1,6 +1,6 @@
 //! A checked plan as the driver's program: renders what the plan says with the run's inputs and the outputs so far.
 
-use super::program::{Compensation, Outputs, Program, Rendered};
+use super::program::{Compensation, Outputs, Program, Rendered, Verification};
 use crate::expr::{Reference, RenderError, Template, Values};
 use crate::ids::{ActionKind, Period, StepId};
 use crate::plan::{Does, Plan, Step, Undo};
@@ -106,7 +106,7 @@ impl Program for Planned {
         time.parse::<Period>().map(|period| period.0).map_err(|error| Failure::permanent(error.to_string()))
     }
 
-    fn verification(&self, scope: &Scope, outputs: &Outputs) -> Result<Option<(ActionKind, Value)>, Failure> {
+    fn verification(&self, scope: &Scope, outputs: &Outputs) -> Result<Option<Verification>, Failure> {
         let guard = match scope {
             Scope::Guard(id) => Some(self.step(id)?),
             Scope::Everything => self.plan.guard_of_the_start(),
@@ -118,6 +118,6 @@ impl Program for Planned {
         }
         let probes = verify.iter().map(|probe| self.rendered(guard, probe, outputs)).collect::<Result<Vec<_>, _>>()?;
         let kind = ActionKind::new(VERIFIER).map_err(|error| Failure::permanent(error.to_string()))?;
-        Ok(Some((kind, json!({ "probes": probes, "within": "30s" }))))
+        Ok(Some(Verification { guard: guard.id.clone(), kind, params: json!({ "probes": probes, "within": "30s" }) }))
     }
 }

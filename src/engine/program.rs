@@ -36,11 +36,22 @@ pub trait Program: Send + Sync {
     /// When a template cannot be rendered, or is no length of time.
     fn pause(&self, step: &StepId, outputs: &Outputs) -> Result<Duration, Failure>;
 
-    /// What must hold after a rollback: the action that looks, with its parameters.
+    /// What must hold after a rollback.
     ///
     /// # Errors
     /// When a template cannot be rendered.
-    fn verification(&self, scope: &Scope, outputs: &Outputs) -> Result<Option<(ActionKind, Value)>, Failure>;
+    fn verification(&self, scope: &Scope, outputs: &Outputs) -> Result<Option<Verification>, Failure>;
+}
+
+/// What looks whether a rollback has led back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verification {
+    /// The guard that asks for it.
+    pub guard: StepId,
+    /// The action that looks.
+    pub kind: ActionKind,
+    /// Its parameters.
+    pub params: Value,
 }
 
 /// An action's use, rendered: fixed for all attempts and for the undo.

@@ -3,14 +3,13 @@
 use super::effects::Unjournaled;
 use super::hand::Message;
 use super::permit::Permit;
-use super::program::{Compensation, Rendered};
+use super::program::{Compensation, Rendered, Verification};
 use crate::action::{ActionError, DynEffect, Effects, ReadCx, Registry, UndoCx};
 use crate::ids::ActionKind;
 use crate::journal::RunJournal;
 use crate::ports::Clock;
 use crate::record::{Failure, Mark, MarkKind, Target};
 use futures::FutureExt;
-use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -160,7 +159,7 @@ pub(super) async fn take_evidence(
 /// Looks whether the world is as it must be after the rollback.
 pub(super) async fn verify(
     registry: Registry,
-    wanted: Result<Option<(ActionKind, Value)>, Failure>,
+    wanted: Result<Option<Verification>, Failure>,
     cx: ReadCx,
     messages: mpsc::UnboundedSender<Message>,
     permit: Arc<dyn Permit>,
@@ -168,7 +167,7 @@ pub(super) async fn verify(
     let failure = match wanted {
         Err(failure) => Some(failure),
         Ok(None) => None,
-        Ok(Some((kind, params))) => {
+        Ok(Some(Verification { kind, params, .. })) => {
             let effects: Arc<dyn Effects> = Arc::new(Unjournaled { tracker: TaskTracker::new(), permit, stopped: cx.cancel.clone() });
             let result = match find(&registry, &kind) {
                 Ok(action) => AssertUnwindSafe(action.perform(cx, effects, params)).catch_unwind().await,

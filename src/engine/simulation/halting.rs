@@ -5,7 +5,7 @@ use super::{Nobody, SeededRandom};
 use crate::action::{Action, ActionError, Begun, Cx, Frozen, Intent, Preview, ReadCx, Registry, RunScope, UndoCx};
 use crate::engine::core::simulation::case::Dice;
 use crate::engine::core::testing::{graph, step};
-use crate::engine::{Compensation, Control, Opening, Outputs, Program, Rendered, Unlimited, drive};
+use crate::engine::{Compensation, Control, Opening, Outputs, Program, Rendered, Unlimited, Verification, drive};
 use crate::ids::{ActionKind, PlanName, RunId, StepId};
 use crate::journal::MemoryStore;
 use crate::record::{
@@ -96,7 +96,7 @@ impl Program for One {
         Ok(Duration::ZERO)
     }
 
-    fn verification(&self, _: &Scope, _: &Outputs) -> Result<Option<(ActionKind, Value)>, Failure> {
+    fn verification(&self, _: &Scope, _: &Outputs) -> Result<Option<Verification>, Failure> {
         Ok(None)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::action::{Action, ActionError, Begun, Cx, EffectError, Frozen, Intent, Preview, ReadCx, RunScope, Secret, UndoCx};
 use crate::engine::core::simulation::case::Case;
-use crate::engine::{Compensation, Control, Outputs, Program, Rendered, Secrets};
+use crate::engine::{Compensation, Control, Outputs, Program, Rendered, Secrets, Verification};
 use crate::ids::{ActionKind, Moment, StepId};
 use crate::journal::MemoryStore;
 use crate::ports::Clock;
@@ -263,7 +263,7 @@ impl Program for Steps {
         Ok(Duration::from_secs(5))
     }
 
-    fn verification(&self, _: &Scope, _: &Outputs) -> Result<Option<(ActionKind, Value)>, Failure> {
+    fn verification(&self, _: &Scope, _: &Outputs) -> Result<Option<Verification>, Failure> {
         Ok(None)
     }
 }

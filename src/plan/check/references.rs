@@ -101,6 +101,17 @@ impl Checker<'_, '_> {
 
     /// In a condition nothing is made of another type by itself.
     fn check_comparison(&mut self, mention: &Mention, comparison: &Comparison, name: &str, kind: InputType) {
+        if kind == InputType::Duration && comparison.is_ordering {
+            let why = match comparison.with {
+                Wanted::Text => "as a text `9s` comes after `10s`",
+                _ => "cannot be compared with that",
+            };
+            let message = format!("the input `{name}` is of type `duration`, and {why}");
+            let input = if name.contains('-') { format!("inputs[\"{name}\"]") } else { format!("inputs.{name}") };
+            let help = format!("compare lengths of time: `duration({input}) > duration('30s')`");
+            self.notes.judgment("plan::condition", &mention.span, message).help(help);
+            return;
+        }
         let (own, other) = match kind {
             InputType::String | InputType::Duration => (Wanted::Text, "a text"),
             InputType::Integer | InputType::Number => (Wanted::Number, "a number"),

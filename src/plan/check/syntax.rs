@@ -28,6 +28,8 @@ pub(super) fn told(text: &str, error: &SyntaxError) -> (String, String) {
         (said, "let the keys of one mapping begin in the same column, and put a text with `: ` in it between `'` and `'`")
     } else if has("quote") {
         (said, "close the quotes, or put the whole text between `'` and `'`")
+    } else if let Some(name) = named_item(text, error).filter(|_| has("bracket") || has("flow")) {
+        return (format!("this is not YAML: {said}"), format!("put a name with brackets in it between quotes: `'{name}'`"));
     } else if has("bracket") || has("flow") {
         (said, "close every `[` and `{` that is open, in the order in which they were opened")
     } else if has("indent") || has("block") {
@@ -36,6 +38,17 @@ pub(super) fn told(text: &str, error: &SyntaxError) -> (String, String) {
         (said, "put a text with `: `, `#`, `{`, `[`, `*` or `&` in it between `'` and `'`")
     };
     (format!("this is not YAML: {said}"), help.to_owned())
+}
+
+/// A step of a `for-each` as the docs write it, `deploy[eu]`, in the line where the parser stopped: in a list it needs quotes.
+fn named_item<'t>(text: &'t str, error: &SyntaxError) -> Option<&'t str> {
+    let line = text.lines().nth(error.line.checked_sub(1)?)?;
+    let is_name = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_');
+    line.match_indices('[').find_map(|(open, _)| {
+        let begin = line[..open].trim_end_matches(is_name).len();
+        let inside = line[open + 1..].find(|sign: char| !is_name(sign)).map(|end| open + 1 + end)?;
+        (begin < open && line[inside..].starts_with(']')).then(|| &line[begin..=inside])
+    })
 }
 
 /// What is told of a template without quotes, and the text with them.

@@ -152,6 +152,10 @@ fn no_yaml_no_steps_no_plan() {
     2:8 [[] plan::syntax: this is not YAML: unclosed bracket '['
         help: close every `[` and `{` that is open, in the order in which they were opened
     ");
+    insta::assert_snapshot!(lines("plan: p\nsteps:\n  - id: back\n    rollback-on-fail: { guards: [prep, each[eu]] }\n"), @"
+    4:44 [[] plan::syntax: this is not YAML: while parsing a flow sequence, expected ',' or ']'
+        help: put a name with brackets in it between quotes: `'each[eu]'`
+    ");
     insta::assert_snapshot!(lines(""), @"
     1:1 [] plan::empty: there is no plan in this file
         help: begin with `plan: my-service`, then list its `steps:`
