@@ -25,6 +25,8 @@ mod naming;
 mod object_condition;
 #[cfg(feature = "kubernetes")]
 pub mod patch;
+#[cfg(feature = "kubernetes")]
+mod patching;
 pub mod pods;
 pub mod port_name;
 pub mod postgres;

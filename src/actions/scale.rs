@@ -1,9 +1,10 @@
 //! `scale`: sets how many pods a workload has.
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, known_patch, namespace_of, open_for_evidence, patch_rights,
-    settle_patch, stopped, subject, target, undo, wait_healthy_again, was_healthy, watch_rights,
+    Place, evidence, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, stopped, subject, target, undo,
+    wait_healthy_again, was_healthy, watch_rights,
 };
+use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
 use super::written::{patched, watch};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::evidence::gather;

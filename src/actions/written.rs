@@ -1,6 +1,7 @@
 //! An eye on what actions wrote to a cluster, until their run closes. It takes nothing back and stops nothing.
 
-use super::kubernetes::{Image, Patched, Place, target};
+use super::kubernetes::{Place, target};
+use super::patching::{Image, Patched};
 use crate::action::{Known, ReadCx, Superseded, Telling};
 use crate::cluster::superseded::{Owned, Written, watch_written};
 use crate::cluster::{Address, Clusters, Object};

@@ -1,11 +1,14 @@
 //! A tiny API server behind kube's client, for tests: objects by path, versions, owners of fields in the rough. It checks nothing.
 
+mod meaning;
+
 use crate::cluster::Clusters;
 use crate::cluster::api::Cluster;
 use crate::ports::{Connection, Kubernetes, KubernetesError, SystemClock, SystemLoopback};
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request, Response};
 use kube::client::Body;
+use meaning::{NOW, entry, is_list, is_meant, is_wanted, own, patch, status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -192,13 +195,6 @@ impl TestServer {
     }
 }
 
-/// The clock stands still.
-const NOW: &str = "2026-11-21T00:00:00Z";
-
-fn status(code: u16, reason: &str) -> (u16, Value) {
-    (code, json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason }))
-}
-
 impl State {
     fn request(&mut self, method: &Method, path: &str, query: &str, body: &Value) -> (u16, Value) {
         if *method == Method::GET {
@@ -370,56 +366,4 @@ impl State {
         let news = self.news.iter().filter(|news| news.version > version && is_meant(&news.path, &news.object, path, query));
         news.map(|news| json!({ "type": news.kind, "object": news.object }).to_string() + "\n").collect()
     }
-}
-
-/// What a writer owns, in the rough.
-fn entry(manager: &str) -> Value {
-    json!({ "manager": manager.replace("%3A", ":"), "operation": "Update", "apiVersion": "v1", "fieldsV1": { "f:data": {} } })
-}
-
-/// A patch of anything but the owners makes its writer one of them.
-fn own(new: &mut Value, live: &Value, manager: &str) {
-    let same = new["metadata"]["managedFields"] == live["metadata"]["managedFields"];
-    if let (true, Some(entries)) = (same && new != live, new["metadata"]["managedFields"].as_array_mut()) {
-        entries.retain(|known| known["manager"] != entry(manager)["manager"]);
-        entries.push(entry(manager));
-    }
-}
-
-fn is_list(path: &str, query: &str) -> bool {
-    query.contains("limit=") && path.rsplit('/').next().is_some_and(|last| last.ends_with('s'))
-}
-
-/// True for an object of a folder that the selectors of a query mean: a field's or a label's value, as they are.
-fn is_meant(at: &str, object: &Value, folder: &str, query: &str) -> bool {
-    let inside = at.rsplit_once('/').is_some_and(|(path, _)| path == folder);
-    let query = query.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/");
-    let selectors = |name: &str| -> Vec<String> {
-        let found = query.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap_or_default();
-        found.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
-    };
-    let fits = |selector: String, of: &dyn Fn(&str) -> Value| selector.split_once('=').is_some_and(|(name, value)| of(name) == *value);
-    let field = |name: &str| object.pointer(&format!("/{}", name.replace('.', "/"))).cloned().unwrap_or_default();
-    let label = |name: &str| object["metadata"]["labels"][name].clone();
-    inside
-        && selectors("fieldSelector=").into_iter().all(|selector| fits(selector, &field))
-        && selectors("labelSelector=").into_iter().all(|selector| fits(selector, &label))
-}
-
-/// True for an object with the uid that a deletion names, and with the version, if it names one.
-fn is_wanted(preconditions: &Value, live: &Value) -> bool {
-    let version = &preconditions["resourceVersion"];
-    preconditions["uid"] == live["metadata"]["uid"] && (version.is_null() || *version == live["metadata"]["resourceVersion"])
-}
-
-/// None when the version that the patch names is not the live one.
-fn patch(live: &Value, operations: &Value) -> Option<Value> {
-    let guards = operations.as_array()?.iter().filter(|operation| operation["path"] == "/metadata/resourceVersion");
-    if guards.into_iter().any(|guard| guard["value"] != live["metadata"]["resourceVersion"]) {
-        return None;
-    }
-    let mut new = live.clone();
-    let patch: json_patch::Patch = serde_json::from_value(operations.clone()).ok()?;
-    json_patch::patch(&mut new, &patch).ok()?;
-    Some(new)
 }

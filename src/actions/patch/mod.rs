@@ -5,10 +5,11 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Image, Patched, Patching, Place, evidence, failed, fence_late, for_sure, has_written, is_ours, known_patch, namespace_of,
-    open_for_evidence, patch_rights, patched, subject, target, undo, wait_healthy_again, was_healthy,
+    Place, evidence, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, subject, target, undo,
+    wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
+use super::patching::{Image, Patched, Patching, has_written, is_ours, known_patch, patched};
 use super::written::{self, watch};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::actions::apply::order::is_workload;

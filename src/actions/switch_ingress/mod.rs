@@ -6,10 +6,8 @@ mod verify;
 
 pub use verify::Verify;
 
-use super::kubernetes::{
-    Image, Patched, Patching, Place, failed, fence_late, for_sure, known_patch, namespace_of, patch_rights, settle_patch, stopped, target,
-    undo,
-};
+use super::kubernetes::{Place, failed, fence_late, for_sure, namespace_of, patch_rights, stopped, target, undo};
+use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
 use super::written::{patched, watch};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::rights::Right;
