@@ -15,12 +15,16 @@ fn make(clusters: Clusters) -> Arc<dyn DynAction> {
     Arc::new(Scale::new(clusters))
 }
 
+fn from_one_to_three() -> Servers {
+    let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
+        "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
+    Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)])
+}
+
 /// A write whose answer was lost is found by its writer, whatever others have made of the field since.
 #[tokio::test]
 async fn what_others_changed_since_does_not_hide_our_write() {
-    let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
-        "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
-    let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
+    let stage = from_one_to_three();
     let (tried, world) = stage.tried().await;
     tried.output.unwrap();
     let mut live = world.server.object(WEB).unwrap();
@@ -35,9 +39,7 @@ async fn what_others_changed_since_does_not_hide_our_write() {
 /// What an earlier attempt wrote does not answer for a later one.
 #[tokio::test]
 async fn a_second_write_that_is_lost_is_looked_for_by_itself() {
-    let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
-        "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
-    let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
+    let stage = from_one_to_three();
     let (tried, world) = stage.tried().await;
     tried.output.unwrap();
     let mut live = world.server.object(WEB).unwrap();
@@ -71,9 +73,7 @@ async fn what_somebody_else_wrote_alike_is_theirs() {
 
 #[tokio::test]
 async fn a_second_attempt_knows_what_was_before_the_first() {
-    let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "spec": { "replicas": 1 },
-        "metadata": { "name": "web", "namespace": "shop", "uid": "u", "managedFields": [] } });
-    let stage = Servers::of(make, json!({ "deployment": "web", "replicas": 3, "wait": false }), vec![(WEB, web)]);
+    let stage = from_one_to_three();
     let (listener, world) = (Listener::default(), stage.fresh().await);
     for attempt in 1..=2 {
         let tried = tried_with(&world, &listener).await;
