@@ -51,6 +51,8 @@ pub(super) struct Patching {
     /// What was read now.
     pub(super) live: Object,
     pub(super) manager: String,
+    /// What is patched is the plan's own words: fields that the kind does not have are refused.
+    pub(super) strict: bool,
 }
 
 impl Patching {
@@ -64,7 +66,7 @@ impl Patching {
                 json!({ "op": "replace", "path": "/metadata/resourceVersion", "value": met.resource_version() }),
             ];
             all.extend(operations(&met).map_err(EffectError::Refused)?);
-            match self.cluster.patch(at, &Value::from(all), Manner::of(&self.manager)).await {
+            match self.cluster.patch(at, &Value::from(all), Manner { strict: self.strict, ..Manner::of(&self.manager) }).await {
                 Ok(written) => {
                     let earlier = self.earlier.as_ref().map(|earlier| (earlier.instead.as_ref(), &earlier.after));
                     return Ok(Patched { after: written.object, instead: instead(&self.first.before, earlier, &met) });

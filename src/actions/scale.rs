@@ -190,7 +190,7 @@ impl Action for Scale {
             let ticket = cx.intend_one(key(Self::KIND, &target(&at.reference())), Image::of(at.clone(), live.clone())).await?;
             let manager = place.managers.action(Self::KIND);
             let (first, earlier) = (ticket.undo.clone(), ticket.known.done().cloned());
-            let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager };
+            let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager, strict: false };
             let write = patching.send(move |live| set_replicas(live, before, wanted));
             now = cx.effect(ticket, write).await?.after;
         }

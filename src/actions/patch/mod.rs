@@ -15,7 +15,8 @@ use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Pr
 use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::gather;
-use crate::cluster::{Address, Clusters, Manner, Object};
+use crate::cluster::request::Written;
+use crate::cluster::{Address, ApiError, Clusters, Manner, Object};
 use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
 use operations::{Landed, landed, wanted};
 pub use operations::{Operation, OperationKind};
@@ -65,8 +66,7 @@ pub struct PatchOutput {
 impl Patch {
     /// What the server says that the patch would make of the object; none where a webhook keeps it from saying so.
     async fn expected(&self, place: &Place, at: &Address, operations: &[Value]) -> Result<Option<Object>, ActionError> {
-        let manager = place.managers.action(Self::KIND);
-        match place.cluster.patch(at, &Value::from(operations), Manner { dry_run: true, strict: true, ..Manner::of(&manager) }).await {
+        match dry_run(place, at, operations).await {
             Ok(written) => Ok(Some(written.object)),
             Err(error) if error.message.contains("does not support dry run") => Ok(None),
             // It changed meanwhile: what is sent looks at it again.
@@ -119,6 +119,11 @@ impl Patch {
     }
 }
 
+async fn dry_run(place: &Place, at: &Address, operations: &[Value]) -> Result<Written, ApiError> {
+    let manager = place.managers.action(Patch::KIND);
+    place.cluster.patch(at, &Value::from(operations), Manner { dry_run: true, strict: true, ..Manner::of(&manager) }).await
+}
+
 impl Action for Patch {
     const KIND: &'static str = "patch";
     const ABOUT: &'static str = "Changes some fields of one object on a cluster, and takes that back field by field.";
@@ -164,8 +169,7 @@ impl Action for Patch {
         if operations.is_empty() {
             return Ok(preview);
         }
-        let manager = place.managers.action(Self::KIND);
-        match place.cluster.patch(&at, &Value::from(operations), Manner { dry_run: true, strict: true, ..Manner::of(&manager) }).await {
+        match dry_run(&place, &at, &operations).await {
             Ok(written) => {
                 let lines = lines(Some(&live), Some(&written.object));
                 if !lines.is_empty() {
@@ -209,7 +213,8 @@ impl Action for Patch {
         }
         operations?;
         let (first, earlier) = (ticket.undo.clone(), ticket.known.done().cloned());
-        let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager: place.managers.action(Self::KIND) };
+        let patching =
+            Patching { cluster: place.cluster.clone(), first, earlier, live, manager: place.managers.action(Self::KIND), strict: true };
         let params = params.clone();
         cx.effect(ticket, patching.send(move |live| wanted(&params, live))).await?;
         Ok(output(true))

@@ -165,7 +165,7 @@ impl SwitchIngress {
         let ticket = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
         let (first, earlier) = (ticket.undo.image.clone(), ticket.known.done().cloned());
         let manager = place.managers.action(Self::KIND);
-        let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager };
+        let patching = Patching { cluster: place.cluster.clone(), first, earlier, live, manager, strict: false };
         let params = plan::from_known(params, &patching.live);
         let write = patching.send(move |live| plan::plan(&params, live).map(|switch| switch.operations));
         Ok(cx.effect(ticket, write).await?.after)
