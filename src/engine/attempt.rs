@@ -1,6 +1,7 @@
 //! One attempt, from its rendered parameters to its end: runs beside the driver and tells it by messages.
 
 use super::effects::Journaled;
+use super::guarded::to_its_end;
 use super::hand::Message;
 use super::permit::Permit;
 use super::settle::{Lookup, TRIES, WITHIN, fence, look_up};
@@ -8,16 +9,10 @@ use crate::action::{ActionError, DynAction, Effects, ErasedTicket, ReadCx};
 use crate::ids::StepId;
 use crate::journal::RunJournal;
 use crate::ports::Clock;
-use futures::FutureExt;
 use serde_json::Value;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
-
-/// Time that a stopped action has to come to an end by itself before it is dropped. Effects in flight are never dropped.
-const GRACE: Duration = Duration::from_secs(2);
 
 pub(super) struct Attempt {
     pub(super) action: Arc<dyn DynAction>,
@@ -58,24 +53,8 @@ impl Attempt {
             stopped: stopped.clone(),
             permit: Arc::clone(&self.permit),
         });
-        let mut work = AssertUnwindSafe(self.action.perform(self.cx.clone(), effects, self.params.clone())).catch_unwind().boxed();
-        let result = tokio::select! {
-            biased;
-            result = &mut work => Some(result),
-            () = stopped.cancelled() => tokio::select! {
-                biased;
-                result = &mut work => Some(result),
-                () = self.clock.sleep(GRACE) => None,
-            },
-        };
-        drop(work);
-        tracker.close();
-        tracker.wait().await;
-        match result {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(ActionError::permanent("the action broke down; this is a bug in bowline")),
-            None => Err(ActionError::transient("it was stopped")),
-        }
+        let work = self.action.perform(self.cx, effects, self.params);
+        to_its_end(work, tracker, stopped, &*self.clock).await
     }
 }
 

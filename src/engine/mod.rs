@@ -8,6 +8,7 @@ pub mod core;
 mod doing;
 mod drive;
 mod effects;
+mod guarded;
 mod hand;
 mod hear;
 mod ledger;

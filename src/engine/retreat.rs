@@ -1,6 +1,7 @@
 //! The work of going back: compensations, evidence and the look afterwards. Runs beside the driver and tells it by messages.
 
 use super::effects::Unjournaled;
+use super::guarded::to_its_end;
 use super::hand::Message;
 use super::permit::Permit;
 use super::program::{Compensation, Rendered, Verification};
@@ -21,9 +22,6 @@ use tokio_util::task::TaskTracker;
 pub(super) const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
 /// What is said of what stays because of a later run.
 const SPARED: &str = "a later run wrote it, or may have built on it: it stays";
-/// How long a stopped compensation has to come to an end by itself.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// One try of one compensation.
 pub(super) struct Retreat {
     pub(super) registry: Registry,
@@ -59,24 +57,7 @@ impl Retreat {
         }
         let (stop, clock) = (self.cx.read.cancel.clone(), Arc::clone(&self.clock));
         let tracker = TaskTracker::new();
-        let mut work = AssertUnwindSafe(self.work(tracker.clone())).catch_unwind().boxed();
-        let result = tokio::select! {
-            biased;
-            result = &mut work => Some(result),
-            () = stop.cancelled() => tokio::select! {
-                biased;
-                result = &mut work => Some(result),
-                () = clock.sleep(GRACE) => None,
-            },
-        };
-        drop(work);
-        tracker.close();
-        tracker.wait().await;
-        match result {
-            Some(Ok(result)) => result,
-            Some(Err(_)) => Err(ActionError::permanent("the action broke down; this is a bug in bowline")),
-            None => Err(ActionError::transient("it was stopped")),
-        }
+        to_its_end(self.work(tracker.clone()), tracker, stop, &*clock).await
     }
 
     async fn work(self, tracker: TaskTracker) -> Result<Vec<Mark>, ActionError> {
