@@ -13,7 +13,7 @@ use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::Subject;
 use crate::cluster::rights::Right;
-use crate::cluster::undo::GONE_WITHIN;
+use crate::cluster::undo::{GONE_WITHIN, still_there};
 use crate::cluster::watch::{Watch, Watched, wait_gone};
 use crate::cluster::{Address, Clusters, Kind, Manner, Object};
 use crate::ids::{Moment, Period};
@@ -295,7 +295,7 @@ impl Action for Job {
                 cx.read.doing(format!("deleting {at} and its pods"));
                 if !remove(&place, &at, &live).await? {
                     kind = MarkKind::Residue;
-                    notes.push(format!("{at} is deleted but not gone after {}s", GONE_WITHIN.as_secs()));
+                    notes.push(still_there(&at, &live));
                 }
             }
             marks.push(Mark { key, kind, notes });

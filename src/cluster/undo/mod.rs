@@ -15,6 +15,6 @@ mod vacancy;
 
 pub use managed::Managers;
 pub use merge::{Path, Restoration, Step, merge};
-pub(crate) use recreate::held_by;
 pub use recreate::{Recreated, recreate};
+pub(crate) use recreate::{held_by, still_there};
 pub use take_back::{Change, GONE_WITHIN, TakenBack, is_sealing, take_back};

@@ -44,7 +44,7 @@ pub async fn recreate(cluster: &Cluster, managers: &Managers, at: &Address, befo
                 if wait_gone(cluster, at, live.uid(), GONE_WITHIN).await? {
                     continue;
                 }
-                return Ok(Recreated::Residue(format!("{at} is deleted but not gone after {}s{}", GONE_WITHIN.as_secs(), held_by(&live))));
+                return Ok(Recreated::Residue(still_there(at, &live)));
             }
             if live.uid() == before.uid() {
                 return Ok(Recreated::Untouched(live));
@@ -75,6 +75,11 @@ pub async fn recreate(cluster: &Cluster, managers: &Managers, at: &Address, befo
         }
     }
     Err(last.unwrap_or_else(|| ApiError::lost(format!("{at} is made and deleted by somebody else all the time"))))
+}
+
+/// What is told of an object that was deleted and stayed.
+pub(crate) fn still_there(at: &Address, live: &Object) -> String {
+    format!("{at} is deleted but not gone after {}s{}", GONE_WITHIN.as_secs(), held_by(live))
 }
 
 /// `, held by a, b` for an object that cannot go yet; empty when nothing holds it.

@@ -6,7 +6,7 @@ use crate::cluster::object::Object;
 use crate::cluster::request::{Address, Manner};
 use crate::cluster::undo::managed::{self, Managers};
 use crate::cluster::undo::merge::{Path, Restoration, Step, merge};
-use crate::cluster::undo::recreate::{Recreated, recreate};
+use crate::cluster::undo::recreate::{Recreated, recreate, still_there};
 use crate::cluster::undo::vacancy;
 use crate::cluster::watch::wait_gone;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ async fn attempt_on(cluster: &Cluster, managers: &Managers, change: &Change, liv
         (Some(before), Some(live)) if live.is_terminating() && sealed(change, &change.after) => {
             match wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
                 true => anew(cluster, managers, change, before).await,
-                false => Ok(TakenBack::Residue(format!("{} is deleted but not gone after {}s", change.at, GONE_WITHIN.as_secs()))),
+                false => Ok(TakenBack::Residue(still_there(&change.at, &live))),
             }
         }
         (Some(before), Some(live)) if live.is_terminating() => {
@@ -125,11 +125,7 @@ async fn remove(cluster: &Cluster, change: &Change, live: Object) -> Result<Take
     }
     match wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
         true => Ok(TakenBack::Restored(None)),
-        false => {
-            let finalizers: Vec<&str> = live.list("/metadata/finalizers").iter().filter_map(Value::as_str).collect();
-            let held = if finalizers.is_empty() { String::new() } else { format!(", held by {}", finalizers.join(", ")) };
-            Ok(TakenBack::Residue(format!("{} is deleted but not gone after {}s{held}", change.at, GONE_WITHIN.as_secs())))
-        }
+        false => Ok(TakenBack::Residue(still_there(&change.at, &live))),
     }
 }
 
@@ -144,7 +140,7 @@ async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before
         // The server takes no change of what is immutable back: it goes, and is made again as it should be.
         cluster.delete(&change.at, live.uid()).await?;
         if !wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
-            return Ok(TakenBack::Residue(format!("{} is deleted but not gone after {}s", change.at, GONE_WITHIN.as_secs())));
+            return Ok(TakenBack::Residue(still_there(&change.at, &live)));
         }
         let mut wanted = object;
         wanted.0["metadata"]["managedFields"] = Value::Array(owners);
