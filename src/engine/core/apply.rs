@@ -24,7 +24,7 @@ impl Core {
             }
             What::EpochOpened { mode, spared, step, .. } => {
                 merge_targets(&mut self.spared, spared);
-                self.epoch_opened(record.epoch, *mode, step.as_ref())?;
+                self.epoch_opened(record.epoch, *mode, step.as_ref(), record.at)?;
             }
             What::StepSkipped { step, reason } => self.step_skipped(step, reason)?,
             What::AttemptStarted { step, attempt, params, targets, until } => {

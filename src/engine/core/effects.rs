@@ -80,7 +80,7 @@ impl Core {
         self.unsure.remove(step);
         match done {
             true => self.finish(step, Status::Succeeded),
-            false => self.make_ready(step),
+            false => self.take_up_half_done(step),
         }
         Ok(())
     }

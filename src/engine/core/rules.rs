@@ -8,7 +8,7 @@ use super::{Command, Core, Status};
 use crate::ids::{Moment, Period, PlanName, RunId, StepId};
 use crate::record::{
     AttemptResult, BlobRef, CancelLevel, Cause, Digest, EffectKey, Failure, Graph, Holder, Mode, Outcome, Record, RetryPolicy,
-    Reversibility, Scope, Settled, StepSummary, Target, UndoClass, What,
+    Reversibility, Role, Scope, Settled, StepSummary, Target, UndoClass, What,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -319,4 +319,22 @@ fn in_doubt_again_a_person_is_heard_and_a_rollback_opened_as_before() {
     old.say(What::RollbackOpened { scope, cause, deadline: Moment::from_millis(9) });
     assert_eq!(old.wants(), [Command::StartUndo { step: id("write"), attempt: 1 }]);
     assert_eq!(old.0.step(&id("write")).unwrap().open_effects().count(), 0);
+}
+
+#[test]
+fn waits_that_a_wrong_clock_has_measured_end_when_the_run_is_taken_up() {
+    let pause = StepSummary { role: Role::Pause, ..step("rest", &[]) };
+    let mut run = Run::of(vec![StepSummary { retry: RetryPolicy { attempts: 2, ..RetryPolicy::ONCE }, ..step("write", &[]) }, pause]);
+    run.1 = 3 * 3_600_000;
+    let until = Some(Moment::from_millis(run.1 + 60_000));
+    run.say(What::AttemptStarted { step: id("rest"), attempt: 1, params: None, targets: Vec::new(), until });
+    run.start("write", 1);
+    run.settle("write", Settled::NotDone);
+    run.fail("write", 1, Some(Moment::from_millis(run.1 + 5_000)));
+    run.1 = 0;
+    run.take_up(Mode::Resume);
+    assert_eq!(run.wants(), [Command::Start { step: id("write"), attempt: 2 }]);
+    run.1 = 60_000;
+    let over = What::AttemptEnded { step: id("rest"), attempt: 1, result: AttemptResult::Succeeded { output: None } };
+    assert!(run.wants().contains(&Command::Record(over)), "a pause keeps its length");
 }

@@ -3,7 +3,7 @@
 use super::Core;
 use super::state::{Index, Status, Step, Undo};
 use crate::ids::StepId;
-use crate::record::{Cause, EffectKey, Outcome, Reversibility, Scope};
+use crate::record::{Cause, EffectKey, Outcome, Reversibility, Scope, StepSummary};
 
 impl Core {
     /// Why the run must go back, and how far, if it must.
@@ -61,7 +61,9 @@ impl Core {
             let state = &self.steps[step];
             // One that was cut off waits to be begun again, with what it did standing.
             let is_cut_off = state.status == Status::Ready && state.may_have_effects();
-            is_cut_off || state.status.is_under_way() || matches!(state.status, Status::Failed | Status::Cancelled)
+            // What went back with an earlier opening goes on, however its attempt ended meanwhile: it may be half taken back.
+            let went_back = self.rollback.is_some() && self.waits[step].in_scope;
+            is_cut_off || went_back || state.status.is_under_way() || matches!(state.status, Status::Failed | Status::Cancelled)
         };
         let named = match scope {
             Scope::Everything => return vec![true; self.steps.len()],
@@ -125,8 +127,9 @@ impl Core {
 
     /// What the effects that may still be there have touched.
     pub fn still_written(&self) -> impl Iterator<Item = &EffectKey> {
-        let standing = self.steps.iter().filter(|step| step.undo != Undo::Done);
-        standing.flat_map(Step::may_have_touched)
+        // What stays on purpose counts as taken back, and is still there.
+        let stands = |(summary, step): &(&StepSummary, &Step)| step.undo != Undo::Done || summary.stays;
+        self.graph.steps.iter().zip(&self.steps).filter(stands).flat_map(|(_, step)| step.may_have_touched())
     }
 
     /// True when what this step did cannot be taken back, and it may have done it.

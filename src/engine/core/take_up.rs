@@ -3,7 +3,7 @@
 use super::Core;
 use super::illegal::Illegal;
 use super::state::{Index, Status, Undo};
-use crate::ids::StepId;
+use crate::ids::{Moment, StepId};
 use crate::record::{Mode, Outcome, Scope, Settled};
 
 impl Core {
@@ -46,7 +46,8 @@ impl Core {
     /// The run as it is once it was taken up, and how far it goes back then.
     fn taken_back(&self, mode: Mode, step: Option<&StepId>) -> Option<(Self, Scope)> {
         let mut core = self.clone();
-        core.epoch_opened(self.epoch + 1, mode, step).ok()?;
+        // When that is does not matter: how long something waits changes nothing of how far the run goes back.
+        core.epoch_opened(self.epoch + 1, mode, step, Moment::from_millis(0)).ok()?;
         let scope = match &core.rollback {
             Some(open) if !core.back_asked => open.scope.clone(),
             Some(_) => core.scope_asked(),
@@ -56,7 +57,7 @@ impl Core {
         core.pivot_within(&scope).is_none().then_some((core, scope))
     }
 
-    pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode, step: Option<&StepId>) -> Result<(), Illegal> {
+    pub(super) fn epoch_opened(&mut self, epoch: u64, mode: Mode, step: Option<&StepId>, at: Moment) -> Result<(), Illegal> {
         if self.closed.is_some() {
             self.reopen(step)?;
         }
@@ -73,7 +74,9 @@ impl Core {
             self.steps[step].set_times(|times| times.deadline = None);
         }
         self.lost.extend(&self.running);
+        self.end_waits(at);
         for step in self.gates.iter().collect::<Vec<_>>() {
+            self.keep_length(step, at);
             self.watch_gate(step);
         }
         self.take_up_undo();
@@ -84,6 +87,22 @@ impl Core {
         }
         self.ask_again();
         Ok(())
+    }
+
+    /// Whoever takes the run up does not wait for a retry as long as another clock, which may have been wrong, once said.
+    fn end_waits(&mut self, at: Moment) {
+        for (until, step) in std::mem::take(&mut self.backoff) {
+            let until = until.min(at);
+            self.steps[step].status = Status::Backoff(until);
+            self.backoff.insert((until, step));
+        }
+    }
+
+    /// A pause, or a person's time to answer, that begins later than now was measured by a clock that was wrong: it begins now.
+    fn keep_length(&mut self, step: Index, now: Moment) {
+        let Some(began) = self.steps[step].began.filter(|began| *began > now) else { return };
+        self.steps[step].began = Some(now);
+        self.steps[step].set_times(|times| times.until = times.until.map(|until| now.after(until.since(began))));
     }
 
     /// What could not be looked up may be looked up by now: whoever was asked was away, or broke down.
@@ -188,7 +207,7 @@ impl Core {
     }
 
     /// A step comes to its turn again. What it did may stand there half done: nobody else of its locks meddles with that first.
-    fn take_up_half_done(&mut self, step: Index) {
+    pub(super) fn take_up_half_done(&mut self, step: Index) {
         if self.steps[step].may_have_effects() && self.limits.has_room(step) {
             self.limits.hold(step);
         }

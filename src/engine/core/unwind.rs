@@ -22,8 +22,8 @@ impl Core {
         }
         let members = self.members(scope);
         self.stop_what_waits();
-        let (running, undoing) = (&self.running, &self.undo_running);
-        self.limits.release_idle(|step| running.contains(step) || undoing.contains(step));
+        let (running, steps) = (&self.running, &self.steps);
+        self.limits.release_idle(|step| running.contains(step) || matches!(steps[step].undo, Undo::Running | Undo::Backoff(_)));
         self.undo_urgent.clear();
         self.undo_ready.clear();
         self.undo_deadlines.clear();
@@ -210,7 +210,10 @@ impl Core {
             return Err(Illegal::Step { step: id.clone(), status: self.steps[step].status.name(), what: "undo-ended" });
         }
         self.undo_running.remove(step);
-        self.limits.release(step);
+        // What is half taken back keeps its locks until it is tried again.
+        if !matches!(result, UndoResult::Failed { retry_at: Some(_), .. }) {
+            self.limits.release(step);
+        }
         self.undo_lost.remove(step);
         if let Some(deadline) = self.steps[step].times().undo_deadline {
             self.undo_deadlines.remove(&(deadline, step));

@@ -4,7 +4,9 @@ use super::{Run, blob};
 use crate::engine::core::Command;
 use crate::engine::core::testing::{graph, id, step};
 use crate::ids::Moment;
-use crate::record::{AttemptResult, BlobRef, Graph, LimitSummary, Mode, Outcome, Settled, UndoResult, What};
+use crate::record::{
+    AttemptResult, BlobRef, Failure, Graph, LimitSummary, Mode, Outcome, RetryPolicy, Settled, StepSummary, UndoResult, What,
+};
 
 fn limited(names: &[&str], most: u32) -> Run {
     let limit = LimitSummary { name: "database".to_owned(), most, steps: names.iter().map(|name| id(name)).collect() };
@@ -76,4 +78,43 @@ fn what_a_halt_left_half_done_keeps_its_lock_when_the_run_goes_on() {
 fn what_a_halt_left_untouched_holds_no_lock() {
     let run = taken_up_after(Settled::NotDone);
     assert_eq!(run.wants(), [Command::Start { step: id("early"), attempt: 1 }]);
+}
+
+#[test]
+fn what_a_person_calls_not_done_keeps_its_lock_for_what_an_earlier_attempt_did() {
+    let steps = vec![step("first", &[]), step("early", &["first"]), step("late", &[])];
+    let limit = LimitSummary { name: "database".to_owned(), most: 1, steps: [id("early"), id("late")].into() };
+    let late = RetryPolicy { attempts: 2, ..RetryPolicy::ONCE };
+    let steps = steps.into_iter().map(|step| if step.id == id("late") { StepSummary { retry: late.clone(), ..step } } else { step });
+    let mut run = Run::with(Graph { limits: vec![limit], ..graph(steps.collect()) });
+    run.start("late", 1);
+    run.settle("late", Settled::Done(blob()));
+    run.fail("late", 1, Some(Moment::from_millis(0)));
+    run.start("late", 2);
+    run.take_up(Mode::Resume);
+    run.settle("late", Settled::Unknown("nobody can tell".into()));
+    run.say(What::AttemptEnded { step: id("late"), attempt: 2, result: AttemptResult::Interrupted });
+    run.done("first");
+    run.say(What::DoubtAnswered { step: id("late"), done: false, by: "ann".into(), earlier_stands: true });
+    assert_eq!(run.wants(), [Command::Start { step: id("late"), attempt: 3 }], "nobody meddles with what is half done");
+}
+
+#[test]
+fn what_is_half_taken_back_keeps_its_lock_until_it_is_tried_again() {
+    let half = StepSummary { continue_on_error: true, ..step("half", &[]) };
+    let limit = LimitSummary { name: "database".to_owned(), most: 1, steps: [id("half"), id("next")].into() };
+    let mut run = Run::with(Graph { limits: vec![limit], ..graph(vec![half, step("next", &[])]) });
+    run.start("half", 1);
+    run.settle("half", Settled::Done(blob()));
+    run.fail("half", 1, None);
+    run.say(What::UndoStarted { step: id("half"), attempt: 1 });
+    let failure = Failure { retriable: true, ..Failure::permanent("it failed half way") };
+    let retry_at = Some(Moment::from_millis(2_000));
+    run.say(What::UndoEnded { step: id("half"), attempt: 1, result: UndoResult::Failed { failure, marks: Vec::new(), retry_at } });
+    assert_eq!(run.wants(), [], "nobody meddles with what is half taken back");
+    run.1 = 2_000;
+    assert_eq!(run.wants(), [Command::StartUndo { step: id("half"), attempt: 2 }]);
+    run.say(What::UndoStarted { step: id("half"), attempt: 2 });
+    run.say(What::UndoEnded { step: id("half"), attempt: 2, result: UndoResult::Undone { marks: Vec::new() } });
+    assert_eq!(run.wants(), [Command::Start { step: id("next"), attempt: 1 }]);
 }

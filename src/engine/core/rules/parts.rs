@@ -4,7 +4,9 @@ use super::{Run, blob, irreversible};
 use crate::engine::core::Command;
 use crate::engine::core::testing::{graph, id, step};
 use crate::ids::{Moment, Period};
-use crate::record::{Graph, GuardSummary, Holder, Mode, Outcome, Record, Role, Scope, Settled, StepSummary, UndoResult, What};
+use crate::record::{
+    AttemptResult, Graph, GuardSummary, Holder, Mode, Outcome, Record, Role, Scope, Settled, StepSummary, UndoResult, What,
+};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -130,4 +132,42 @@ fn whoever_wanted_more_back_than_can_go_may_still_have_what_was_going() {
     assert_eq!(run.0.back_when_resumed(), Some(vec![&id("deploy"), &id("check")]));
     run.take_up(Mode::Resume);
     assert_eq!(run.goes_back(), [id("deploy")]);
+}
+
+/// `beside` was at work when what the guard holds failed, and its last request got through all the same.
+fn goes_back_with_what_was_beside() -> Run {
+    let guard = GuardSummary { id: id("guard"), guards: [id("guarded")].into(), budget: Period(MINUTE), verified: false };
+    let steps = vec![step("guarded", &[]), step("beside", &[]), StepSummary { role: Role::Guard, ..step("guard", &["guarded"]) }];
+    let mut run = Run::with(Graph { guards: vec![guard], ..graph(steps) });
+    run.start("beside", 1);
+    run.start("guarded", 1);
+    run.settle("guarded", Settled::Done(blob()));
+    run.fail("guarded", 1, None);
+    assert_eq!(run.goes_back(), ["guarded", "beside"].map(id));
+    run.settle("beside", Settled::Done(blob()));
+    run.say(What::AttemptEnded { step: id("beside"), attempt: 1, result: AttemptResult::Succeeded { output: None } });
+    run
+}
+
+#[test]
+fn what_goes_back_with_a_rollback_goes_on_doing_so_when_the_next_process_opens_it_again() {
+    let mut begun = goes_back_with_what_was_beside();
+    begun.say(What::UndoStarted { step: id("beside"), attempt: 1 });
+    begun.take_up(Mode::Resume);
+    begun.say(What::UndoEnded { step: id("beside"), attempt: 1, result: UndoResult::Interrupted });
+    assert_eq!(begun.goes_back(), ["guarded", "beside"].map(id), "it is half taken back");
+    let mut not_begun = goes_back_with_what_was_beside();
+    not_begun.take_up(Mode::Resume);
+    assert_eq!(not_begun.goes_back(), ["guarded", "beside"].map(id), "it ends as without the crash");
+}
+
+#[test]
+fn what_stays_on_purpose_is_still_written_when_the_rest_is_taken_back() {
+    let stays = StepSummary { stays: true, ..step("stays", &[]) };
+    let mut run = Run::of(vec![stays, step("goes", &["stays"])]);
+    run.done("stays");
+    run.done("goes");
+    run.say(What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() });
+    take_back(&mut run, None, &["goes", "stays"]);
+    assert_eq!(run.0.still_written().count(), 1);
 }
