@@ -44,6 +44,9 @@ pub struct Seen {
     pub kind: ActionKind,
     /// What would happen.
     pub sight: Sight,
+    /// It only looks, whatever it will find.
+    #[serde(skip)]
+    only_looks: bool,
 }
 
 /// What a look at a step found.
@@ -76,7 +79,7 @@ impl Seen {
     pub fn changes(&self) -> bool {
         match &self.sight {
             Sight::Would(preview) => !preview.changes.is_empty(),
-            Sight::KnownAfter { .. } => true,
+            Sight::KnownAfter { .. } => !self.only_looks,
             Sight::Skipped | Sight::Asks(_) | Sight::Waits(_) | Sight::Savepoint | Sight::Refused(_) => false,
         }
     }
@@ -96,13 +99,15 @@ pub async fn preview(previewing: Previewing) -> Vec<Seen> {
     let order = toposort(previewing.plan.graph(), None).unwrap_or_default();
     let redactor = Redactor::default();
     let sink = Arc::new(EventSink::silent(redactor.clone(), Arc::clone(&previewing.secrets)));
-    let mut looker = Looker { previewing, redactor, sink, outputs: Outputs::new(), changing: BTreeSet::new() };
+    let mut looker = Looker { previewing, redactor, sink, outputs: Outputs::new(), skipped: BTreeSet::new(), changing: BTreeSet::new() };
     let mut seen = Vec::new();
     for node in order {
         let plan = Arc::clone(&looker.previewing.plan);
         let step = &plan.steps[node.index()];
         let sight = looker.look(step).await;
-        let told = Seen { step: step.id.clone(), kind: step.kind.clone(), sight: looker.clean(sight) };
+        let only_looks = step.reversibility == Reversibility::ReadOnly;
+        let told = Seen { step: step.id.clone(), kind: step.kind.clone(), sight: looker.clean(sight), only_looks };
+        looker.skipped.extend((told.sight == Sight::Skipped).then(|| step.id.clone()));
         looker.changing.extend(told.changes().then(|| step.id.clone()));
         seen.push((node.index(), told));
     }
@@ -116,14 +121,16 @@ struct Looker {
     sink: Arc<EventSink>,
     /// What read-only steps found, as things are now.
     outputs: Outputs,
+    /// The steps that would not run: they have no output.
+    skipped: BTreeSet<StepId>,
     /// The steps that would change something.
     changing: BTreeSet<StepId>,
 }
 
 impl Looker {
     async fn look(&mut self, step: &Step) -> Sight {
-        let unknown: Vec<StepId> =
-            self.previewing.plan.outputs_used(step).into_iter().filter(|id| !self.outputs.contains_key(id)).collect();
+        let used = self.previewing.plan.outputs_used(step).into_iter();
+        let unknown: Vec<StepId> = used.filter(|id| !self.outputs.contains_key(id) && !self.skipped.contains(id)).collect();
         if !unknown.is_empty() {
             return Sight::KnownAfter { steps: unknown, why: None };
         }

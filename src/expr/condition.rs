@@ -15,6 +15,9 @@ use std::sync::Arc;
 const LONGEST: usize = 4096;
 /// Deepest nesting: the parser recurses, and a stack that overflows takes the whole program with it.
 const DEEPEST: usize = 24;
+/// Most macros inside each other that go through a list: each multiplies the work by the length of its list.
+const MOST_LOOPS: usize = 3;
+const LOOPS: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
 
 /// A compiled condition. Most steps have none, and copies share one.
 #[derive(Debug, Clone)]
@@ -177,22 +180,31 @@ fn guard(source: &str) -> Result<(), ConditionError> {
         let message = format!("a condition has at most {LONGEST} bytes, this one has {}", source.len());
         return Err(ConditionError { message, at: 0..source.len(), help: None });
     }
-    let (mut depth, mut quote, mut run) = (0_usize, None, 0_usize);
+    let (mut open, mut quote, mut run) = (Vec::new(), None, 0_usize);
     for (at, c) in source.char_indices() {
         match (quote, c) {
             (Some(open), c) => quote = if c == open { None } else { quote },
             (None, '\'' | '"') => quote = Some(c),
-            (None, '(' | '[' | '{' | '?') => depth += 1,
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, '(' | '[' | '{' | '?') => open.push(c == '(' && is_loop(&source[..at])),
+            (None, ')' | ']' | '}') => drop(open.pop()),
             _ => {}
         }
         run = if matches!(c, '!' | '-') { run + 1 } else { 0 };
-        if depth > DEEPEST || run > DEEPEST {
-            let message = "this condition is nested too deeply".to_owned();
-            return Err(ConditionError { message, at: at..at + c.len_utf8(), help: None });
+        let refused = |message: String| Err(ConditionError { message, at: at..at + c.len_utf8(), help: None });
+        if open.len() > DEEPEST || run > DEEPEST {
+            return refused("this condition is nested too deeply".to_owned());
+        }
+        if open.iter().filter(|is_loop| **is_loop).count() > MOST_LOOPS {
+            return refused(format!("at most {MOST_LOOPS} of `{}` stand inside each other", LOOPS.join("`, `")));
         }
     }
     Ok(())
+}
+
+/// True when a macro that goes through a list is called behind this text.
+fn is_loop(before: &str) -> bool {
+    let name = before.trim_end().rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+    name.is_some_and(|name| LOOPS.contains(&name))
 }
 
 /// CEL tells signed numbers from unsigned ones; JSON does not, and a plan compares with `3`, not with `3u`.
@@ -279,6 +291,15 @@ mod tests {
         for text in ["(".repeat(5000), "(".repeat(100), "!".repeat(3000), "a ? ".repeat(900), "[{".repeat(40), String::new(), "'".into()] {
             assert!(Condition::parse(&text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn loops_inside_each_other_are_few() {
+        let nested = |count: usize| format!("size({}[]{}) == 0", "inputs.zones.map(z, ".repeat(count), ")".repeat(count));
+        assert_eq!(Condition::parse(&nested(3)).unwrap().holds(&values()), Ok(false));
+        assert!(Condition::parse(&nested(4)).unwrap_err().message.contains("inside each other"));
+        let beside = vec!["inputs.zones.all(z, z != 'c')"; 9].join(" && ");
+        assert_eq!(Condition::parse(&beside).unwrap().holds(&values()), Ok(true));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod asked;
 mod chains;
 mod condition;
+mod depth;
 mod functions;
 mod helpers;
 mod manifest;

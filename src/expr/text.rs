@@ -1,5 +1,6 @@
 //! One scalar that is a handlebars template. It knows neither the plan around it nor the type that is wanted.
 
+use super::depth;
 use super::helpers::{KEPT, UNNAMED, WRITTEN, registry};
 use super::place::byte_at;
 use super::walk;
@@ -42,6 +43,7 @@ impl Text {
     /// # Errors
     /// When it is not well formed, calls an unknown helper, or holds a partial or a decorator.
     pub fn parse(source: &str) -> Result<Self, TextError> {
+        depth::check(source)?;
         let mut parsed = Parsed::compile(source).map_err(|error| syntax(source, &error))?;
         let references = walk::references(source, &parsed)?;
         let lone = matches!(parsed.elements.as_slice(), [TemplateElement::Expression(_) | TemplateElement::HtmlExpression(_)]);

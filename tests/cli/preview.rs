@@ -37,3 +37,16 @@ fn a_step_that_only_claims_to_look_is_refused() {
     let bench = Bench::with(&PLAN.replace("'echo 7', read", "'echo no such thing >&2; exit 9', read"));
     bench.run(&["preview", "plan.yaml"]).assert_code(7).assert_says("no such thing").assert_says("known after version");
 }
+
+#[test]
+fn what_only_looks_changes_nothing_though_it_cannot_look_yet() {
+    let bench = Bench::with(PLAN);
+    bench.run(&["preview", "plan.yaml"]).assert_says("would change something in 1 of 4 steps");
+    let skipped = PLAN
+        .replace("'rm written.txt' } }]", "'rm written.txt' } }]\n    when: inputs.loud")
+        .replace("steps.write.code", "default steps.write.code 0");
+    let bench = Bench::with(&skipped);
+    let told = bench.run(&["preview", "plan.yaml", "--exit-code"]);
+    told.assert_code(0).assert_says("would change nothing").assert_says("after  shell");
+    assert!(!told.all().contains("known after"), "who was skipped has no output, now and later");
+}

@@ -4,7 +4,7 @@ use super::Checker;
 use super::names::Names;
 use super::order::Order;
 use super::outputs::Outputs;
-use crate::expr::{Comparison, Wanted};
+use crate::expr::{Comparison, Reference, Wanted};
 use crate::plan::items;
 use crate::plan::model::{Does, InputType, Items};
 use crate::plan::read::{Mention, Named};
@@ -199,7 +199,7 @@ impl Checker<'_, '_> {
             Some(_) => self.check_item_output(of, fields, mention, outputs),
             None => self.check_fields(of, fields, mention, outputs),
         }
-        let skipped_alike = self.drafts[of].when == self.drafts[step].when;
+        let skipped_alike = self.drafts[of].when == self.drafts[step].when && !self.may_differ_by_item(of, step, item);
         if self.drafts[of].when.is_some() && !mention.reference.optional && !skipped_alike {
             let name = mention.reference.to_string();
             let help = match mention.in_condition {
@@ -241,6 +241,13 @@ impl Checker<'_, '_> {
             return;
         }
         self.check_fields(of, rest, mention, outputs);
+    }
+
+    /// True when the same condition may hold for one of these steps and not for the other: it asks for the item, and theirs may be two.
+    fn may_differ_by_item(&self, of: usize, step: usize, item: Option<&str>) -> bool {
+        let asks = |name: &Reference| name.path.first().is_some_and(|name| name == "each");
+        let asks = self.drafts[of].when.as_ref().is_some_and(|when| when.references().iter().any(asks));
+        asks && (item.is_some() || self.known_items(of) != self.known_items(step))
     }
 
     /// The keys of a step's items, as far as they are known now: those of a literal list, or of an input's default.

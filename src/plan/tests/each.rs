@@ -191,3 +191,17 @@ fn what_is_known_of_inputs_is_given_or_a_default_that_no_environment_replaces() 
     assert_eq!(known(None, &[("zones", "[asia]")]).unwrap(), json!({ "size": 1, "zones": ["asia"] }));
     assert!(known(None, &[("size", "many")]).is_err() && known(Some("lvie"), &[]).is_err() && known(None, &[("zoens", "[]")]).is_err());
 }
+
+#[test]
+fn one_condition_over_different_items_skips_different_steps() {
+    let text = |items: &str, reference: &str| {
+        format!(
+            "plan: p\nsteps:\n- {{ id: a, for-each: [x, y], when: each.key == 'x', shell: {{ run: 'true', read-only: true }} }}\n- {{ id: b, needs: [a], for-each: [{items}], when: each.key == 'x', shell: {{ run: '{{{{ {reference} }}}}', read-only: true }} }}\n"
+        )
+    };
+    insta::assert_snapshot!(lines(&text("x, z", "steps.a.y.stdout")), @r#"
+    4:83 [steps.a.y.stdout] plan::may-be-skipped: `a` may be skipped, and then it has no output
+        help: write `{{ default steps.a.y.stdout "…" }}`
+    "#);
+    assert_eq!(lines(&text("x, y", "json (lookup steps.a each.key)")), "", "each uses its own item's");
+}
