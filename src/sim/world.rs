@@ -4,6 +4,7 @@
 //! order, and the controllers look at what came of it. So the course of a run follows from its requests and the seed alone.
 
 use super::controllers;
+use super::controllers::configuration::Environments;
 use super::kinds::Kind;
 use super::owners::{self, Writer};
 use super::store::{Key, Store};
@@ -11,7 +12,7 @@ use crate::ids::Moment;
 use crate::ports::SeededRandom;
 use crate::scenario::Scenario;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// From a change until the controllers have seen it.
@@ -42,6 +43,8 @@ pub(super) struct World {
     addresses: u32,
     /// What was asked for and is not modelled.
     missing: BTreeSet<String>,
+    /// What the containers of running pods started with, by the pods' uids.
+    pub(super) environments: HashMap<String, Environments>,
 }
 
 impl World {
@@ -56,6 +59,7 @@ impl World {
             looks_at: None,
             addresses: 0,
             missing: BTreeSet::new(),
+            environments: HashMap::new(),
         };
         ["default", "kube-system"].iter().for_each(|name| world.make_namespace(name));
         world

@@ -10,6 +10,7 @@ mod commands;
 mod docs;
 mod doubt;
 mod exits;
+mod faithful;
 mod fits;
 mod full;
 mod given;

@@ -117,6 +117,9 @@ pub(super) fn store_new(world: &mut World, target: &Target, mut object: Value, m
         _ => {}
     }
     rules::check(&target.kind, None, &object, &world.scenario).inspect_err(|refusal| world.note(&refusal.message))?;
+    if target.kind.kind == "Pod" {
+        controllers::admit(world, namespace, &object).map_err(|why| Refusal::new(403, "Forbidden", why))?;
+    }
     let made = world.create(&target.key(), object, manager);
     match target.kind.kind.as_str() {
         "Pod" => controllers::begin(world, &target.key(), &made),

@@ -157,6 +157,9 @@ fn tell(world: &mut World, key: &Key, deployment: &Value, hash: &str) {
     };
     let progressing = progress(world, deployment, &status, text(new.unwrap_or(&Value::Null), "/metadata/name"));
     status["conditions"] = json!([enough, progressing]);
+    let failures = new.and_then(|set| set["status"]["conditions"].as_array()).into_iter().flatten();
+    let failure = failures.filter(|known| known["type"] == "ReplicaFailure").cloned();
+    status["conditions"].as_array_mut().into_iter().for_each(|all| all.extend(failure.clone()));
     set_status(world, key, status);
 }
 

@@ -43,7 +43,8 @@ pub(super) fn look(world: &mut World) {
                 ("batch.kubernetes.io/controller-uid", uid.as_str()),
                 ("controller-uid", uid.as_str()),
             ];
-            pods::make(world, &job, &name, &labels);
+            // A Job of which no pod is taken waits, as on a real cluster, which tells that in events only.
+            let _forbidden = pods::make(world, &job, &name, &labels);
             status["active"] = json!(1);
         }
         set_status(world, &key, status);

@@ -1,8 +1,7 @@
 //! The one node: what becomes of a pod's containers, as the rule for their image says.
 
-use super::text;
+use super::{configuration, text};
 use crate::scenario::{Failing, Image};
-use crate::sim::kinds::Kind;
 use crate::sim::owners::time;
 use crate::sim::store::Key;
 use crate::sim::world::{Happening, World};
@@ -30,19 +29,24 @@ pub(in crate::sim) fn go_on(world: &mut World, key: &Key, uid: &str) {
     let Some(pod) = world.store.get(key).filter(|pod| text(pod, "/metadata/uid") == uid).cloned() else { return };
     if super::is_going(&pod) {
         world.store.remove(key);
+        world.environments.remove(uid);
         return;
     }
     let (rule, image) = worst_rule(world, &pod);
+    if let ("new" | "unscheduled", Some(why)) = (state(&pod), configuration::missing_claim(world, &pod)) {
+        unscheduled(world, key, &why);
+        return again(world, key, uid, LOOKS_AGAIN);
+    }
     match state(&pod) {
         "Succeeded" | "Failed" => {}
-        "new" | "unconfigured" => match missing_configuration(world, &pod) {
-            Some(what) => {
+        "new" | "unscheduled" | "unconfigured" => match configuration::read(world, &pod) {
+            Err(what) => {
                 let waiting = json!({ "waiting": { "reason": "CreateContainerConfigError", "message": what } });
                 report(world, key, "Pending", "unconfigured", &waiting, false, None);
                 again(world, key, uid, LOOKS_AGAIN);
             }
-            None if rule.fails == Some(Failing::Missing) => not_pulled(world, key, uid, &image, "ErrImagePull"),
-            None => start(world, key, uid, &rule),
+            Ok(_) if rule.fails == Some(Failing::Missing) => not_pulled(world, key, uid, &image, "ErrImagePull"),
+            Ok(_) => start(world, key, uid, &rule),
         },
         "unpulled" => not_pulled(world, key, uid, &image, "ImagePullBackOff"),
         "running" if rule.fails == Some(Failing::Crashes) => crash(world, key, uid, &pod, &rule),
@@ -86,6 +90,10 @@ fn again(world: &mut World, key: &Key, uid: &str, wait: Duration) {
 
 fn start(world: &mut World, key: &Key, uid: &str, rule: &Image) {
     let pod = world.store.get(key).cloned().unwrap_or_default();
+    // What a container started with it keeps.
+    if let Ok(read) = configuration::read(world, &pod) {
+        world.environments.insert(uid.to_owned(), read);
+    }
     let running = running(world);
     report(world, key, "Running", "running", &running, false, None);
     let wait = match (rule.fails, runs_to_its_end(&pod)) {
@@ -134,6 +142,14 @@ fn end(world: &mut World, key: &Key, pod: &Value, rule: &Image) {
     report(world, key, phase, "over", &json!({ "terminated": ended }), false, None);
 }
 
+/// No node takes the pod.
+fn unscheduled(world: &mut World, key: &Key, why: &str) {
+    let condition = super::condition(world, "PodScheduled", false, "Unschedulable", why);
+    world.change(key, "kube-scheduler", "status", |pod| {
+        pod["status"] = json!({ "phase": "Pending", "simulated": "unscheduled", "conditions": [condition], "qosClass": "BestEffort" });
+    });
+}
+
 /// Writes a pod's status. `simulated` notes where in its life it is.
 fn report(world: &mut World, key: &Key, phase: &str, noted: &str, state: &Value, ready: bool, restarted: Option<(i64, Value)>) {
     let (now, address) = (time(world.now), world.new_address("10.244"));
@@ -169,37 +185,4 @@ fn report(world: &mut World, key: &Key, phase: &str, noted: &str, state: &Value,
             "startTime": start, "qosClass": "BestEffort",
         });
     });
-}
-
-/// What a pod reads when it starts and is not there.
-fn missing_configuration(world: &World, pod: &Value) -> Option<String> {
-    let lacks = |kind: &str, name: &Value, optional: &Value| {
-        let name = name.as_str().filter(|_| *optional != true)?;
-        let key = Key::new(Kind::named(kind), text(pod, "/metadata/namespace"), name);
-        world.store.get(&key).is_none().then(|| format!("{} {name:?} not found", kind.to_lowercase()))
-    };
-    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
-    for container in list(&pod["spec"], "containers") {
-        for variable in list(&container, "env") {
-            let from = &variable["valueFrom"];
-            let (config, secret) = (&from["configMapKeyRef"], &from["secretKeyRef"]);
-            let found =
-                lacks("ConfigMap", &config["name"], &config["optional"]).or_else(|| lacks("Secret", &secret["name"], &secret["optional"]));
-            if found.is_some() {
-                return found;
-            }
-        }
-        for source in list(&container, "envFrom") {
-            let (config, secret) = (&source["configMapRef"], &source["secretRef"]);
-            let found =
-                lacks("ConfigMap", &config["name"], &config["optional"]).or_else(|| lacks("Secret", &secret["name"], &secret["optional"]));
-            if found.is_some() {
-                return found;
-            }
-        }
-    }
-    list(&pod["spec"], "volumes").iter().find_map(|volume| {
-        let (config, secret) = (&volume["configMap"], &volume["secret"]);
-        lacks("ConfigMap", &config["name"], &config["optional"]).or_else(|| lacks("Secret", &secret["secretName"], &secret["optional"]))
-    })
 }

@@ -1,6 +1,7 @@
 //! What happens in a cluster because somebody wants it: each controller looks at all objects of its kind and takes a step. They know no
 //! request and no run.
 
+pub(super) mod configuration;
 mod deployment;
 mod garbage;
 mod job;
@@ -33,6 +34,14 @@ pub(super) fn look(world: &mut World) {
 /// Lets the kubelet begin with a pod that nobody's controller made.
 pub(super) fn begin(world: &mut World, key: &Key, pod: &Value) {
     pods::start(world, key, pod);
+}
+
+/// Whether the server takes a pod.
+///
+/// # Errors
+/// Why it is forbidden.
+pub(super) fn admit(world: &World, namespace: &str, pod: &Value) -> Result<(), String> {
+    pods::admit(world, namespace, text(pod, "/metadata/name"), &pod["spec"])
 }
 
 /// The pods that a Service selects and that are ready, by name.

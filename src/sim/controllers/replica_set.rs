@@ -1,7 +1,7 @@
 //! ReplicaSets and DaemonSets: as many pods as are wanted. A DaemonSet wants one, for the cluster has one node.
 
 use super::pods::{self, count, is_over, is_ready};
-use super::{is_going, living, number, owned, set_status, text};
+use super::{condition, is_going, living, number, owned, set_status, text};
 use crate::ids::Moment;
 use crate::sim::store::Key;
 use crate::sim::world::World;
@@ -10,19 +10,19 @@ use std::time::Duration;
 
 pub(super) fn look(world: &mut World) {
     for (key, set) in living(world, "ReplicaSet") {
-        let pods =
-            keep(world, &set, number(&set, "/spec/replicas"), &[("pod-template-hash", text(&set, "/metadata/labels/pod-template-hash"))]);
+        let label = ("pod-template-hash", text(&set, "/metadata/labels/pod-template-hash"));
+        let (pods, forbidden) = keep(world, &set, number(&set, "/spec/replicas"), &[label]);
         let (all, ready) = counts(&pods);
         let available = available(world, &pods, number(&set, "/spec/minReadySeconds"));
-        set_status(
-            world,
-            &key,
-            json!({ "replicas": all, "fullyLabeledReplicas": all, "readyReplicas": ready, "availableReplicas": available }),
-        );
+        let mut status = json!({ "replicas": all, "fullyLabeledReplicas": all, "readyReplicas": ready, "availableReplicas": available });
+        if let Some(why) = forbidden {
+            status["conditions"] = json!([condition(world, "ReplicaFailure", true, "FailedCreate", &why)]);
+        }
+        set_status(world, &key, status);
     }
     for (key, set) in living(world, "DaemonSet") {
         let hash = super::hash(&set["spec"]["template"]);
-        let pods = keep(world, &set, 1, &[("controller-revision-hash", &hash)]);
+        let (pods, _forbidden) = keep(world, &set, 1, &[("controller-revision-hash", &hash)]);
         let old = pods.iter().find(|(_, pod)| text(pod, "/metadata/labels/controller-revision-hash") != hash);
         if let Some((old, _)) = old {
             world.delete(old);
@@ -60,14 +60,22 @@ fn available(world: &mut World, pods: &[(Key, Value)], seconds: i64) -> i64 {
     count(due.iter().filter(|due| **due <= world.now).count())
 }
 
-/// Makes pods that are missing and deletes those that are too many, such that are not ready first. Gives back those that stay.
-fn keep(world: &mut World, set: &Value, wanted: i64, labels: &[(&str, &str)]) -> Vec<(Key, Value)> {
+/// Makes pods that are missing and deletes those that are too many, such that are not ready first. Gives back those that stay, and why one
+/// could not be made.
+fn keep(world: &mut World, set: &Value, wanted: i64, labels: &[(&str, &str)]) -> (Vec<(Key, Value)>, Option<String>) {
     let pods = owned(world, "Pod", set);
     let mut pods: Vec<(Key, Value)> = pods.into_iter().filter(|(_, pod)| !is_going(pod) && !is_over(pod)).collect();
     let labels: Vec<(&str, &str)> = labels.iter().filter(|(_, value)| !value.is_empty()).copied().collect();
+    let mut forbidden = None;
     for _ in count(pods.len())..wanted {
-        let name = format!("{}-{}", text(set, "/metadata/name"), world.suffix());
-        pods::make(world, set, &name, &labels);
+        let begin = format!("{}-", text(set, "/metadata/name"));
+        // The name is not made up yet when the server says no.
+        if let Err(why) = pods::admit(world, text(set, "/metadata/namespace"), &begin, &set["spec"]["template"]["spec"]) {
+            forbidden = Some(why);
+            break;
+        }
+        let name = format!("{begin}{}", world.suffix());
+        forbidden = pods::make(world, set, &name, &labels).err();
     }
     pods.sort_by_key(|(_, pod)| !is_ready(pod));
     while count(pods.len()) > wanted.max(0) {
@@ -75,5 +83,5 @@ fn keep(world: &mut World, set: &Value, wanted: i64, labels: &[(&str, &str)]) ->
             world.delete(&key);
         }
     }
-    pods
+    (pods, forbidden)
 }

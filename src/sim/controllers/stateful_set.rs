@@ -46,14 +46,8 @@ fn take_step(world: &mut World, set: &Value, update: &str, wanted: i64, pods: &[
                     return;
                 }
             }
-            Some((_, pod)) if !is_ready(pod) && !at_once => {
-                // An old pod that does not work is replaced, so that a mended template helps.
-                let is_old = pod["metadata"]["labels"][REVISION] != update;
-                if is_old && !is_going(pod) {
-                    world.delete(&Key::new(Kind::named("Pod"), text(set, "/metadata/namespace"), text(pod, "/metadata/name")));
-                }
-                return;
-            }
+            // Whatever it is a pod of: where an old one does not work, a mended template does not help until somebody deletes it.
+            Some((_, pod)) if !is_ready(pod) && !at_once => return,
             Some(_) => {}
         }
     }
@@ -89,5 +83,45 @@ fn make(world: &mut World, set: &Value, name: &str, revision: &str) {
             None => set["spec"]["template"]["spec"]["volumes"] = json!([mounted]),
         }
     }
-    pods::make(world, &set, name, &[(REVISION, revision), ("statefulset.kubernetes.io/pod-name", name)]);
+    // What is forbidden is told in events only.
+    let _forbidden = pods::make(world, &set, name, &[(REVISION, revision), ("statefulset.kubernetes.io/pod-name", name)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ids::Moment;
+    use crate::scenario::{Failing, Image, Scenario};
+    use crate::sim::api::apply_as;
+    use crate::sim::kinds::Kind;
+    use crate::sim::store::Key;
+    use crate::sim::world::World;
+    use serde_json::json;
+    use std::time::Duration;
+
+    #[test]
+    fn a_mended_template_does_not_help_a_pod_that_is_stuck() {
+        let missing = Image { fails: Some(Failing::Missing), ..Image::default() };
+        let images = [("db:*".to_owned(), Image::default()), ("db:v9".to_owned(), missing)];
+        let began = Moment::from_millis(1_795_000_000_000);
+        let mut world = World::new(Scenario { images: images.into(), ..Scenario::default() }, 1, began);
+        let mut now = began;
+        let mut apply = |world: &mut World, image: &str| {
+            let template =
+                json!({ "metadata": { "labels": { "app": "db" } }, "spec": { "containers": [{ "name": "db", "image": image }] } });
+            let spec = json!({ "replicas": 1, "serviceName": "db", "selector": { "matchLabels": { "app": "db" } }, "template": template });
+            let object = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "db" }, "spec": spec });
+            apply_as(world, Kind::named("StatefulSet"), "default", &object, "kubectl").unwrap();
+            now = now.after(Duration::from_secs(60));
+            world.advance(now);
+        };
+        let pod = Key::new(Kind::named("Pod"), "default", "db-0");
+        let image = |world: &World| world.store.get(&pod).unwrap()["spec"]["containers"][0]["image"].clone();
+        apply(&mut world, "db:v1");
+        apply(&mut world, "db:v9");
+        apply(&mut world, "db:v1");
+        assert_eq!(image(&world), "db:v9", "as a real controller, which waits for it to be ready");
+        world.delete(&pod);
+        apply(&mut world, "db:v1");
+        assert_eq!(image(&world), "db:v1");
+    }
 }

@@ -1,8 +1,10 @@
 //! What a container answers to a request, its templates filled in. It knows no wire.
 
 use crate::scenario::{Served, fits};
+use crate::sim::controllers::configuration;
 use crate::sim::world::World;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How long an answer takes where nothing else is said.
@@ -130,31 +132,11 @@ fn value(world: &World, pod: &Value, container: &Value, name: &str) -> Option<St
     }
 }
 
-/// A variable of a container, also one that it has from a ConfigMap or a Secret.
+/// A variable of a container, as it was when the container started.
 fn environment(world: &World, pod: &Value, container: &Value, variable: &str) -> Option<String> {
-    use crate::sim::kinds::Kind;
-    use crate::sim::store::Key;
-    let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default();
-    let read = |kind: &str, name: &Value, key: &str| -> Option<String> {
-        let object = world.store.get(&Key::new(Kind::named(kind), namespace, name.as_str()?))?;
-        let text = object["data"][key].as_str()?;
-        match kind {
-            "Secret" => String::from_utf8(data_encoding::BASE64.decode(text.as_bytes()).ok()?).ok(),
-            _ => Some(text.to_owned()),
-        }
-    };
-    let list = |name: &str| container[name].as_array().cloned().unwrap_or_default();
-    if let Some(found) = list("env").iter().find(|known| known["name"] == variable) {
-        let from = &found["valueFrom"];
-        let (config, secret) = (&from["configMapKeyRef"], &from["secretKeyRef"]);
-        let own = found["value"].as_str().map(str::to_owned);
-        return own
-            .or_else(|| read("ConfigMap", &config["name"], config["key"].as_str()?))
-            .or_else(|| read("Secret", &secret["name"], secret["key"].as_str()?));
-    }
-    list("envFrom").iter().find_map(|source| {
-        read("ConfigMap", &source["configMapRef"]["name"], variable).or_else(|| read("Secret", &source["secretRef"]["name"], variable))
-    })
+    let kept = pod["metadata"]["uid"].as_str().and_then(|uid| world.environments.get(uid));
+    let all = kept.map_or_else(|| configuration::read(world, pod).map(Cow::Owned), |kept| Ok(Cow::Borrowed(kept))).ok()?;
+    all.get(container["name"].as_str()?)?.get(variable).cloned()
 }
 
 #[cfg(test)]

@@ -14,6 +14,12 @@ pub(super) fn check(kind: &str, live: &Value, new: &Value, wrong: &mut Wrong) {
         "ConfigMap" | "Secret" => configuration(live, new, wrong),
         "RoleBinding" | "ClusterRoleBinding" => fixed(live, new, "roleRef", "cannot change roleRef", wrong),
         "PersistentVolumeClaim" => claim(live, new, wrong),
+        "Pod" => pod(live, new, wrong),
+        "StorageClass" => ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]
+            .iter()
+            .for_each(|field| fixed(live, new, field, FIXED, wrong)),
+        "PriorityClass" if live["value"] != new["value"] => wrong.forbidden("value", "may not be changed in an update."),
+        "IngressClass" => fixed(live, new, "spec.controller", FIXED, wrong),
         "CustomResourceDefinition" => ["spec.group", "spec.scope", "spec.names.kind", "spec.names.plural"]
             .iter()
             .for_each(|field| fixed(live, new, field, FIXED, wrong)),
@@ -34,6 +40,25 @@ fn job(live: &Value, new: &Value, wrong: &mut Wrong) {
         fixed(live, new, "spec.template", FIXED, wrong);
     } else {
         fixed(live, new, "spec.template.spec", FIXED, wrong);
+    }
+}
+
+fn pod(live: &Value, new: &Value, wrong: &mut Wrong) {
+    let fixed = |pod: &Value| {
+        let mut spec = pod["spec"].clone();
+        for list in ["containers", "initContainers"] {
+            spec[list].as_array_mut().into_iter().flatten().for_each(|container| container["image"] = Value::Null);
+        }
+        for free in ["activeDeadlineSeconds", "nodeName", "terminationGracePeriodSeconds", "tolerations"] {
+            spec[free] = Value::Null;
+        }
+        spec
+    };
+    if fixed(live) != fixed(new) {
+        let why = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
+                   `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
+                   `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+        wrong.forbidden("spec", why);
     }
 }
 
