@@ -24,7 +24,7 @@ use super::Undo;
 use super::decode::{Failure, Mistake};
 use super::model::Does;
 use super::problem::Notes;
-use super::suggest::{instead, instead_key};
+use super::suggest::{closest_key, instead, instead_key};
 use super::written::RetryWritten;
 use crate::action::{Registry, RunScope};
 use crate::expr::yaml::{Entry, Kind, Node};
@@ -157,7 +157,11 @@ impl<'r, 's> Reader<'r, 's> {
         let span = &failure.span;
         match &failure.mistake {
             Mistake::UnknownKey { key, known } => {
-                let help = instead_key(key, "keys", known.iter().map(String::as_str));
+                let known = known.iter().map(String::as_str);
+                let help = match closest_key(key, known.clone()).is_none() && super::written::STEP_KEYS.contains(&key.as_str()) {
+                    true => format!("`{key}` is a key of steps: write it beside the action"),
+                    false => instead_key(key, "keys", known),
+                };
                 self.notes.error("plan::unknown-key", span, format!("there is no key `{key}` in {what}")).help(help);
             }
             Mistake::UnknownWord { word, known } => {

@@ -120,3 +120,14 @@ fn ways_back() {
         help: write it as `30s`, `5m` or `1h 30m`
     ");
 }
+
+#[test]
+fn a_key_of_steps_inside_an_action_is_told_where_it_belongs() {
+    let text = with("- id: slow\n  shell: { run: 'true', read-only: true, timeout: 5s, tiemout: 5s }\n");
+    insta::assert_snapshot!(lines(&text), @"
+    7:42 [timeout] plan::unknown-key: there is no key `timeout` in `shell`
+        help: `timeout` is a key of steps: write it beside the action
+    7:55 [tiemout] plan::unknown-key: there is no key `tiemout` in `shell`
+        help: known keys: run, secrets, read-only
+    ");
+}
