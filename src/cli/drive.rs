@@ -6,16 +6,16 @@ use super::failure::CommandFailure;
 use super::lock::{self, Ask, Gated, Kept};
 use super::settings::Settlement;
 use super::signals::{End, supervise, supervise_on};
-use super::simulate::{Answering, LONGEST, Stage, Timeless};
+use super::simulate::{Answering, Stage, Standstill, Timeless};
 use super::{kept, open, orphans, print, secrets};
 use crate::action;
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
-use crate::ids::{Period, RunId};
+use crate::ids::RunId;
 use crate::journal::{Frozen, Held, JournalError, Request, StateFolder};
 use crate::plan::Plan;
-use crate::ports::{Clock, Gate, Ports, forget_typed};
-use crate::record::{CancelLevel, Outcome, Record, What};
+use crate::ports::{Gate, Ports, forget_typed};
+use crate::record::{Outcome, Record, What};
 use crate::report::Display;
 use crate::report::story::Ahead;
 use crate::report::summary::Summary;
@@ -77,10 +77,10 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
     let is_simulated = stage.is_some();
     if let Some(stage) = &stage {
         opening.journal = Arc::new(Timeless(opening.journal));
-        opening.reporter = Arc::new(Answering::new(opening.reporter, controls.clone(), &stage.scenario));
+        opening.reporter = Arc::new(Answering::new(opening.reporter, controls.clone(), stage));
     }
     let (ports, gate) = (context.ports.clone(), context.gate.clone());
-    let outside = Surroundings { ports, gate, folder, display: Arc::clone(&display), is_simulated };
+    let outside = Surroundings { ports, gate, folder, display: Arc::clone(&display), standstill: stage.as_ref().map(|stage| Arc::clone(&stage.standstill)) };
     let work = carry(opening, ask, Arc::clone(&held), controls.clone(), outside);
     let supervised = match stage {
         Some(stage) => supervise_on(stage.runtime, &context.ports.clock, &controls, work),
@@ -169,8 +169,8 @@ struct Surroundings {
     gate: Gate,
     folder: StateFolder,
     display: Arc<dyn Display>,
-    /// No other shell can ask anything of it.
-    is_simulated: bool,
+    /// Who looks after a simulated run, of which no other shell can ask anything; none of a real one.
+    standstill: Option<Arc<Standstill>>,
 }
 
 /// How the engine ended, and the Lease if the run still needs it.
@@ -187,7 +187,7 @@ async fn carry(
     controls: UnboundedSender<Control>,
     outside: Surroundings,
 ) -> Result<Carried, Box<CommandFailure>> {
-    let Surroundings { ports, gate, folder, display, is_simulated } = outside;
+    let Surroundings { ports, gate, folder, display, standstill } = outside;
     let kept = match ask {
         Some(ask) => Some(lock::take(ask, &ports, &gate, &folder).await?),
         None => None,
@@ -202,9 +202,9 @@ async fn carry(
             return Err(Box::new(orphans::still_run(&orphans)));
         }
     }
-    let hearing = match is_simulated {
-        true => tokio::spawn(end_in_time(Arc::clone(&ports.clock), controls)),
-        false => tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display))),
+    let hearing = match standstill {
+        Some(standstill) => tokio::spawn(async move { standstill.watch(controls).await }),
+        None => tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display))),
     };
     let ended = drive_engine(opening).await;
     hearing.abort();
@@ -252,13 +252,6 @@ async fn hear(held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<
             return;
         }
     }
-}
-
-/// Halts a simulated run that would go on for ever.
-async fn end_in_time(clock: Arc<dyn Clock>, controls: UnboundedSender<Control>) {
-    clock.sleep(LONGEST).await;
-    let by = format!("the simulation, after {}", Period(LONGEST));
-    let _ending = controls.send(Control::Cancel { level: CancelLevel::Halt, by });
 }
 
 fn control(request: Request) -> Control {

@@ -3,8 +3,9 @@
 use super::gate::Uptime;
 use crate::ids::Moment;
 use futures::future::{BoxFuture, FutureExt};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -58,12 +59,44 @@ pub struct VirtualClock {
     origin: OnceLock<Instant>,
     /// Milliseconds since the origin, for threads that are on no runtime.
     passed: AtomicU64,
+    timers: Timers,
+}
+
+/// Who waits for time, and until when.
+#[derive(Debug, Clone, Default)]
+struct Timers(Arc<Mutex<(u64, BTreeMap<u64, Duration>)>>);
+
+/// One who waits. Whoever is dropped waits no longer.
+struct Timer {
+    timers: Timers,
+    number: u64,
+}
+
+impl Timers {
+    fn begin(&self, until: Duration) -> Timer {
+        // A number and its time are put in together.
+        let mut timers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        timers.0 += 1;
+        let number = timers.0;
+        timers.1.insert(number, until);
+        Timer { timers: self.clone(), number }
+    }
+
+    fn last(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.values().max().copied()
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.timers.0.lock().unwrap_or_else(PoisonError::into_inner).1.remove(&self.number);
+    }
 }
 
 impl VirtualClock {
     /// A clock that shows `begins` when it is looked at for the first time.
     pub fn from(begins: Moment) -> Self {
-        Self { begins, origin: OnceLock::new(), passed: AtomicU64::new(0) }
+        Self { begins, origin: OnceLock::new(), passed: AtomicU64::new(0), timers: Timers::default() }
     }
 
     /// Time since it was looked at for the first time.
@@ -75,6 +108,11 @@ impl VirtualClock {
         }
         Duration::from_millis(self.passed.load(Ordering::Relaxed))
     }
+
+    /// How much time will have passed when the last of those is over who wait now; none when nobody waits for time.
+    pub fn last_due(&self) -> Option<Duration> {
+        self.timers.last()
+    }
 }
 
 impl Clock for VirtualClock {
@@ -84,7 +122,13 @@ impl Clock for VirtualClock {
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(wait).boxed()
+        let timer = self.timers.begin(self.passed().saturating_add(wait));
+        let sleep = tokio::time::sleep(wait);
+        async move {
+            sleep.await;
+            drop(timer);
+        }
+        .boxed()
     }
 }
 
@@ -111,6 +155,18 @@ mod tests {
         assert_eq!(clock.now(), Moment::from_millis(3_601_000));
         let elsewhere = Arc::clone(&clock);
         assert_eq!(std::thread::spawn(move || elsewhere.now()).join().unwrap(), clock.now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn virtual_time_knows_who_still_waits_for_it() {
+        let clock = VirtualClock::from(Moment::from_millis(0));
+        assert_eq!(clock.last_due(), None);
+        let (long, short) = (clock.sleep(Duration::from_secs(60)), clock.sleep(Duration::from_secs(10)));
+        assert_eq!(clock.last_due(), Some(Duration::from_secs(60)));
+        drop(long);
+        assert_eq!(clock.last_due(), Some(Duration::from_secs(10)));
+        short.await;
+        assert_eq!(clock.last_due(), None);
     }
 
     /// Deadlines and times between two records hang on it: a wall clock that somebody sets must move none of them.

@@ -22,6 +22,7 @@ mod shared;
 mod store;
 mod world;
 
+use crate::ids::Moment;
 use crate::ports::{Connection, Gate, Kubernetes, KubernetesError, Ports, SeededRandom, VirtualClock};
 use crate::scenario::Scenario;
 use differences::Picture;
@@ -55,7 +56,7 @@ impl Simulation {
     /// Makes one whose cluster is empty. What comes of chance follows from `seed`.
     pub fn new(scenario: Scenario, seed: u64, clock: Arc<VirtualClock>) -> Self {
         use crate::ports::Clock;
-        let began = crate::ids::Moment::from_millis(clock.now().as_millis() - i64::try_from(BEFORE.as_millis()).unwrap_or(0));
+        let began = Moment::from_millis(clock.now().as_millis() - i64::try_from(BEFORE.as_millis()).unwrap_or(0));
         let shared = Arc::new(Shared::new(World::new(scenario, seed, began), Arc::clone(&clock)));
         Self { shared, clock, seed, before: Mutex::default() }
     }
@@ -99,6 +100,21 @@ impl Simulation {
     pub fn differences(&self) -> Vec<String> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.with(|world| before.differences(&Picture::of(world)))
+    }
+
+    /// Where the cluster's course is now: [`Self::has_moved_since`] takes it.
+    pub fn course(&self) -> u64 {
+        self.shared.with(|world| world.store.version())
+    }
+
+    /// Whether anything has changed since that does not only go round, as the renewals of a Lease do.
+    pub fn has_moved_since(&self, course: u64) -> bool {
+        self.shared.with(|world| world.store.since(course).iter().any(store::News::is_progress))
+    }
+
+    /// The time at which the last thing happens that is known to happen; none when nothing is.
+    pub fn last_due(&self) -> Option<Moment> {
+        self.shared.with(|world| world.last_at())
     }
 
     /// How long the run has taken in its own time.

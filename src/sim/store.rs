@@ -24,6 +24,9 @@ impl Key {
     }
 }
 
+/// So often a container was started again when the wait in between grows no longer.
+const ROUNDS: i64 = 6;
+
 /// One line of a watch, before it is known who sees it.
 #[derive(Debug, Clone)]
 pub(super) struct News {
@@ -103,6 +106,19 @@ impl Store {
     pub(super) fn forget_since(&mut self, mark: Mark) {
         self.news.truncate(mark.news);
         (self.objects, self.version, self.uids) = (mark.objects, mark.version, mark.uids);
+    }
+}
+
+impl News {
+    /// False for what only goes round: the renewals of a Lease, and a container that is started again and again and waits the longest
+    /// time in between.
+    pub(super) fn is_progress(&self) -> bool {
+        let restarts = || self.object["status"]["containerStatuses"].as_array().into_iter().flatten().map(|known| &known["restartCount"]);
+        match self.key.plural.as_str() {
+            "leases" => false,
+            "pods" => self.is_gone || !restarts().any(|count| count.as_i64().is_some_and(|count| count > ROUNDS)),
+            _ => true,
+        }
     }
 }
 

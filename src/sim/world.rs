@@ -102,6 +102,11 @@ impl World {
         self.agenda.first_key_value().map(|((at, _), _)| *at)
     }
 
+    /// When the last thing happens that is known to happen.
+    pub(super) fn last_at(&self) -> Option<Moment> {
+        self.agenda.last_key_value().map(|((at, _), _)| *at)
+    }
+
     pub(super) fn plan(&mut self, after: Duration, happening: Happening) {
         self.planned += 1;
         self.agenda.insert((self.now.after(after), self.planned), happening);

@@ -31,3 +31,4 @@ mod state;
 mod terminal;
 mod told;
 mod undone;
+mod world;

@@ -7,11 +7,13 @@ mod failing;
 mod lacking;
 #[cfg(feature = "kubernetes")]
 mod run;
+mod standstill;
 mod timeless;
 
 pub(super) use answering::Answering;
 #[cfg(feature = "kubernetes")]
 pub(super) use run::{preview, run};
+pub(super) use standstill::Standstill;
 pub(super) use timeless::Timeless;
 
 use crate::action::{ActionError, Secret};
@@ -19,11 +21,8 @@ use crate::engine::Secrets;
 use crate::scenario::Scenario;
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
-
-/// The longest that a simulated run may take in its own time: what waits for ever would turn for ever.
-pub(super) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Where a simulated run is carried.
 pub(super) struct Stage {
@@ -31,6 +30,8 @@ pub(super) struct Stage {
     pub(super) runtime: Runtime,
     /// What the plan says of the outside.
     pub(super) scenario: Scenario,
+    /// Who notices that nothing happens any more.
+    pub(super) standstill: Arc<Standstill>,
 }
 
 /// Secrets that are none.

@@ -1,9 +1,10 @@
 //! `run --simulate`: a run as it is, in a world that is not. It sees to it that everything the run reaches is simulated.
 
-use super::Stage;
+use super::standstill::Course;
+use super::{Stage, Standstill};
 use super::failing::{Failing, Fails};
 use super::lacking::{Furniture, Lacking, Texts};
-use crate::action::Registry;
+use crate::action::{DynAction, Registry};
 use crate::cli::arguments::{PlanChoice, Preview, Run};
 use crate::cli::context::{Context, key};
 use crate::cli::drive::{Journey, drive};
@@ -41,7 +42,7 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
     let scratch = named.is_none().then(|| ScratchFolder::new("bowline-simulated")).transpose();
     let scratch = scratch.map_err(|error| CommandFailure::new(Exit::Refused, "there is no place for a simulated run").because(&error))?;
     let folder = named.or_else(|| scratch.as_ref().map(|scratch| scratch.path().to_owned())).unwrap_or_default();
-    let Ready { mut context, draft, simulation, lacking } = runtime.block_on(async {
+    let Ready { mut context, draft, simulation, standstill, lacking } = runtime.block_on(async {
         let ready = prepare(real, &arguments.choice, arguments.jobs, seed, &folder, Demanded::ByAll).await?;
         check_rights(&ready.context, &ready.draft).await?;
         Ok::<_, CommandFailure>(ready)
@@ -52,7 +53,7 @@ pub(in crate::cli) fn run(real: &Context, arguments: &Run) -> Result<Exit, Comma
         let lead = format!("simulated (seed {seed}): nothing outside this process is reached");
         print::notices(&[lead], context.streams);
     }
-    let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone() };
+    let stage = Stage { runtime, scenario: draft.opened.plan.simulate.clone(), standstill };
     let (exit, run) = begin(&context, draft, arguments, &folder, stage)?;
     if !context.is_json() {
         tell(&context, &simulation, &lacking, exit, &run);
@@ -99,6 +100,7 @@ struct Ready {
     context: Context,
     draft: Draft,
     simulation: Arc<Simulation>,
+    standstill: Arc<Standstill>,
     lacking: Lacking,
 }
 
@@ -125,9 +127,10 @@ async fn prepare(
     simulation
         .furnish(&namespace, &objects)
         .map_err(|error| CommandFailure::usage("the simulated cluster cannot be as `simulate.cluster` describes it").because(&error))?;
+    let standstill = Arc::new(Standstill::new(Arc::clone(&clock), Arc::clone(&simulation) as Arc<dyn Course>));
     let gate = Gate::new(clock);
     let ports = simulation.ports(&gate, &real.ports);
-    let context = real.within(ports, gate, folder, |registry| failing_steps(registry, &scenario), scenario.secrets.clone());
+    let context = real.within(ports, gate, folder, |registry| staged(&registry, &scenario, &standstill), scenario.secrets.clone());
     let reaches = reach(&context, &opened.plan, &mut bound).await?;
     let printed = opened.printed(&context, &bound).await?;
     if !printed.is_empty() {
@@ -136,7 +139,7 @@ async fn prepare(
     }
     let mut graph = opened.plan.summary();
     graph.concurrency = jobs.unwrap_or(graph.concurrency);
-    Ok(Ready { context, draft: Draft { opened, bound, files, graph, reaches }, simulation, lacking })
+    Ok(Ready { context, draft: Draft { opened, bound, files, graph, reaches }, simulation, standstill, lacking })
 }
 
 /// What the plan's `simulate` lacks.
@@ -183,11 +186,24 @@ async fn furniture(real: &Context, scenario: &Scenario, folder: &Path) -> Result
     Ok((all, contents))
 }
 
-fn failing_steps(registry: Registry, scenario: &Scenario) -> Registry {
+/// The actions, as they fail in the simulation.
+fn staged(registry: &Registry, scenario: &Scenario, standstill: &Arc<Standstill>) -> Registry {
     let fails: Fails = Arc::new(Mutex::new(scenario.fails.clone()));
-    match scenario.fails.is_empty() {
-        true => registry,
-        false => registry.iter().fold(Registry::default(), |all, action| all.with(Failing::new(Arc::clone(action), Arc::clone(&fails)))),
+    let failing = |action: &Arc<dyn DynAction>| Failing::new(Arc::clone(action), Arc::clone(&fails), Arc::clone(standstill));
+    registry.iter().fold(Registry::default(), |all, action| all.with(failing(action)))
+}
+
+impl Course for Simulation {
+    fn now(&self) -> u64 {
+        self.course()
+    }
+
+    fn has_moved_since(&self, course: u64) -> bool {
+        Simulation::has_moved_since(self, course)
+    }
+
+    fn last_due(&self) -> Option<Moment> {
+        Simulation::last_due(self)
     }
 }
 
