@@ -80,7 +80,13 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
         opening.reporter = Arc::new(Answering::new(opening.reporter, controls.clone(), stage));
     }
     let (ports, gate) = (context.ports.clone(), context.gate.clone());
-    let outside = Surroundings { ports, gate, folder, display: Arc::clone(&display), standstill: stage.as_ref().map(|stage| Arc::clone(&stage.standstill)) };
+    let outside = Surroundings {
+        ports,
+        gate,
+        folder,
+        display: Arc::clone(&display),
+        standstill: stage.as_ref().map(|stage| Arc::clone(&stage.standstill)),
+    };
     let work = carry(opening, ask, Arc::clone(&held), controls.clone(), outside);
     let supervised = match stage {
         Some(stage) => supervise_on(stage.runtime, &context.ports.clock, &controls, work),

@@ -1,6 +1,7 @@
 //! Draws a plan's graph as a tree for a terminal: order, guards, what can be taken back, the pivot. Pure text, no colours.
 
 mod alike;
+mod past;
 
 use super::words;
 use super::wrap::{wrap, wrap_behind};
@@ -237,11 +238,12 @@ fn notes(alike: &Alike, row: &Row<'_>, pivot: Option<&StepId>) -> String {
         notes.push("starts at once".to_owned());
     }
     if pivot == Some(id) {
-        notes.push("the pivot: nothing is taken back once it has run".to_owned());
+        let but: Vec<&str> = past::guards_past(graph, id).into_iter().map(StepId::as_str).collect();
+        let but = if but.is_empty() { String::new() } else { format!(" but what {} guards", but.join(" or ")) };
+        notes.push(format!("the pivot: nothing{but} is taken back once it has run"));
     }
     if let Some(guard) = graph.guards.iter().find(|guard| guard.id == *id) {
-        let verified = if guard.verified { ", then verified" } else { "" };
-        notes.push(format!("takes back {} within {}{verified}", names(alike, &guard.guards), guard.budget));
+        notes.extend(takes_back(alike, guard));
     }
     if !row.also.is_empty() {
         notes.push(format!("also after {}", row.also.iter().map(|id| alike.label(id)).collect::<Vec<_>>().join(", ")));
@@ -253,6 +255,19 @@ fn notes(alike: &Alike, row: &Row<'_>, pivot: Option<&StepId>) -> String {
         notes.push(format!("up to {} attempts", row.step.retry.attempts));
     }
     notes.join("; ")
+}
+
+/// What a guard takes back, and until when.
+fn takes_back(alike: &Alike, guard: &GuardSummary) -> Vec<String> {
+    let pivots: Vec<String> = past::pivots(&alike.graph, guard).into_iter().map(|id| alike.label(id)).collect();
+    let until = (!pivots.is_empty()).then(|| format!("nothing once {} has run", pivots.join(" or ")));
+    let steps = past::taken_back(&alike.graph, guard);
+    if steps.is_empty() && until.is_some() {
+        return until.map(|until| format!("takes back {until}")).into_iter().collect();
+    }
+    let verified = if guard.verified { ", then verified" } else { "" };
+    let told = format!("takes back {} within {}{verified}", names(alike, &steps), guard.budget);
+    std::iter::once(told).chain(until).collect()
 }
 
 /// The guarded steps in plan order; many are counted.

@@ -1,9 +1,9 @@
 //! `run --simulate`: a run as it is, in a world that is not. It sees to it that everything the run reaches is simulated.
 
-use super::standstill::Course;
-use super::{Stage, Standstill};
 use super::failing::{Failing, Fails};
 use super::lacking::{Furniture, Lacking, Texts};
+use super::standstill::Course;
+use super::{Stage, Standstill};
 use crate::action::{DynAction, Registry};
 use crate::cli::arguments::{PlanChoice, Preview, Run};
 use crate::cli::context::{Context, key};

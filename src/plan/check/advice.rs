@@ -3,7 +3,8 @@
 use super::guards::{GuardSet, push};
 use super::order::Order;
 use super::repair::Repair;
-use super::{Checker, has_effects};
+use super::{Checker, has_effects, reversibility};
+use crate::record::Reversibility;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So many lines are told with each of the mistakes that they mend: a part of them mends nothing.
@@ -77,8 +78,11 @@ impl Checker<'_, '_> {
             if sets[number].steps != right.steps {
                 sets.truncate(number);
                 push(&mut sets, guard.step, right.named.clone(), false);
-                let names = self.names_of(&repair.sets, &right.steps);
-                advice.guards.insert(number, format!("`guards: [{names}]` in `{}`", self.called(guard.step)));
+                let (names, id) = (self.names_of(&repair.sets, &right.steps), self.called(guard.step));
+                let mut taken_in = right.steps.difference(&guard.steps).copied();
+                let pivot = taken_in.find(|&step| reversibility(&self.drafts[step]) == Reversibility::Irreversible);
+                let until = pivot.map(|pivot| format!(" (which takes nothing back once `{}` has run)", self.called(pivot)));
+                advice.guards.insert(number, format!("`guards: [{names}]` in `{id}`{}", until.unwrap_or_default()));
             }
         }
         for (&step, waits) in &repair.waits {

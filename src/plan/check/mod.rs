@@ -136,7 +136,7 @@ impl Checker<'_, '_> {
             self.check_guards(&guards, order);
             // With two steps of one name it is not known which of them is meant to come after what.
             if names.are_clear() {
-                self.check_pivot(order);
+                self.check_pivot(order, &guards);
                 self.check_clashes(order);
             }
         }

@@ -195,3 +195,30 @@ fn names_of_secrets() {
         help: known secrets: api-token; secrets are listed below `secrets:`
     ");
 }
+
+/// A guard that holds the pivot takes nothing back once it has run, as the engine has it; one that does not hold it does.
+#[test]
+fn a_pivot_within_a_guard() {
+    let steps = "- id: a\n  apply: { manifests: [a] }\n- id: mail\n  shell: { run: mail }\n- id: b\n  apply: { manifests: [b] }\n";
+    let pivots = |more: &str| {
+        let told = lines(&with(&format!("{steps}{more}")));
+        told.lines()
+            .skip_while(|line| line.contains("unused") || line.contains("nothing uses") || line.contains("remove it"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    insta::assert_snapshot!(pivots("- id: back\n  rollback-on-fail: {}\n"), @"
+    8:7 [mail] plan::pivot: `mail` cannot be taken back: once it has begun, nothing before it is undone, nor what `back` guards after it, such as `b`
+        help: say how it is taken back: `undo: [...]`, or `undo: { none: why }` if there is nothing to take back; or let a guard that does not hold `mail` guard `b`
+    ");
+    insta::assert_snapshot!(pivots("- id: back\n  rollback-on-fail: { guards: [a, b] }\n"), @"
+    8:7 [mail] plan::guard-open: `mail` needs `a`, which `back` may still take back
+        help: write `guards: [a, mail, b]` in `back` (which takes nothing back once `mail` has run)
+    8:7 [mail] plan::pivot: `mail` cannot be taken back: once it has begun, nothing before it is undone
+        help: say how it is taken back: `undo: [...]`, or `undo: { none: why }` if there is nothing to take back
+    ");
+    insta::assert_snapshot!(pivots("- id: late\n  rollback-on-fail: { guards: [b] }\n- id: back\n  rollback-on-fail: { guards: [a, mail, late] }\n"), @"
+    8:7 [mail] plan::pivot: `mail` cannot be taken back: once it has begun, nothing before it is undone
+        help: say how it is taken back: `undo: [...]`, or `undo: { none: why }` if there is nothing to take back
+    ");
+}

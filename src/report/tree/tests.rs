@@ -81,6 +81,31 @@ fn branches_joins_nested_guards_and_the_pivot() {
     ");
 }
 
+/// The engine takes back nothing of a guard that holds what cannot be taken back, once that has run; other guards go back as ever.
+#[test]
+fn a_guard_that_holds_the_pivot_says_until_when_it_takes_back() {
+    use Reversibility::{Compensable, Irreversible, ReadOnly, Reversible};
+    let plan = graph(
+        vec![
+            step("deploy", "apply", Reversible, &[]),
+            step("mail", "shell", Irreversible, &["deploy"]),
+            step("note", "shell", Compensable, &["mail"]),
+            step("late", "rollback-on-fail", ReadOnly, &["note"]),
+            step("tidy", "shell", Compensable, &["late"]),
+            step("back", "rollback-on-fail", ReadOnly, &["tidy"]),
+        ],
+        vec![guard("late", &["note"], 60), guard("back", &["deploy", "mail", "note", "late", "tidy"], 300)],
+    );
+    insta::assert_snapshot!(drawn("release", &plan, &Remarks::default(), None).lines().skip(2).take(6).collect::<Vec<_>>().join("\n"), @"
+    ╭  ↩ deploy  apply
+    ├  ✗ mail    shell             the pivot: nothing but what late guards is taken back once it has run
+    ├╭ ↺ note    shell
+    ├╰ ◆ late    rollback-on-fail  takes back note within 1m, then verified
+    ├  ↺ tidy    shell
+    ╰  ◆ back    rollback-on-fail  takes back deploy within 5m, then verified; nothing once mail has run
+    ");
+}
+
 #[test]
 fn a_long_chain_is_drawn_without_recursion() {
     let steps = (0..5_000).map(|n| {
@@ -226,8 +251,8 @@ fn steps_for_all_items_are_one_line_where_nothing_tells_them_apart() {
     │     the pivot: nothing is taken back once it has run
     ├ ↩ warm[eu-central-1 … us-east-1]  shell             once for each of 3 items
     ╰ ◆ back  rollback-on-fail
-        │  takes back look, zones[eu, us], warm[eu-central-1 … us-east-1] within 1m,
-        │  then verified
+        │  takes back look within 1m, then verified; nothing once zones[eu, us] has
+        │  run
       · ├─ some[a]                      shell
       · │  tell                         shell
       · └─ some[b]                      shell
@@ -247,9 +272,9 @@ fn steps_for_all_items_are_one_line_where_nothing_tells_them_apart() {
     ├ ↩ warm[eu-central-1 … us-east-1]  shell
     │     once for each of 3 items
     ╰ ◆ back  rollback-on-fail
-        │  takes back look, zones[eu, us],
-        │  warm[eu-central-1 … us-east-1]
-        │  within 1m, then verified
+        │  takes back look within 1m, then
+        │  verified; nothing once zones[eu,
+        │  us] has run
       · ├─ some[a]  shell
       · │  tell  shell
       · └─ some[b]  shell
