@@ -31,6 +31,8 @@ pub mod pods;
 pub mod port_name;
 pub mod postgres;
 mod registry;
+#[cfg(feature = "kubernetes")]
+mod repeated;
 pub mod restore;
 #[cfg(feature = "kubernetes")]
 pub mod scale;
@@ -44,6 +46,8 @@ pub mod smoke_test;
 pub mod switch_ingress;
 #[cfg(all(test, feature = "kubernetes"))]
 mod test_world;
+#[cfg(feature = "kubernetes")]
+mod texts;
 #[cfg(feature = "kubernetes")]
 pub mod wait_for;
 #[cfg(feature = "kubernetes")]

@@ -53,7 +53,7 @@ pub(super) async fn look_at(context: &Context, draft: &Draft, exit_code: bool) -
                 .to_string(),
         );
     } else {
-        tell(&Pen::new(context), &title, &seen, changing);
+        tell(&Pen::new(context), &title, &seen, changing, is_refused);
         let refused = refusals.iter().flat_map(|(seen, told)| told.iter().map(|why| format!("{}: {why}", seen.step)));
         print::notices(&refused.collect::<Vec<_>>(), context.streams);
         print::notices(&missing.iter().map(told_missing).collect::<Vec<_>>(), context.streams);
@@ -117,14 +117,13 @@ impl Pen {
     }
 }
 
-fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize) {
-    pen.say(match changing {
-        0 => format!("{title} would change nothing"),
-        _ => format!(
-            "{title} would change something in {} of {}",
-            changing,
-            words::count(seen.iter().filter(|seen| !matches!(seen.sight, Sight::Savepoint)).count(), "step", "steps")
-        ),
+fn tell(pen: &Pen, title: &str, seen: &[Seen], changing: usize, is_refused: bool) {
+    let steps = words::count(seen.iter().filter(|seen| !matches!(seen.sight, Sight::Savepoint)).count(), "step", "steps");
+    pen.say(match (changing, is_refused) {
+        (0, true) => format!("{title} cannot run as it is"),
+        (_, true) => format!("{title} cannot run as it is, and would change something in {changing} of {steps}"),
+        (0, false) => format!("{title} would change nothing"),
+        (_, false) => format!("{title} would change something in {changing} of {steps}"),
     });
     for seen in seen {
         let head = format!("{}  {}", pen.name.apply_to(&seen.step), pen.dim.apply_to(&seen.kind));

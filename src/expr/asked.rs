@@ -195,7 +195,7 @@ mod tests {
         insta::assert_snapshot!(told("{{ tag.name }}").join("\n"), @"{{ tag.name }}: the value `tag` is a text and has no `name`: write `{{ tag }}`");
         insta::assert_snapshot!(told("{{ quote tga }} {{ lower tag }} {{ default colur 'x' }}").join("\n"), @r"
         {{ quote tga }}: there is no value `tga`: did you mean `tag`?
-        {{ lower tag }}: there is no helper `lower`: known helpers: and, default, eq, gt, gte, json, len, lookup, lt, lte, ne, not, or, quote, required
+        {{ lower tag }}: there is no helper `lower`: known helpers: and, default, eq, gt, gte, json, len, lookup, lt, lte, ne, not, or, quote, required, text
         {{ default colur 'x' }}: there is no value `colur`: did you mean `colour`?
         ");
     }

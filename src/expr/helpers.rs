@@ -11,7 +11,7 @@ pub(super) const WRITTEN: &str = "bowline-written";
 pub(super) const KEPT: &str = "bowline-kept";
 
 /// Helpers that give a value, and how many values each takes: any number where none is named.
-pub(super) const INLINE: [(&str, &[usize]); 15] = [
+pub(super) const INLINE: [(&str, &[usize]); 16] = [
     ("and", &[]),
     ("default", &[2]),
     ("eq", &[2]),
@@ -27,6 +27,7 @@ pub(super) const INLINE: [(&str, &[usize]); 15] = [
     ("or", &[]),
     ("quote", &[1]),
     ("required", &[1, 2]),
+    ("text", &[1]),
 ];
 /// Helpers that hold a part of the template.
 pub(super) const BLOCKS: [(&str, &[usize]); 5] = [("each", &[1]), ("if", &[1]), ("raw", &[0]), ("unless", &[1]), ("with", &[1])];
@@ -39,7 +40,8 @@ pub(super) fn registry() -> (Handlebars<'static>, Arc<Mutex<Option<Value>>>) {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
     registry.register_escape_fn(no_escape);
-    let inline: [(&str, Inner); 5] = [("json", json), ("default", default), ("required", required), ("quote", quote), (WRITTEN, written)];
+    let inline: [(&str, Inner); 6] =
+        [("json", json), ("default", default), ("required", required), ("quote", quote), ("text", written), (WRITTEN, written)];
     for (name, inner) in inline {
         registry.register_helper(name, Box::new(Given(inner)));
     }

@@ -1,5 +1,6 @@
 //! Kubernetes manifests: reading them as kubectl does, and filling values into them. It knows no kinds of object but `List`.
 
+use super::spot::parts;
 use super::{Quoted, RenderError, Spot, Spots, Text, quoted, yaml};
 use serde_json::{Map, Value};
 
@@ -69,7 +70,43 @@ pub fn placed_manifests(text: &str, name: &str) -> Result<Vec<(Value, Spot)>, Ma
 
 /// Everything that keeps a text from being a manifest; of very much the first.
 pub fn manifest_faults(text: &str, name: &str) -> Vec<ManifestError> {
-    read(text, name).map_or_else(|error| vec![error], |read| read.faults)
+    match read(text, name) {
+        Ok(read) => read.faults,
+        // What comes behind a document that cannot be read is looked at by itself.
+        Err(error) => Some(faults_by_document(text, name)).filter(|faults| !faults.is_empty()).unwrap_or_else(|| vec![error]),
+    }
+}
+
+fn faults_by_document(text: &str, name: &str) -> Vec<ManifestError> {
+    let mut reading = Reading { spots: Spots::of(text), name, objects: Vec::new(), faults: Vec::new() };
+    let (mut document, mut lines, mut counted) = (0, 0, 0);
+    for part in parts(text) {
+        lines += text[counted..part.start].matches('\n').count();
+        counted = part.start;
+        match documents(&text[part], name) {
+            Ok(values) => {
+                for value in values {
+                    reading.take(value, Spot { document, items: Vec::new() });
+                    document += 1;
+                }
+            }
+            Err(fault) => {
+                reading.faults.extend((reading.faults.len() < MOST_FAULTS).then(|| fault.below(lines)));
+                document += 1;
+            }
+        }
+    }
+    reading.faults
+}
+
+impl ManifestError {
+    /// The same in a text with so many lines before it.
+    fn below(self, lines: usize) -> Self {
+        match self {
+            Self::Syntax { name, line, column, message } => Self::Syntax { name, line: line + lines, column, message },
+            other => other,
+        }
+    }
 }
 
 fn read<'t>(text: &'t str, name: &'t str) -> Result<Reading<'t>, ManifestError> {
@@ -255,6 +292,14 @@ mod tests {
         m:12:4: this object has no `apiVersion`
         m:13:3: this is a text: an object with `apiVersion` and `kind` belongs here
         m:14:41: this object has no `kind`
+        ");
+        let broken = "kind: Pod\n---\napiVersion: v1\nkind: Pod\nspec: {a: [}\n---\nkind: Pod\nx: y: z\n---\napiVersion: v1\n";
+        let told: Vec<String> = manifest_faults(broken, "m").iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(told.join("\n"), @"
+        m:1:1: this object has no `apiVersion`
+        m:5:11: mismatched bracket '[' closed by '}'
+        m:8:5: mapping values are not allowed in this context
+        m:10:1: this object has no `kind`
         ");
         let long = "- 1\n---\n".repeat(20_000);
         assert_eq!(manifest_faults(&long, "m").len(), 50);

@@ -26,7 +26,7 @@ impl<'t> Spots<'t> {
         Self { text, documents: OnceCell::new() }
     }
 
-    /// Line and column, both from 1, of the value that these keys of an object lead to; as far as they lead, else where the object begins.
+    /// Line and column, both from 1, of the value that these keys of an object, and numbers of items from 0, lead to; as far as they lead, else where the object begins.
     pub fn place(&self, spot: &Spot, keys: &[&str]) -> (usize, usize) {
         let is_full = |(root, _): &&(Option<Node>, usize)| root.as_ref().is_none_or(|root| root.kind != Kind::Null);
         let found = self.documents.get_or_init(|| documents(self.text)).iter().filter(is_full).nth(spot.document);
@@ -48,6 +48,11 @@ impl Spot {
 fn span(object: &Node, keys: &[&str]) -> Range<usize> {
     let (mut node, mut found) = (object, object.label.clone());
     for key in keys {
+        if let (Kind::List(items), Ok(number)) = (&node.kind, key.parse::<usize>()) {
+            let Some(item) = items.get(number) else { return found };
+            (node, found) = (item, item.label.clone());
+            continue;
+        }
         let Some(entry) = node.entries().iter().find(|entry| entry.key == *key) else { return found };
         (node, found) = (&entry.value, entry.key_span.clone());
     }
@@ -57,6 +62,11 @@ fn span(object: &Node, keys: &[&str]) -> Range<usize> {
 
 /// The documents and where each begins; none in place of one that cannot be read by itself.
 fn documents(text: &str) -> Vec<(Option<Node>, usize)> {
+    parts(text).into_iter().map(|part| (parse(&text[part.clone()]).ok().map(|(root, _)| root), part.start)).collect()
+}
+
+/// The bytes of each document, also of empty ones.
+pub(super) fn parts(text: &str) -> Vec<Range<usize>> {
     let is_mark =
         |line: &str| line.strip_prefix("---").or(line.strip_prefix("...")).is_some_and(|rest| rest.trim_start() != rest || rest.is_empty());
     let mut starts = vec![(0, 0)];
@@ -69,7 +79,7 @@ fn documents(text: &str) -> Vec<(Option<Node>, usize)> {
         at += line.len();
     }
     let ends = starts.iter().skip(1).map(|(mark, _)| *mark).chain([text.len()]);
-    starts.iter().zip(ends).map(|((_, start), end)| (parse(&text[*start..end]).ok().map(|(root, _)| root), *start)).collect()
+    starts.iter().zip(ends).map(|((_, start), end)| *start..end).collect()
 }
 
 #[cfg(test)]
@@ -86,6 +96,7 @@ mod tests {
         assert_eq!(at(0, &[], &["apiVersion"]), (4, 1));
         assert_eq!(at(1, &[0], &["metadata"]), (8, 27));
         assert_eq!(at(1, &[1, 0], &["metadata", "name"]), (8, 67));
+        assert_eq!(at(1, &[], &["items", "1", "items", "0", "a"]), (8, 64));
         assert_eq!(at(1, &[7], &[]), (8, 4), "there is no such item");
         assert_eq!(at(2, &[], &["kind"]), (9, 4), "what cannot be read");
         assert_eq!(at(3, &[], &["kind"]), (12, 3));

@@ -17,6 +17,7 @@ mod given;
 mod help;
 mod items;
 mod locks;
+mod manifests;
 mod meanwhile;
 mod narrow;
 mod plans;

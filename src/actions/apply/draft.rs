@@ -6,7 +6,7 @@ use crate::actions::named;
 use crate::cluster::object::{Reference, group_of};
 use crate::cluster::write::Wanted;
 use crate::cluster::{Address, Kind, kinds};
-use crate::expr::{manifests, render_manifest};
+use crate::expr::{manifest_faults, manifests, render_manifest};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
@@ -69,19 +69,19 @@ pub(in crate::actions) fn read(frozen: &Frozen, params: &ApplyParams, namespace:
             problems.push(format!("`{source}` means no file"));
         }
         for path in paths {
-            match read_file(frozen, path, params.values.as_ref(), plan) {
-                Ok(more) => drafts.extend(more),
-                Err(problem) => problems.push(problem),
-            }
+            let (more, wrong) = read_file(frozen, path, params.values.as_ref(), plan);
+            drafts.extend(more);
+            problems.extend(wrong);
         }
     }
     for command in &params.commands {
         let name = Frozen::name_of(command);
-        match read_file(frozen, &name, params.values.as_ref(), plan) {
-            Ok(more) if more.is_empty() => problems.push(format!("`{name}` printed no manifest")),
-            Ok(more) => drafts.extend(more),
-            Err(problem) => problems.push(problem),
+        let (more, wrong) = read_file(frozen, &name, params.values.as_ref(), plan);
+        if more.is_empty() && wrong.is_empty() {
+            problems.push(format!("`{name}` printed no manifest"));
         }
+        drafts.extend(more);
+        problems.extend(wrong);
     }
     let mut seen = HashSet::new();
     for draft in &drafts {
@@ -106,18 +106,21 @@ pub(in crate::actions) fn all(what: &str, problems: Vec<String>) -> ActionError 
     }
 }
 
-fn read_file(frozen: &Frozen, path: &str, values: Option<&Map<String, Value>>, plan: &str) -> Result<Vec<Draft>, String> {
-    let bytes = frozen.file(path).ok_or_else(|| format!("`{path}` was not kept with the run"))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| format!("`{path}` is no UTF-8 text"))?;
-    let mut drafts = Vec::new();
-    for document in manifests(text, path).map_err(|error| error.to_string())? {
-        let rendered = match values {
-            Some(values) => render_manifest(document, &Value::Object(values.clone())).map_err(|error| format!("{path}: {error}"))?,
-            None => document,
-        };
-        drafts.push(draft(rendered, plan).map_err(|problem| format!("{path}: {problem}"))?);
-    }
-    Ok(drafts)
+/// The objects of a file, and what is wrong with others.
+fn read_file(frozen: &Frozen, path: &str, values: Option<&Map<String, Value>>, plan: &str) -> (Vec<Draft>, Vec<String>) {
+    let Some(bytes) = frozen.file(path) else { return (Vec::new(), vec![format!("`{path}` was not kept with the run")]) };
+    let Ok(text) = std::str::from_utf8(&bytes) else { return (Vec::new(), vec![format!("`{path}` is no UTF-8 text")]) };
+    let documents = match manifests(text, path) {
+        Ok(documents) => documents,
+        Err(_) => return (Vec::new(), manifest_faults(text, path).iter().map(ToString::to_string).collect()),
+    };
+    let values = values.cloned().map_or(Value::Null, Value::Object);
+    let read = |document| {
+        let rendered = render_manifest(document, &values).map_err(|error| format!("{path}: {error}"))?;
+        draft(rendered, plan).map_err(|problem| format!("{path}: {problem}"))
+    };
+    let (drafts, wrong): (Vec<_>, Vec<_>) = documents.into_iter().map(read).partition(Result::is_ok);
+    (drafts.into_iter().flatten().collect(), wrong.into_iter().filter_map(Result::err).collect())
 }
 
 fn draft(mut manifest: Value, plan: &str) -> Result<Draft, String> {

@@ -12,7 +12,9 @@ use super::applied_by::Applied;
 use super::fillings::{findings, refused};
 use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
 use super::named::nameless;
+use super::repeated::repeated;
 use super::sent::sent;
+use super::texts::untyped;
 use super::written::watch;
 use crate::action::{
     Action, ActionError, Begun, Change as PreviewChange, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Sent, Telling, UndoCx,
@@ -26,7 +28,7 @@ use crate::cluster::write::{DryRun, Wanted, dry_run};
 use crate::cluster::{Address, Clusters, Object};
 use crate::ports::Script;
 use crate::record::{Mark, Reversibility, Settled, Target};
-use perform::Checked;
+use perform::{Checked, Wave};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -215,7 +217,9 @@ impl Action for Apply {
         let are_all = sources.iter().all(|files| !files.is_empty()) && printed.len() == names.len();
         let paths: Vec<&str> = sources.into_iter().flatten().chain(printed).collect();
         let values = params.values.as_ref();
-        findings(frozen, &paths, values, are_all).into_iter().chain(nameless(frozen, &paths, values)).collect()
+        let mut all = findings(frozen, &paths, values, are_all);
+        all.extend([nameless, untyped, repeated].into_iter().flat_map(|look| look(frozen, &paths, values)));
+        all
     }
 
     fn commands(&self, params: &ApplyParams) -> Vec<Script> {
@@ -237,15 +241,19 @@ impl Action for Apply {
         self.check_fillings(&cx.frozen, params)?;
         let place = self.place(&cx.scope, params).await?;
         let drafts = draft::read(&cx.frozen, params, &place.namespace, cx.scope.plan.as_str())?;
-        let (wave, later) = perform::next_wave(&place, drafts, params.force).await?;
+        let Wave { now: wave, later, unserved } = perform::next_wave(&place, drafts, params.force).await?;
         wave.iter().map(|wanted| Object(wanted.manifest.clone())).flat_map(|object| values(&object)).for_each(|value| cx.hide(value));
         let mut preview = Preview::default();
-        for (wanted, checked) in perform::check(&place, &params.allow_managed_by, wave).await? {
+        let checked = perform::check(&place, &params.allow_managed_by, wave).await?;
+        if !unserved.is_empty() {
+            // An earlier step may define these kinds: then all of it is known after that.
+            let refused = checked.into_iter().filter_map(|(_, checked)| checked.refusal());
+            return Err(perform::refusal(unserved.into_iter().chain(refused).collect()));
+        }
+        for (wanted, checked) in checked {
             match checked {
                 Checked::Same { .. } => {}
-                Checked::Refused(error) => {
-                    preview.refusals.push(error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}")))
-                }
+                Checked::Refused(error) => preview.refusals.push(perform::line(&error)),
                 Checked::Changes { before, after, warnings, .. } => {
                     preview.notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", wanted.at)));
                     let verb = if before.is_some() { "change" } else { "create" };

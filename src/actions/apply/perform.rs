@@ -31,6 +31,24 @@ pub(super) enum Checked {
     Refused(ActionError),
 }
 
+impl Checked {
+    pub(super) fn refusal(self) -> Option<ActionError> {
+        match self {
+            Self::Refused(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// The objects of a step, by when they can be checked.
+pub(super) struct Wave {
+    pub(super) now: Vec<Wanted>,
+    /// Those that have to wait until this step has made their namespace or kind.
+    pub(super) later: Vec<Draft>,
+    /// Why others cannot be: their kind is not served, and this step does not define it.
+    pub(super) unserved: Vec<ActionError>,
+}
+
 /// A write that is to be made.
 struct Planned {
     wanted: Wanted,
@@ -47,11 +65,11 @@ pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams)
     let mut applied = Applied { changed: take_up(cx, place).await?, ..Applied::default() };
     while !drafts.is_empty() {
         let waiting = drafts.len();
-        let (wave, later) = next_wave(place, drafts, params.force).await?;
+        let Wave { now: wave, later, unserved } = next_wave(place, drafts, params.force).await?;
         if wave.is_empty() && later.len() == waiting {
             return Err(ActionError::permanent("some objects need a namespace or a kind that never comes"));
         }
-        let done = perform_wave(cx, place, params, wave).await?;
+        let done = perform_wave(cx, place, params, wave, unserved).await?;
         applied.changed += done.changed;
         applied.objects.extend(done.objects);
         drafts = later;
@@ -61,10 +79,10 @@ pub(super) async fn perform(cx: &Cx<Apply>, place: &Place, params: &ApplyParams)
     Ok(applied)
 }
 
-/// The objects that can be checked now, and those that have to wait until this step has made their namespace or kind.
-pub(super) async fn next_wave(place: &Place, drafts: Vec<Draft>, force: bool) -> Result<(Vec<Wanted>, Vec<Draft>), ActionError> {
+/// The objects that can be checked now, and those that cannot.
+pub(super) async fn next_wave(place: &Place, drafts: Vec<Draft>, force: bool) -> Result<Wave, ActionError> {
     let missing = missing_namespaces(place, &drafts).await?;
-    let (mut wave, mut later) = (Vec::new(), Vec::new());
+    let (mut now, mut later, mut unserved) = (Vec::new(), Vec::new(), Vec::new());
     for draft in &drafts {
         let namespace = draft.reference(&place.namespace).namespace;
         if namespace.is_some_and(|namespace| missing.contains(&namespace)) {
@@ -72,12 +90,18 @@ pub(super) async fn next_wave(place: &Place, drafts: Vec<Draft>, force: bool) ->
             continue;
         }
         match place.cluster.kind(&draft.api_version, &draft.kind).await {
-            Ok(kind) => wave.push(draft.wanted(kind, &place.namespace, force)),
+            Ok(kind) => now.push(draft.wanted(kind, &place.namespace, force)),
             Err(error) if error.is_absent() && drafts.iter().any(|other| other.defines(draft)) => later.push(draft.clone()),
-            Err(error) => return Err(failed(format!("cannot apply {}", draft.reference(&place.namespace)), &error)),
+            Err(error) => {
+                let refused = failed(format!("cannot apply {}", draft.reference(&place.namespace)), &error);
+                if !error.is_absent() {
+                    return Err(refused);
+                }
+                unserved.push(refused);
+            }
         }
     }
-    Ok((wave, later))
+    Ok(Wave { now, later, unserved })
 }
 
 async fn missing_namespaces(place: &Place, drafts: &[Draft]) -> Result<BTreeSet<String>, ActionError> {
@@ -175,11 +199,17 @@ async fn take_up(cx: &Cx<Apply>, place: &Place) -> Result<usize, ActionError> {
     Ok(changed)
 }
 
-async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave: Vec<Wanted>) -> Result<Applied, ActionError> {
+async fn perform_wave(
+    cx: &Cx<Apply>,
+    place: &Place,
+    params: &ApplyParams,
+    wave: Vec<Wanted>,
+    mut refused: Vec<ActionError>,
+) -> Result<Applied, ActionError> {
     wave.iter().map(|wanted| Object(wanted.manifest.clone())).flat_map(|object| values(&object)).for_each(|value| cx.read.hide(value));
     let objects = if wave.len() == 1 { "object" } else { "objects" };
     cx.read.doing(format!("checking {} {objects}", wave.len()));
-    let (mut applied, mut refused) = (Applied::default(), Vec::new());
+    let mut applied = Applied::default();
     let (mut changing, mut effects) = (Vec::new(), Vec::new());
     for (wanted, checked) in check(place, &params.allow_managed_by, wave).await? {
         match checked {
@@ -213,12 +243,10 @@ async fn perform_wave(cx: &Cx<Apply>, place: &Place, params: &ApplyParams, wave:
 }
 
 /// Several refusals become one error, each told with its reason.
-fn refusal(refused: Vec<ActionError>) -> ActionError {
+pub(super) fn refusal(refused: Vec<ActionError>) -> ActionError {
     match <[ActionError; 1]>::try_from(refused) {
         Ok([one]) => one,
         Err(refused) => {
-            let line =
-                |error: &ActionError| error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
             let told = all("the server refuses some objects, so none was written", refused.iter().map(line).collect());
             match refused.iter().find_map(|error| error.failure().hint.clone()) {
                 Some(hint) => told.hint(hint),
@@ -226,6 +254,11 @@ fn refusal(refused: Vec<ActionError>) -> ActionError {
             }
         }
     }
+}
+
+/// An error with what caused it.
+pub(super) fn line(error: &ActionError) -> String {
+    error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Writes rank by rank, side by side within one. After a failure nothing new is begun; what is on its way is waited for.

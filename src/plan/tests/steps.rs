@@ -76,7 +76,7 @@ fn templates_and_conditions() {
     9:25 [=] plan::condition: this is not a condition: `=` is not an operator: `==` compares
         help: conditions are CEL: `when: inputs.replicas > 1 && run.environment == 'production'`
     10:18 [{{ lower inputs.version }}] plan::template: there is no helper `lower`
-        help: known helpers: and, default, eq, gt, gte, json, len, lookup, lt, lte, ne, not, or, quote, required
+        help: known helpers: and, default, eq, gt, gte, json, len, lookup, lt, lte, ne, not, or, quote, required, text
     12:10 [{{] plan::condition: this is not a condition: a template has no place in it
         help: conditions are CEL, without braces: `when: inputs.replicas > 1`
     16:15 [version] plan::unknown-name: `version` is not known
