@@ -2,7 +2,8 @@
 
 use super::cx::{decode, decode_known, encode};
 use super::{
-    Action, ActionError, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Sent, Telling, UndoCx,
+    Action, ActionError, Asked, Begun, Cx, EffectError, Evidence, Finding, Frozen, Intent, Known, Preview, ReadCx, RunScope, Sent, Telling,
+    UndoCx,
 };
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
@@ -64,6 +65,8 @@ pub struct Prepared {
     pub commands: Vec<Script>,
     /// The programs that it runs on this machine.
     pub programs: Vec<Script>,
+    /// What else it asks of the outside.
+    pub asks: Vec<Asked>,
     /// Mistakes in the parameters.
     pub problems: Vec<String>,
     /// What its files hold that does not fit them.
@@ -169,6 +172,7 @@ impl<A: Action> DynAction for A {
             sources: self.sources(&params),
             commands: self.commands(&params),
             programs: self.programs(&params),
+            asks: self.asks(&params),
             problems: self.problems(&params),
             findings: self.look_into(frozen, &params),
             repeatable: self.repeatable(&params),

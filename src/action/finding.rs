@@ -1,5 +1,7 @@
-//! What an action finds in the files that it reads, before it does anything. It knows no plan.
+//! What is known of a use of an action before it does anything: what it finds in the files that it reads, and what it asks of the outside. It
+//! knows no plan.
 
+use crate::ports::Script;
 use serde_json::Value;
 
 /// One thing that is wrong in a file, or worth a look.
@@ -37,4 +39,29 @@ pub enum About {
     Parameter(Vec<String>),
     /// A key of the step itself.
     Key(&'static str),
+}
+
+/// What a use of an action asks of the outside besides programs of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// An HTTP server.
+    Server {
+        /// How it is asked.
+        method: String,
+        /// The whole URL.
+        url: String,
+        /// The `Host` that is named to it, where it is not that of the URL.
+        host: Option<String>,
+    },
+    /// An object that must be there, such as `deployment/web`.
+    Object(String),
+    /// A program in a pod that runs.
+    InPod {
+        /// What leads to the pod, such as `deployment/web`.
+        pod: String,
+        /// The container, where one is named.
+        container: Option<String>,
+        /// What is run.
+        script: Script,
+    },
 }

@@ -13,7 +13,7 @@ mod source;
 pub use cx::{Begun, Cx, Frozen, Known, Progress, ReadCx, RunScope, Secret, Sink, Ticket, UndoCx};
 pub use erased::{DynAction, DynEffect, Effects, ErasedTicket, Prepared};
 pub use error::{ActionError, EffectError};
-pub use finding::{About, Finding, Sent};
+pub use finding::{About, Asked, Finding, Sent};
 pub use redact::{MASK, Redactor};
 pub use registry::Registry;
 pub use source::{Source, SourceError};
@@ -83,6 +83,11 @@ pub trait Action: Sized + Send + Sync + 'static {
 
     /// Names programs that this use runs on this machine when it is done.
     fn programs(&self, _params: &Self::Params) -> Vec<Script> {
+        Vec::new()
+    }
+
+    /// What else this use asks of the outside. What it can do without is left out.
+    fn asks(&self, _params: &Self::Params) -> Vec<Asked> {
         Vec::new()
     }
 

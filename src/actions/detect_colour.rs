@@ -1,7 +1,7 @@
 //! `detect-colour`: finds out which of two sides traffic goes to. It changes nothing.
 
 use super::kubernetes::{Place, failed};
-use crate::action::{Action, ActionError, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Asked, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::rights::Right;
 use crate::cluster::traffic::{backends, live_services, route_at, selector};
 use crate::cluster::{Address, Clusters, Object};
@@ -127,6 +127,11 @@ impl Action for DetectColour {
 
     fn targets(&self, _scope: &RunScope, _frozen: &Frozen, _params: &DetectColourParams) -> Vec<Target> {
         Vec::new()
+    }
+
+    fn asks(&self, params: &DetectColourParams) -> Vec<Asked> {
+        let named = [("ingress", &params.ingress), ("httproute", &params.route), ("service", &params.service)];
+        named.into_iter().filter_map(|(kind, name)| Some(Asked::Object(format!("{kind}/{}", name.as_ref()?)))).collect()
     }
 
     fn problems(&self, params: &DetectColourParams) -> Vec<String> {

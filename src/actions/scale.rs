@@ -6,7 +6,7 @@ use super::kubernetes::{
 };
 use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
 use super::written::{patched, watch};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
+use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
@@ -138,6 +138,11 @@ impl Action for Scale {
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &ScaleParams) -> Vec<Target> {
         let at = params.at(namespace_of(scope, params.namespace.as_deref()));
         vec![target(&at.reference())]
+    }
+
+    fn asks(&self, params: &ScaleParams) -> Vec<Asked> {
+        let named = [("deployment", &params.deployment), ("statefulset", &params.stateful_set)];
+        named.into_iter().filter_map(|(kind, name)| Some(Asked::Object(format!("{kind}/{}", name.as_ref()?)))).collect()
     }
 
     fn problems(&self, params: &ScaleParams) -> Vec<String> {

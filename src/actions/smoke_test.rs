@@ -2,7 +2,7 @@
 
 use super::pods::{Door, Pods, Reach, check_through};
 use super::port_name::PortName;
-use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Asked, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ids::Period;
 use crate::ports::Script;
 use crate::probe::{Outside, Patience, Probe, Setting, Verdict};
@@ -82,6 +82,12 @@ impl Action for SmokeTest {
 
     fn programs(&self, params: &SmokeTestParams) -> Vec<Script> {
         params.probes.iter().filter_map(Probe::program).cloned().collect()
+    }
+
+    fn asks(&self, params: &SmokeTestParams) -> Vec<Asked> {
+        let through = params.through.iter().map(|through| Asked::Object(through.clone()));
+        let servers = params.probes.iter().filter_map(|probe| probe.server(params.base.as_deref()));
+        through.chain(servers.map(|(method, url, host)| Asked::Server { method, url, host })).collect()
     }
 
     fn problems(&self, params: &SmokeTestParams) -> Vec<String> {

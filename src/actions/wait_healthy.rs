@@ -4,7 +4,7 @@ use super::applied_by::AppliedBy;
 use super::kubernetes::{Place, evidence, failed, hide_secrets, open_for_evidence, stopped, watch_rights};
 use super::naming::ObjectName;
 use super::object_condition::{condition, holds, values};
-use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Asked, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::wait::{Patience, Subject, Unhealthy, WaitError, wait_healthy_by};
 use crate::cluster::health::{Pin, Trouble, Verdict};
@@ -150,6 +150,12 @@ impl Action for WaitHealthy {
 
     fn targets(&self, _scope: &RunScope, _frozen: &Frozen, _params: &WaitHealthyParams) -> Vec<Target> {
         Vec::new()
+    }
+
+    fn asks(&self, params: &WaitHealthyParams) -> Vec<Asked> {
+        let named = [("deployment", &params.deployment), ("statefulset", &params.stateful_set), ("job", &params.job)];
+        let named = named.into_iter().filter_map(|(kind, name)| Some(format!("{kind}/{}", name.as_ref()?)));
+        named.chain(params.objects.iter().cloned()).map(Asked::Object).collect()
     }
 
     fn problems(&self, params: &WaitHealthyParams) -> Vec<String> {

@@ -50,11 +50,21 @@ impl Differ {
         match (before, after) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => self.maps(path, before, after),
             (Some(Value::Array(before)), Some(Value::Array(after))) => self.lists(path, before, after),
+            (Some(old), Some(new)) if is_leaf(old) && is_leaf(new) && show(old) == show(new) => {
+                // Only the type tells them apart.
+                self.leaf('-', path, &old.to_string());
+                self.leaf('+', path, &new.to_string());
+            }
             _ => {
                 self.leaves('-', path, before);
                 self.leaves('+', path, after);
             }
         }
+    }
+
+    fn leaf(&mut self, sign: char, path: &str, text: &str) {
+        let hidden = self.secret && (path.starts_with("data.") || path.starts_with("stringData.") || path.contains("last-applied"));
+        self.lines.push(format!("{sign} {path}: {}", if hidden { "[secret]" } else { text }));
     }
 
     fn maps(&mut self, path: &str, before: &Map<String, Value>, after: &Map<String, Value>) {
@@ -94,11 +104,7 @@ impl Differ {
                     self.leaves(sign, &format!("{path}[{name}]"), Some(inner));
                 }
             }
-            Some(value) => {
-                let hidden = self.secret && (path.starts_with("data.") || path.starts_with("stringData.") || path.contains("last-applied"));
-                let text = if hidden { "[secret]".to_owned() } else { show(value) };
-                self.lines.push(format!("{sign} {path}: {text}"));
-            }
+            Some(value) => self.leaf(sign, path, &show(value)),
         }
     }
 }
@@ -113,6 +119,10 @@ fn join(path: &str, name: &str) -> String {
         (false, true) => format!("{path}[{name}]"),
         (false, false) => format!("{path}.{name}"),
     }
+}
+
+fn is_leaf(value: &Value) -> bool {
+    value.is_string() || value.is_number() || value.is_boolean()
 }
 
 fn show(value: &Value) -> String {
@@ -147,6 +157,19 @@ mod tests {
         other.0["status"] = Value::Null;
         other.0["metadata"]["resourceVersion"] = json!("9");
         assert!(is_same(&one, &other) && lines(Some(&one), Some(&other)).is_empty());
+    }
+
+    #[test]
+    fn what_only_differs_in_its_type_is_told_apart() {
+        let thing = |size: Value| Object(json!({ "kind": "Thing", "metadata": { "name": "t" }, "spec": { "size": size } }));
+        insta::assert_snapshot!(lines(Some(&thing(json!("1"))), Some(&thing(json!(1)))).join("\n"), @r#"
+        - spec.size: "1"
+        + spec.size: 1
+        "#);
+        insta::assert_snapshot!(lines(Some(&thing(json!("1"))), Some(&thing(json!(2)))).join("\n"), @"
+        - spec.size: 1
+        + spec.size: 2
+        ");
     }
 
     #[test]

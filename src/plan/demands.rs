@@ -1,10 +1,10 @@
-//! What a bound plan asks of the outside: programs of this machine, objects that it sends, answers of people. It asks for nothing, and knows
+//! What a bound plan asks of the outside: programs, servers and objects, objects that it sends, answers of people. It asks for nothing, and knows
 //! only what is known before the run.
 
 use super::bind::Bound;
 use super::conditions::answer;
 use super::model::{Does, Plan, Step, Undo};
-use crate::action::{Frozen, Registry, RunScope, Script, Sent};
+use crate::action::{Asked, Frozen, Prepared, Registry, RunScope, Script, Sent};
 use crate::expr::{Template, Values};
 use crate::ids::{ActionKind, StepId};
 use crate::scenario::Approval;
@@ -30,6 +30,8 @@ pub struct Demands {
     pub programs: Vec<Demand<Script>>,
     /// Objects that are sent to a cluster.
     pub objects: Vec<Demand<Sent>>,
+    /// What else they ask of the outside.
+    pub asked: Vec<Demand<Asked>>,
     /// Answers of people.
     pub answers: Vec<Demand<()>>,
 }
@@ -87,15 +89,14 @@ impl Look<'_> {
         let id = || step.id.clone();
         match &step.does {
             Does::Action(template) => {
-                let programs = self.of(&step.kind, template).into_iter();
-                demands.programs.extend(programs.map(|what| Demand { step: id(), what, is_certain }));
+                demands.take(self.of(&step.kind, template), &step.id, is_certain);
                 let objects = self.sent(&step.kind, template).into_iter();
                 demands.objects.extend(objects.map(|what| Demand { step: id(), what, is_certain }));
             }
             Does::Approve { .. } => demands.answers.push(Demand { step: id(), what: (), is_certain }),
             _ => {}
         }
-        demands.programs.extend(self.back(step).into_iter().map(|what| Demand { step: id(), what, is_certain: false }));
+        demands.take(self.back(step), &step.id, false);
         if let Undo::Steps(steps) = &step.undo {
             let objects = steps.iter().flat_map(|(kind, template)| self.sent(kind, template));
             demands.objects.extend(objects.map(|what| Demand { step: id(), what, is_certain: false }));
@@ -109,29 +110,50 @@ impl Look<'_> {
         sent.into_iter().map(|sent| Sent { object: starred_in(sent.object), ..sent }).collect()
     }
 
-    fn back(&self, step: &Step) -> Vec<Script> {
+    fn back(&self, step: &Step) -> Vec<Prepared> {
         let verified = match &step.does {
             Does::Guard { verify, .. } => verify.as_slice(),
             _ => &[],
         };
         let probes = verified.iter().filter_map(|probe| probe.render_known(&self.values).ok());
         let test = ActionKind::new("smoke-test").ok();
-        let of_test = |probe: Value| test.as_ref().map_or_else(Vec::new, |kind| self.asked(kind, &json!({ "probes": [probe] })));
-        let mut all: Vec<Script> = probes.flat_map(of_test).collect();
+        let of_test = |probe: Value| self.prepared(test.as_ref()?, &json!({ "probes": [probe] }));
+        let mut all: Vec<Prepared> = probes.filter_map(of_test).collect();
         if let Undo::Steps(steps) = &step.undo {
             all.extend(steps.iter().flat_map(|(kind, template)| self.of(kind, template)));
         }
         all
     }
 
-    fn of(&self, kind: &ActionKind, template: &Template) -> Vec<Script> {
-        template.render_known(&self.values).map_or_else(|_| Vec::new(), |params| self.asked(kind, &params))
+    fn of(&self, kind: &ActionKind, template: &Template) -> Option<Prepared> {
+        self.prepared(kind, &template.render_known(&self.values).ok()?)
     }
 
-    fn asked(&self, kind: &ActionKind, params: &Value) -> Vec<Script> {
-        let action = self.registry.get(kind.as_str());
-        let prepared = action.and_then(|action| action.prepare(self.scope, &Frozen::default(), params).ok());
-        prepared.into_iter().flat_map(|prepared| prepared.programs).map(known).collect()
+    fn prepared(&self, kind: &ActionKind, params: &Value) -> Option<Prepared> {
+        self.registry.get(kind.as_str())?.prepare(self.scope, &Frozen::default(), params).ok()
+    }
+}
+
+impl Demands {
+    fn take(&mut self, asked: impl IntoIterator<Item = Prepared>, step: &StepId, is_certain: bool) {
+        for prepared in asked {
+            let programs = prepared.programs.into_iter().map(|script| Demand { step: step.clone(), what: known(script), is_certain });
+            self.programs.extend(programs);
+            let asks = prepared.asks.into_iter().map(|asked| Demand { step: step.clone(), what: known_of(asked), is_certain });
+            self.asked.extend(asks);
+        }
+    }
+}
+
+fn known_of(asked: Asked) -> Asked {
+    match asked {
+        Asked::Server { method, url, host } => {
+            Asked::Server { method: starred(&method), url: starred(&url), host: host.map(|host| starred(&host)) }
+        }
+        Asked::Object(name) => Asked::Object(starred(&name)),
+        Asked::InPod { pod, container, script } => {
+            Asked::InPod { pod: starred(&pod), container: container.map(|name| starred(&name)), script: known(script) }
+        }
     }
 }
 

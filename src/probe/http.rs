@@ -75,6 +75,13 @@ impl Body {
 }
 
 impl HttpProbe {
+    pub(super) fn server(&self, base: Option<&str>) -> Option<(String, String, Option<String>)> {
+        let of_base = || Some(format!("{}{}", base?.trim_end_matches('/'), self.path.as_deref()?));
+        let url = self.url.clone().or_else(of_base)?;
+        let host = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.clone());
+        Some((self.method().to_owned(), url, host))
+    }
+
     pub(super) fn title(&self) -> String {
         format!("{} {}", self.method(), self.path.as_deref().or(self.url.as_deref()).unwrap_or("/"))
     }

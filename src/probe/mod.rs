@@ -137,6 +137,14 @@ impl Probe {
         }
     }
 
+    /// The server that it asks, where that is told by a URL: the method, the URL, and the host that is named to it.
+    pub fn server(&self, base: Option<&str>) -> Option<(String, String, Option<String>)> {
+        match self {
+            Probe::Http(probe) => probe.server(base),
+            _ => None,
+        }
+    }
+
     /// What is asked, for people: `GET /health`.
     pub fn title(&self) -> String {
         match self {

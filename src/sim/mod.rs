@@ -37,7 +37,7 @@ use std::time::Duration;
 use world::World;
 
 pub use furnish::FurnishError;
-pub use lacking::{images, lacking_image, lacking_program};
+pub use lacking::{images, lacking_image, lacking_in_pod, lacking_program, lacking_server, may_be_there};
 
 /// The name of the simulated cluster's context.
 pub const CONTEXT: &str = "simulated";

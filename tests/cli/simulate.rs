@@ -65,7 +65,8 @@ fn what_is_not_described_is_not_modelled_and_nothing_of_it_happens() {
     assert!(!program.has("written.txt"));
     let server = plan("smoke-test: { probes: [{ http: { url: 'http://127.0.0.1:1/x' } }] }");
     let told = server.run(&["run", "plan.yaml", "--simulate"]);
-    told.assert_code(3).assert_says("not modelled: GET http://127.0.0.1:1/x; add it to `simulate.http`");
+    told.assert_code(2).assert_says("plan.yaml:3:9: the server that answers GET http://127.0.0.1:1/x");
+    told.assert_says("\n  http:\n    - { url: 'http://127.0.0.1:1/x', status: 200 }\n");
     let image = plan("apply: { manifests: [app.yaml] }");
     image.write("app.yaml", "apiVersion: v1\nkind: Pod\nmetadata: { name: one }\nspec: { containers: [{ name: one, image: 'one:1' }] }\n");
     let told = image.run(&["run", "plan.yaml", "--simulate"]);

@@ -66,3 +66,50 @@ simulate:
     told.assert_code(3).assert_says("DeadlineExceeded: Job was active longer than specified deadline");
     bench.run(&["run", "plan.yaml", "--simulate", "-i", "deadline=10m"]).assert_code(0);
 }
+
+/// What is told is written into the plan as it stands, and then nothing is missing any more.
+#[test]
+fn programs_in_pods_servers_and_lacking_objects_are_told_before_anything_begins() {
+    let steps = "
+plan: whole
+inputs: { really: { type: boolean, default: false } }
+steps:
+  - id: deploy
+    apply: { manifests: [web.yaml] }
+  - id: healthy
+    wait-healthy: { applied-by: deploy }
+  - id: migrate
+    exec: { pod: deployment/web, run: 'migrate --all', read-only: true }
+  - id: tune
+    scale: { deployment: other, replicas: 2 }
+  - id: ask
+    smoke-test: { probes: [{ http: { url: 'https://status.example.com/up?key=1' } }] }
+  - id: mark
+    when: inputs.really
+    patch: { object: config-map/never, merge: { data: { a: b } } }
+  - id: back
+    rollback-on-fail: { verify: [{ http: { url: 'https://back.example.com/up' } }] }
+";
+    let bench = Bench::with(steps);
+    bench.write("web.yaml", DEPLOYMENT);
+    let told = bench.run(&["run", "plan.yaml", "--simulate"]);
+    told.assert_code(2).assert_says("not modelled: 1 object, 1 program, 1 image and 2 servers of this plan, so nothing was begun");
+    told.assert_says("plan.yaml:9:9: the program `migrate --all` in deployment/web");
+    told.assert_says("plan.yaml:11:9: deployment/other, which no step applies");
+    told.assert_says("the server that answers GET https://back.example.com/up, should the run come to it");
+    assert!(!told.all().contains("key=1") && !told.all().contains("never"), "{}", told.all());
+    let rules: Vec<&str> = told.err.lines().skip_while(|line| *line != "simulate:").collect();
+    insta::assert_snapshot!(rules.join("\n"), @"
+    simulate:
+      cluster:
+        - there.yaml  # a manifest with deployment/other
+      images:
+        'web:1': { exec: [{ run: 'migrate --all' }] }
+      http:
+        - { url: 'https://status.example.com/up', status: 200 }
+        - { url: 'https://back.example.com/up', status: 200 }
+    ");
+    bench.write("plan.yaml", &format!("{steps}{}\n", rules.join("\n")));
+    bench.write("there.yaml", &DEPLOYMENT.replace("web", "other").replace("other:1", "web:1"));
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(0);
+}

@@ -5,7 +5,7 @@ pub(super) mod verify;
 
 use super::pods::{Pods, Reach};
 use super::postgres::PostgresSource;
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx};
 use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
@@ -154,6 +154,10 @@ impl Action for Backup {
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {
         // Backups of different databases may share a folder; those of one series let each other go.
         vec![Target(format!("file:{}", self.archive(params).folder().join(series(scope, &params.postgres.database)).display()))]
+    }
+
+    fn asks(&self, params: &BackupParams) -> Vec<Asked> {
+        vec![Asked::Object(params.postgres.pod.clone())]
     }
 
     fn problems(&self, params: &BackupParams) -> Vec<String> {

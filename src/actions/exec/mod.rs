@@ -6,7 +6,7 @@ mod tests;
 
 use super::pods::{Pods, Reach, check_through};
 use super::shell::{HALF, OutputForm, UNHEARD};
-use crate::action::{Action, ActionError, Begun, Change, Cx, EffectError, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, EffectError, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::ports::Script;
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use command::Job;
@@ -144,6 +144,11 @@ impl Action for Exec {
             problems.push("`check` tells whether work was done, and what is `read-only` does none: keep one".to_owned());
         }
         problems
+    }
+
+    fn asks(&self, params: &ExecParams) -> Vec<Asked> {
+        // `check` is run only when an answer was lost.
+        vec![Asked::InPod { pod: params.pod.clone(), container: params.container.clone(), script: params.run.clone() }]
     }
 
     fn repeatable(&self, params: &ExecParams) -> bool {

@@ -11,7 +11,7 @@ use super::kubernetes::{
 use super::naming::ObjectName;
 use super::patching::{Image, Patched, Patching, has_written, is_ours, known_patch, patched};
 use super::written::{self, watch};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
+use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::gather;
@@ -142,6 +142,10 @@ impl Action for Patch {
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &PatchParams) -> Vec<Target> {
         let namespace = namespace_of(scope, params.namespace.as_deref());
         ObjectName::parse(&params.object).map(|name| target(&name.reference(namespace))).into_iter().collect()
+    }
+
+    fn asks(&self, params: &PatchParams) -> Vec<Asked> {
+        vec![Asked::Object(params.object.clone())]
     }
 
     fn problems(&self, params: &PatchParams) -> Vec<String> {

@@ -17,7 +17,7 @@ mod work;
 use super::backup::{BackupParams, Verification, database_name, series, settle_artefact, unusable};
 use super::pods::{Pods, Reach};
 use super::postgres::{Mark as Moment, PostgresSource};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
+use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::actions::backup::dump::Dump;
 use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
@@ -171,6 +171,10 @@ impl Action for Restore {
 
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &RestoreParams) -> Vec<Target> {
         vec![target(scope, params)]
+    }
+
+    fn asks(&self, params: &RestoreParams) -> Vec<Asked> {
+        vec![Asked::Object(params.postgres.pod.clone())]
     }
 
     fn problems(&self, params: &RestoreParams) -> Vec<String> {

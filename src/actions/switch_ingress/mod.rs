@@ -9,7 +9,7 @@ pub use verify::Verify;
 use super::kubernetes::{Place, failed, fence_late, for_sure, namespace_of, patch_rights, stopped, target, undo};
 use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
 use super::written::{patched, watch};
-use crate::action::{Action, ActionError, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
+use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::rights::Right;
 use crate::cluster::traffic::{gateway_at, route_at, wait_fit};
 use crate::cluster::{Address, Clusters, Object};
@@ -247,6 +247,13 @@ impl Action for SwitchIngress {
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &SwitchIngressParams) -> Vec<Target> {
         let at = params.at(namespace_of(scope, params.namespace.as_deref()));
         vec![target(&at.reference())]
+    }
+
+    fn asks(&self, params: &SwitchIngressParams) -> Vec<Asked> {
+        let named = [("ingress", &params.ingress), ("httproute", &params.route), ("service", &params.service)];
+        let named = named.into_iter().filter_map(|(kind, name)| Some(Asked::Object(format!("{kind}/{}", name.as_ref()?))));
+        let verify = params.verify.iter().filter_map(|verify| Some((verify.url.clone()?, verify.host.clone())));
+        named.chain(verify.map(|(url, host)| Asked::Server { method: "GET".to_owned(), url, host })).collect()
     }
 
     fn problems(&self, params: &SwitchIngressParams) -> Vec<String> {

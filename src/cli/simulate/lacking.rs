@@ -1,6 +1,6 @@
 //! What a plan's `simulate` does not describe and every run would come to: told at once, with the lines to write. It starts nothing.
 
-use crate::action::{About, Sent};
+use crate::action::{About, Asked, Sent};
 use crate::cli::context::Context;
 use crate::cli::failure::{CommandFailure, Diagnosis};
 use crate::cli::freeze::Contents;
@@ -11,6 +11,7 @@ use crate::report::words::{self, plain};
 use crate::report::wrap::wrap;
 use crate::scenario::Scenario;
 use crate::sim;
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 /// Most places that are named of one thing.
@@ -25,8 +26,12 @@ pub(super) struct Furniture {
 /// What kind of words is missing: a list of the plan's `simulate`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
-    Program,
+    Object,
     Image,
+    /// A program that containers of an image run.
+    InPod,
+    Server,
+    Program,
     Answer,
 }
 
@@ -35,8 +40,10 @@ enum Words {
 struct Lack {
     words: Words,
     what: String,
-    /// The line to write.
+    /// The line to write, or what stands behind its key.
     rule: String,
+    /// The key in front of it; empty where there is none.
+    key: String,
     /// Where it is asked for: file, line and column.
     places: Vec<(String, usize, usize)>,
     is_certain: bool,
@@ -84,7 +91,7 @@ impl Lacking {
         for demand in &demands.programs {
             if let Some(rule) = sim::lacking_program(scenario, &demand.what) {
                 let what = format!("the program `{}`", demand.what.title());
-                lacking.add(Words::Program, what, rule, texts.of_step(demand, &own), demand.is_certain);
+                lacking.add(Lack::new(Words::Program, what, rule, demand.is_certain), texts.of_step(demand, &own));
             }
         }
         for Furniture { file, object } in furniture {
@@ -99,29 +106,37 @@ impl Lacking {
                 lacking.image(scenario, image, demand.is_certain, || texts.of_image(demand, written));
             }
         }
+        let there: Vec<&Value> =
+            furniture.iter().map(|known| &known.object).chain(demands.objects.iter().map(|demand| &demand.what.object)).collect();
+        for demand in &demands.asked {
+            if let Some(lack) = asked(scenario, &there, &demand.what, demand.is_certain) {
+                lacking.add(lack, texts.of_step(demand, &own));
+            }
+        }
         for demand in demands.answers.iter().filter(|demand| !scenario.approvals.contains_key(&demand.step)) {
             let rule = format!("{}: approved", key(demand.step.as_str()));
-            lacking.add(Words::Answer, format!("an answer to {}", demand.step), rule, texts.of_step(demand, &own), demand.is_certain);
+            let lack = Lack::new(Words::Answer, format!("an answer to {}", demand.step), rule, demand.is_certain);
+            lacking.add(lack, texts.of_step(demand, &own));
         }
         lacking
     }
 
     fn image(&mut self, scenario: &Scenario, image: &str, is_certain: bool, place: impl Fn() -> (String, usize, usize)) {
-        if let Some(rule) = sim::lacking_image(scenario, image) {
-            self.add(Words::Image, format!("the image `{image}`"), rule, place(), is_certain);
+        if let Some(key) = sim::lacking_image(scenario, image) {
+            self.add(Lack { key, ..Lack::new(Words::Image, format!("the image `{image}`"), String::new(), is_certain) }, place());
         }
     }
 
-    fn add(&mut self, words: Words, what: String, rule: String, place: (String, usize, usize), is_certain: bool) {
-        let rule = plain(&rule);
-        match self.lacks.iter_mut().find(|lack| lack.words == words && lack.rule == rule) {
+    fn add(&mut self, new: Lack, place: (String, usize, usize)) {
+        let new = Lack { rule: plain(&new.rule), key: plain(&new.key), what: plain(&new.what), places: vec![place.clone()], ..new };
+        match self.lacks.iter_mut().find(|lack| lack.is_like(&new)) {
             Some(lack) => {
-                lack.is_certain |= is_certain;
+                lack.is_certain |= new.is_certain;
                 if !lack.places.contains(&place) {
                     lack.places.push(place);
                 }
             }
-            None => self.lacks.push(Lack { words, what: plain(&what), rule, places: vec![place], is_certain }),
+            None => self.lacks.push(new),
         }
     }
 
@@ -134,7 +149,7 @@ impl Lacking {
             json!({
                 "file": file, "line": line, "column": column, "severity": if lack.is_certain { "error" } else { "warning" },
                 "code": lack.words.code(), "message": format!("{} is not modelled", lack.what),
-                "help": format!("write `{}` in `simulate.{}`", lack.rule, lack.words.list()),
+                "help": format!("write `{}` in `simulate.{}`", lack.line(), lack.words.list()),
             })
         };
         let mut prose = vec![format!("error: {}", failure.message)];
@@ -162,9 +177,15 @@ impl Lacking {
     }
 
     fn count(&self) -> String {
-        let all = [(Words::Program, "program", "programs"), (Words::Image, "image", "images"), (Words::Answer, "answer", "answers")];
-        let told = all.into_iter().filter_map(|(kind, one, many)| {
-            let count = self.lacks.iter().filter(|lack| lack.words == kind).count();
+        let all: [(&[Words], &str, &str); 5] = [
+            (&[Words::Object], "object", "objects"),
+            (&[Words::Program, Words::InPod], "program", "programs"),
+            (&[Words::Image], "image", "images"),
+            (&[Words::Server], "server", "servers"),
+            (&[Words::Answer], "answer", "answers"),
+        ];
+        let told = all.into_iter().filter_map(|(kinds, one, many)| {
+            let count = self.lacks.iter().filter(|lack| kinds.contains(&lack.words)).count();
             (count > 0).then(|| words::count(count, one, many))
         });
         let told: Vec<String> = told.collect();
@@ -181,34 +202,100 @@ impl Lacking {
     /// Lines of a plan, to be copied as they stand.
     fn rules(&self) -> impl Iterator<Item = String> {
         let mut lines = vec!["simulate:".to_owned()];
-        for kind in [Words::Image, Words::Program, Words::Answer] {
-            let mut of_kind = self.lacks.iter().filter(|lack| lack.words == kind).peekable();
-            lines.extend(of_kind.peek().map(|_| format!("  {}:", kind.list())));
-            lines.extend(of_kind.map(|lack| format!("    {}{}", if kind == Words::Program { "- " } else { "" }, lack.rule)));
+        let of_kind = |kind: Words| self.lacks.iter().filter(move |lack| lack.words == kind);
+        if of_kind(Words::Object).next().is_some() {
+            let names: Vec<&str> = of_kind(Words::Object).map(|lack| lack.rule.as_str()).collect();
+            lines.extend(["  cluster:".to_owned(), format!("    - there.yaml  # a manifest with {}", names.join(", "))]);
+        }
+        let mut images: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for lack in of_kind(Words::Image).chain(of_kind(Words::InPod)) {
+            images.entry(&lack.key).or_default().extend(Some(lack.rule.as_str()).filter(|rule| !rule.is_empty()));
+        }
+        lines.extend((!images.is_empty()).then(|| "  images:".to_owned()));
+        lines.extend(images.iter().map(|(key, rules)| format!("    {}", of_image(key, rules))));
+        for (kind, item) in [(Words::Server, "- "), (Words::Program, "- "), (Words::Answer, "")] {
+            let mut lacks = of_kind(kind).peekable();
+            lines.extend(lacks.peek().map(|_| format!("  {}:", kind.list())));
+            lines.extend(lacks.map(|lack| format!("    {item}{}", lack.rule)));
         }
         lines.into_iter()
     }
 }
 
+/// What nobody describes of what a step asks of the outside.
+fn asked(scenario: &Scenario, there: &[&Value], asked: &Asked, is_certain: bool) -> Option<Lack> {
+    match asked {
+        Asked::Server { method, url, host } => {
+            let rule = sim::lacking_server(scenario, there, method, url, host.as_deref())?;
+            let url = url.split(['?', '#']).next().unwrap_or_default();
+            Some(Lack::new(Words::Server, format!("the server that answers {method} {url}"), rule, is_certain))
+        }
+        Asked::Object(name) if sim::may_be_there(there, name) => None,
+        Asked::Object(name) => Some(Lack::new(Words::Object, format!("{name}, which no step applies"), name.clone(), is_certain)),
+        Asked::InPod { pod, .. } if !sim::may_be_there(there, pod) => {
+            Some(Lack::new(Words::Object, format!("{pod}, which no step applies"), pod.clone(), is_certain))
+        }
+        Asked::InPod { pod, container, script } => {
+            let (image, rule) = sim::lacking_in_pod(scenario, there, pod, container.as_deref(), script)?;
+            let what = format!("the program `{}` in {pod}", script.title());
+            Some(Lack { key: quoted(&image), ..Lack::new(Words::InPod, what, rule, is_certain) })
+        }
+    }
+}
+
+/// The line of an image in `simulate.images`.
+fn of_image(key: &str, exec: &[&str]) -> String {
+    match exec {
+        [] => format!("{key}: {{}}"),
+        rules => format!("{key}: {{ exec: [{}] }}", rules.join(", ")),
+    }
+}
+
+fn quoted(image: &str) -> String {
+    format!("'{}'", image.replace('\'', "''"))
+}
+
 impl Words {
     fn list(self) -> &'static str {
         match self {
+            Words::Object => "cluster",
+            Words::Image | Words::InPod => "images",
+            Words::Server => "http",
             Words::Program => "processes",
-            Words::Image => "images",
             Words::Answer => "approvals",
         }
     }
 
     fn code(self) -> &'static str {
         match self {
-            Words::Program => "simulate::program",
+            Words::Object => "simulate::object",
             Words::Image => "simulate::image",
+            Words::Program | Words::InPod => "simulate::program",
+            Words::Server => "simulate::server",
             Words::Answer => "simulate::answer",
         }
     }
 }
 
 impl Lack {
+    fn new(words: Words, what: String, rule: String, is_certain: bool) -> Self {
+        Self { words, what, rule, key: String::new(), places: Vec::new(), is_certain }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.words == other.words && self.rule == other.rule && self.key == other.key
+    }
+
+    /// What is to be written for it.
+    fn line(&self) -> String {
+        match self.words {
+            Words::Image => of_image(&self.key, &[]),
+            Words::InPod => of_image(&self.key, &[&self.rule]),
+            Words::Object => format!("there.yaml  # a manifest with {}", self.rule),
+            Words::Server | Words::Program | Words::Answer => self.rule.clone(),
+        }
+    }
+
     fn told(&self) -> String {
         let places: Vec<String> =
             self.places.iter().take(MOST_PLACES).map(|(file, line, column)| format!("{file}:{line}:{column}")).collect();
@@ -221,11 +308,12 @@ impl Lack {
     /// True when the simulated world missed this.
     fn is_meant(&self, line: &str) -> bool {
         match self.words {
-            Words::Program => line.contains(&self.rule),
+            Words::Program | Words::InPod => line.contains(&self.rule),
+            Words::Server => self.what.split_once("answers ").is_some_and(|(_, question)| line.contains(question)),
             Words::Image => {
                 line.contains("`simulate.images`") && self.what.strip_prefix("the image ").is_some_and(|image| line.contains(image))
             }
-            Words::Answer => false,
+            Words::Answer | Words::Object => false,
         }
     }
 }

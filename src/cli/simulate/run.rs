@@ -4,7 +4,7 @@ use super::failing::{Failing, Fails};
 use super::lacking::{Furniture, Lacking, Texts};
 use super::standstill::Course;
 use super::{Stage, Standstill};
-use crate::action::{DynAction, Registry};
+use crate::action::{Asked, DynAction, Frozen as FrozenFiles, Registry};
 use crate::cli::arguments::{PlanChoice, Preview, Run};
 use crate::cli::context::{Context, key};
 use crate::cli::drive::{Journey, drive};
@@ -160,6 +160,10 @@ fn lacking(
         let scope = open::scope(&opened.plan, bound, run);
         demands = opened.plan.demands(&real.registry, bound, &scope, &frozen_files(files));
         let commands = opened.plan.commands(&real.registry, bound, &scope).map_err(|problems| open::misfit(&opened.file, &problems))?;
+        if commands.iter().any(|(_, command)| !files.contains_key(&FrozenFiles::name_of(command))) {
+            // What they print may hold the objects that are lacking so far.
+            demands.asked.retain(|demand| matches!(demand.what, Asked::Server { .. }));
+        }
         demands.programs.extend(commands.into_iter().map(|(step, what)| Demand { step, what, is_certain: true }));
     }
     let all: Contents = files.iter().chain(of_cluster).map(|(path, content)| (path.clone(), content.clone())).collect();

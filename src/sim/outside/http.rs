@@ -73,7 +73,7 @@ impl Target {
 }
 
 /// A URL without what may be secret in it.
-fn plain(url: &str) -> String {
+pub(in crate::sim) fn plain(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once("://") {
         Some((scheme, rest)) => {

@@ -12,7 +12,7 @@ mod tcp;
 mod unmodelled;
 
 pub(super) use files::SimulatedFiles;
-pub(super) use http::SimulatedHttp;
+pub(super) use http::{SimulatedHttp, plain};
 pub(super) use loopback::SimulatedLoopback;
 pub(super) use processes::{SimulatedProcesses, may_be_modelled, rule_for};
 pub(super) use tcp::SimulatedTcp;
