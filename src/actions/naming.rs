@@ -4,6 +4,7 @@ use super::kubernetes::{Place, failed};
 use crate::action::ActionError;
 use crate::cluster::kinds::{named, table};
 use crate::cluster::object::{Reference, group_of};
+use crate::cluster::selector;
 use crate::cluster::{Address, Kind};
 
 /// A kind, written `deployment` when it is a usual one, else with its group and version: `example.com/v1/Gadget`.
@@ -68,6 +69,11 @@ impl ObjectName {
         let namespace = kind.namespaced.then(|| place.namespace.clone());
         Ok(Address { kind, namespace, name: self.name.clone() })
     }
+}
+
+/// What is wrong with the parameter `selector`.
+pub(super) fn selector_problem(selector: &str) -> Option<String> {
+    selector::check(selector).err().map(|why| format!("`selector` names no labels, for {why}"))
 }
 
 /// The kind that is meant by a short name of kubectl's, or by a plural.

@@ -17,6 +17,7 @@ pub mod logs;
 pub mod object;
 pub mod request;
 pub mod rights;
+pub mod selector;
 pub mod superseded;
 #[cfg(test)]
 pub(crate) mod test_server;

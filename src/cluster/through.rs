@@ -1,5 +1,6 @@
 //! Finds the pod, and the port in it, behind the name of a Service or a workload. It knows no command and no tunnel.
 
+use super::selector;
 use crate::ports::Connection;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -41,6 +42,14 @@ pub enum ThroughError {
     /// The text names no kind that leads to pods.
     #[error("`{0}` leads to no pod: write `pod/NAME`, `service/NAME`, `deployment/NAME`, `statefulset/NAME` or `selector/LABEL=VALUE`")]
     NotAName(String),
+    /// The text names pods by their labels, and not as labels are named.
+    #[error("`{text}` leads to no pod, for {why}")]
+    NotASelector {
+        /// The whole text.
+        text: String,
+        /// What is wrong with its labels.
+        why: String,
+    },
     /// There is no such object.
     #[error("there is no {through} in namespace `{namespace}`")]
     Absent {
@@ -85,7 +94,7 @@ impl ThroughError {
     /// True when it may be gone at the next try.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NotAName(_) | Self::NoSelector(_) | Self::NoPort { .. } => false,
+            Self::NotAName(_) | Self::NotASelector { .. } | Self::NoSelector(_) | Self::NoPort { .. } => false,
             Self::Absent { .. } | Self::NoneReady { .. } => true,
             Self::Api { source: kube::Error::Api(status), .. } => status.code == 429 || status.code >= 500,
             Self::Api { .. } => true,
@@ -98,7 +107,11 @@ impl FromStr for Through {
     fn from_str(text: &str) -> Result<Self, ThroughError> {
         let wrong = || ThroughError::NotAName(text.to_owned());
         let (kind, name) = text.split_once('/').ok_or_else(wrong)?;
-        if kind == "selector" && name.contains('=') {
+        if kind == "selector" && !name.is_empty() {
+            selector::check(name).map_err(|why| {
+                let why = why.replace("write `", "write `selector/");
+                ThroughError::NotASelector { text: text.to_owned(), why }
+            })?;
             return Ok(Self::Selector(name.to_owned()));
         }
         if name.is_empty() || name.contains('/') {

@@ -113,3 +113,23 @@ steps:
     bench.write("there.yaml", &DEPLOYMENT.replace("web", "other").replace("other:1", "web:1"));
     bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(0);
 }
+
+#[test]
+fn a_container_that_the_pod_does_not_have_is_refused_in_the_words_of_a_cluster() {
+    let bench = Bench::with(
+        "
+plan: into
+steps:
+  - id: deploy
+    apply: { manifests: [web.yaml] }
+  - id: healthy
+    wait-healthy: { applied-by: deploy }
+  - id: look
+    exec: { pod: deployment/web, container: wbe, run: ls, read-only: true }
+simulate:
+  images: { 'web:1': { exec: [{ run: ls }] } }
+",
+    );
+    bench.write("web.yaml", DEPLOYMENT);
+    bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(3).assert_says("container wbe is not valid for pod web-");
+}

@@ -10,7 +10,7 @@ mod undo;
 use super::apply::sources::files;
 use super::kubernetes::{Place, failed, fence_late, for_sure, namespace_of, open_for_evidence, target};
 use super::named::nameless;
-use super::naming::{KindName, ObjectName};
+use super::naming::{KindName, ObjectName, selector_problem};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::rights::Right;
 use crate::cluster::undo::held_by;
@@ -155,6 +155,7 @@ impl Action for Delete {
             (Some(_), Some(selector)) if selector.trim().is_empty() => problems.push("`selector` is empty and would mean all".to_owned()),
             _ => {}
         }
+        problems.extend(params.selector.as_deref().and_then(selector_problem));
         if params.objects.is_empty() && params.manifests.is_empty() && params.kind.is_none() && params.selector.is_none() {
             problems.push("say what to delete: `objects`, `manifests`, or `kind` and `selector`".to_owned());
         }

@@ -5,7 +5,7 @@ mod look;
 mod tests;
 
 use super::kubernetes::{Place, evidence, failed, open_for_evidence};
-use super::naming::{KindName, ObjectName};
+use super::naming::{KindName, ObjectName, selector_problem};
 use super::object_condition::condition;
 use crate::action::{Action, ActionError, Begun, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::evidence::gather;
@@ -200,6 +200,7 @@ impl Action for WaitFor {
         if params.selector.is_some() && params.kind.is_none() && params.object.is_none() {
             problems.push("`selector` needs a `kind`".to_owned());
         }
+        problems.extend(params.selector.as_deref().and_then(selector_problem));
         let ways = [params.until.is_some(), params.exists, params.absent].iter().filter(|way| **way).count();
         if ways != 1 {
             problems.push("say one of `until`, `exists: true` and `absent: true`".to_owned());

@@ -68,7 +68,7 @@ fn quoted(node: &Node, problem: &str) -> Option<Range<usize>> {
     if let Some(value) = begins {
         return Some(value.label.clone());
     }
-    let quoted = problem.split('`').skip(1).step_by(2).filter(|part| part.contains(['(', '=', '<', '>', '!']));
+    let quoted = problem.split('`').skip(1).step_by(2).filter(|part| part.contains(['(', '=', '<', '>', '!', '/']));
     quoted.filter_map(|part| scalar(node, part)).next()
 }
 

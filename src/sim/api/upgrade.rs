@@ -15,6 +15,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use kube::client::DynBody;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -37,7 +38,8 @@ pub(super) async fn answer(
     let found = shared.with(|world| world.store.get(&target.key()).cloned());
     let refusal = match (&found, target.subresource.as_str()) {
         (None, _) => Some(Refusal::not_found(&target.kind, &target.name)),
-        (Some(_), "exec" | "portforward") => None,
+        (Some(pod), "exec") => unknown_container(pod, query.get("container")),
+        (Some(_), "portforward") => None,
         (Some(_), other) => Some(Refusal::not_modelled(&format!("the connection `{other}` into a pod"))),
     };
     if let Some(refusal) = refusal {
@@ -63,6 +65,14 @@ pub(super) async fn answer(
     let request = Request::get("/").header(HOST, "simulated").header(CONNECTION, "upgrade").header(UPGRADE, "websocket");
     let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
     Ok(response.map(|body| Box::new(body.map_err(BoxError::from).boxed_unsync()) as Box<DynBody>))
+}
+
+/// A real server looks for the container before it asks the node.
+fn unknown_container(pod: &Value, container: &str) -> Option<Refusal> {
+    let is_named = |list: &str| pod["spec"][list].as_array().into_iter().flatten().any(|known| known["name"] == container);
+    let is_known = container.is_empty() || ["containers", "initContainers", "ephemeralContainers"].into_iter().any(is_named);
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    (!is_known).then(|| Refusal::new(400, "BadRequest", format!("container {container} is not valid for pod {name}")))
 }
 
 fn command(query: &Query) -> pods::Command {
