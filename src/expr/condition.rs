@@ -1,6 +1,7 @@
 //! A CEL expression that is true or false. It knows neither steps nor probes, only values.
 
 use super::chains::{self, Comparison, Names};
+use super::foreign;
 use super::place::byte_at;
 use super::{Reference, RenderError, Values};
 use cel::objects::{Key, Map as CelMap};
@@ -72,7 +73,11 @@ impl Condition {
             let start = byte_at(source, number(place.0), number(place.1)).min(source.len());
             let end = source[start..].chars().next().map_or(start, |c| start + c.len_utf8());
             let words = first.map_or("", |error| error.msg.as_str());
-            ConditionError { message: plainly(words, source, start), at: start..end, help: None }
+            ConditionError {
+                message: plainly(words, source, start),
+                at: start..end,
+                help: foreign::meant(source, start).map(str::to_owned),
+            }
         })?;
         let names = chains::names(program.expression(), program.source_info());
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), program, names })))

@@ -37,23 +37,51 @@ impl Plan {
             let Some(when) = step.when.as_ref().filter(|when| when.references().iter().all(|one| is_known(&one.path))) else { continue };
             values.each = step.item.as_ref().map_or(Value::Null, |item| json!({ "key": item.key, "value": item.value }));
             if let Some(Err(error)) = answer(when, &values) {
-                found.push((step.id.clone(), finding(&error)));
+                found.push((step.id.clone(), finding(when, &values, &error)));
             }
         }
         found
     }
 }
 
-fn finding(error: &RenderError) -> Finding {
+fn finding(when: &Condition, values: &Values, error: &RenderError) -> Finding {
     Finding {
         message: format!("with these inputs it has no answer: {error}"),
-        help: "compare values of one type, as `int(text)`, `double(text)` and `string(number)` make them, and ask `has(inputs.NAME.PART)` \
-               for a part that may be missing"
-            .to_owned(),
+        help: help(when, values, error),
         code: "plan::condition",
         about: About::Key("when"),
         is_warning: false,
     }
+}
+
+/// What to write instead, as far as the values tell.
+fn help(when: &Condition, values: &Values, error: &RenderError) -> String {
+    let named = || when.references().iter().filter(|one| one.path.len() == 2 && one.path[0] == "inputs");
+    let input = |is_meant: fn(&Value) -> bool| named().map(|one| &one.path[1]).find(|name| is_meant(&values.inputs[name.as_str()]));
+    let (is_null, is_list) = match error {
+        RenderError::Condition { reason, .. } => (reason.contains("null"), reason.contains("'list")),
+        RenderError::NotBoolean { found, .. } => (found.contains("null"), found.contains("list")),
+        _ => (false, false),
+    };
+    if let Some(name) = input(Value::is_null).filter(|_| is_null) {
+        let name = path(name);
+        return format!("nobody has given `{name}`, so it is null: ask first `{name} != null && …`, or give the input a `default`");
+    }
+    if let Some(name) = input(Value::is_array).filter(|_| is_list) {
+        let name = path(name);
+        return format!("ask a list for an item, `'x' in {name}`, or how many it has, `size({name}) > 0`");
+    }
+    match (error, named().next()) {
+        (RenderError::NotBoolean { .. }, Some(one)) => format!("compare it: `{} == …`", path(&one.path[1])),
+        _ => "compare values of one type, as `int(text)`, `double(text)` and `string(number)` make them, and ask `has(inputs.NAME.PART)` \
+              for a part that may be missing"
+            .to_owned(),
+    }
+}
+
+/// An input as CEL names it.
+fn path(name: &str) -> String {
+    if name.contains('-') { format!("inputs[\"{name}\"]") } else { format!("inputs.{name}") }
 }
 
 /// The answer of a condition; none where it depends on a step, or on the run's id.

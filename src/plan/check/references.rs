@@ -4,7 +4,7 @@ use super::Checker;
 use super::names::Names;
 use super::order::Order;
 use super::outputs::Outputs;
-use crate::expr::{Comparison, Reference, Wanted};
+use crate::expr::{Comparison, Reference, Wanted, literal};
 use crate::plan::items;
 use crate::plan::model::{Does, InputType, Items};
 use crate::plan::read::{Mention, Named};
@@ -165,6 +165,8 @@ impl Checker<'_, '_> {
         let rest = mention.reference.to_string();
         let help = if first == "secrets" {
             "secrets are given by their name where an action takes one, such as `bearer: api-token`".to_owned()
+        } else if let Some(literal) = literal(&rest).filter(|_| mention.in_condition) {
+            format!("write `{literal}`")
         } else if self.head.inputs.contains_key(first) {
             format!("did you mean `inputs.{rest}`?")
         } else if names.get(first).is_some() {

@@ -1,6 +1,7 @@
 //! Reads inputs, and values for them. It knows no environment and no run.
 
 use super::Reader;
+use crate::expr::Text;
 use crate::expr::yaml::{self, Entry, Kind, Node};
 use crate::ids::{Period, check_label};
 use crate::plan::decode::decode_as;
@@ -91,8 +92,18 @@ impl Reader<'_, '_> {
 
     /// A value for an input, told if it does not fit.
     pub(super) fn value_of(&mut self, node: &Node, input: &Input) -> Option<Value> {
+        // That it stands there is told already.
+        if matches!(&node.kind, Kind::Text(text) if Text::is_template(text)) {
+            return None;
+        }
         let value = typed_node(node, input.kind).and_then(|value| input.accept(&value).map(|()| value));
-        value.map_err(|message| self.notes.error("plan::wrong-value", &node.label, message).help(like(input))).ok()
+        let help = || match &node.kind {
+            // Who writes no type may not know that there are others.
+            Kind::List(_) if input.kind == InputType::String => "say `type: list`, or write a text".to_owned(),
+            Kind::Map(_) if input.kind == InputType::String => "say `type: map`, or write a text".to_owned(),
+            _ => like(input),
+        };
+        value.map_err(|message| self.notes.error("plan::wrong-value", &node.label, message).help(help())).ok()
     }
 
     pub(super) fn check_name(&mut self, entry: &Entry, what: &str) {

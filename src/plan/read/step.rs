@@ -224,6 +224,7 @@ impl Reader<'_, '_> {
 fn misplaced(function: &str) -> Option<&'static str> {
     match function {
         "always" | "success" => Some("leave `when` out: a step runs once all that it needs is done"),
+        "len" | "length" | "count" => Some("`size(…)` tells how many there are: `size(inputs.list) > 0`"),
         "failure" | "failed" | "cancelled" => {
             Some("what to do when a step fails stands in its `undo`, or in a `rollback-on-fail` behind it")
         }
