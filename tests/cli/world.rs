@@ -36,6 +36,21 @@ simulate:
     told.assert_says("rest    done in 2h 00m").assert_says("simulated: the cluster was as before the run");
 }
 
+/// The kubelet and the scheduler look for what is missing again and again; that is no news.
+#[test]
+fn a_pod_whose_configuration_or_volume_nobody_makes_keeps_nobody_waiting() {
+    let plan = "plan: forever\nsteps:\n  - id: pod\n    apply: { manifests: [pod.yaml] }\n  - id: wait\n    wait-for: { object: config-map/nobody, exists: true }\nsimulate:\n  images: { 'web:1': {} }\n";
+    let needs = [
+        "containers: [{ name: web, image: 'web:1', envFrom: [{ configMapRef: { name: none } }] }]",
+        "containers: [{ name: web, image: 'web:1' }], volumes: [{ name: data, persistentVolumeClaim: { claimName: none } }]",
+    ];
+    for spec in needs {
+        let bench = Bench::with(plan);
+        bench.write("pod.yaml", &format!("apiVersion: v1\nkind: Pod\nmetadata: {{ name: web }}\nspec: {{ {spec} }}\n"));
+        bench.run(&["run", "plan.yaml", "--simulate"]).assert_code(3).assert_says("nothing in the simulation will make it come true");
+    }
+}
+
 #[test]
 fn a_program_that_never_ends_keeps_nobody_waiting() {
     let plan = |more: &str| {

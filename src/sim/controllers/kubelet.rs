@@ -146,6 +146,10 @@ fn end(world: &mut World, key: &Key, pod: &Value, rule: &Image) {
 fn unscheduled(world: &mut World, key: &Key, why: &str) {
     let condition = super::condition(world, "PodScheduled", false, "Unschedulable", why);
     world.change(key, "kube-scheduler", "status", |pod| {
+        // It is looked at again and again: what is as it was is no news.
+        if pod["status"]["conditions"][0]["message"] == condition["message"] {
+            return;
+        }
         pod["status"] = json!({ "phase": "Pending", "simulated": "unscheduled", "conditions": [condition], "qosClass": "BestEffort" });
     });
 }
