@@ -74,19 +74,19 @@ impl Back {
         if is_over && !core.may_reopen() {
             return Err(standing::refused(context, &folder.run(run)?, records));
         }
-        let written_since = |steps: &[&StepId]| later::written_since(folder, run, core, &steps.iter().copied().collect(), self.partial);
+        let spared = |steps: &[&StepId]| self.spared(folder, run, records, core, steps);
         let steps = match core.foresee(&self.scope(core, run)?) {
             Ok(steps) => steps,
             // What was under way is looked up first: it may not have happened.
             Err(pivot) if core.step(pivot).is_some_and(|step| step.open_effects().next().is_some()) => {
                 let all: Vec<&StepId> = core.steps().map(|(id, _)| id).collect();
-                return Ok(Foreseen { told: Vec::new(), steps: None, spared: written_since(&all)? });
+                return Ok(Foreseen { told: Vec::new(), steps: None, spared: spared(&all)? });
             }
             Err(pivot) => {
                 return Err(no_way_back(run, pivot, is_over, core.takes_answer(pivot, false)));
             }
         };
-        let spared = written_since(&steps)?;
+        let spared = spared(&steps)?;
         let staying = plan.staying();
         let is_kept = |step: &StepId| staying.contains_key(step);
         if steps.iter().all(|step| is_kept(step)) {
@@ -114,6 +114,29 @@ impl Back {
             confirm(context, self.yes, &format!("{count} of {} would be taken back", row.identity), "Take back?")?;
         }
         Ok(())
+    }
+
+    /// What later runs have written of what these steps did, and what is known to stay for that already.
+    fn spared(
+        &self,
+        folder: &StateFolder,
+        run: &RunId,
+        records: &[Record],
+        core: &Core,
+        steps: &[&StepId],
+    ) -> Result<Vec<Target>, CommandFailure> {
+        let steps = steps.iter().copied().collect();
+        let later = later::written_since(folder, run, records, core, &steps)?;
+        if !self.partial && !later.is_nothing() {
+            return Err(later.refused(run, &format!("rollback {run}")));
+        }
+        let touched = || core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.may_have_touched());
+        let stays = |target: &&Target| touched().any(|key| key.is_spared(std::slice::from_ref(*target)));
+        let mut spared = later.spared();
+        spared.extend(core.spared().iter().filter(stays).cloned());
+        spared.sort();
+        spared.dedup();
+        Ok(spared)
     }
 
     /// A run that is not over is closed by a rollback, whatever it has left.

@@ -1,129 +1,135 @@
-//! What runs have written since another one began. Taking that one back must not take theirs with it.
+//! What runs have written since another one wrote. Taking that one back must not take theirs with it.
 
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use crate::engine::Core;
 use crate::ids::{RunId, StepId};
-use crate::journal::{RunFilter, StateFolder};
+use crate::journal::{Commits, Identity, StateFolder, Written};
 use crate::record::{EffectKey, Record, Target, What};
 use crate::report::words;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What of these steps' objects later runs have written. Refused unless `partial`.
+/// What later runs have written of what a run may have touched.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Later(Vec<LaterRun>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct LaterRun {
+    run: RunId,
+    identity: Identity,
+    targets: BTreeSet<Target>,
+}
+
+impl Later {
+    /// True when no later run has written any of it.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What has to stay.
+    pub fn spared(&self) -> Vec<Target> {
+        self.0.iter().flat_map(|later| &later.targets).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+    }
+
+    /// Which run wrote what, in words.
+    pub fn told(&self) -> Vec<String> {
+        self.0.iter().flat_map(LaterRun::told).collect()
+    }
+
+    /// Says that this stands in the way of taking a run back.
+    pub fn refused(&self, run: &RunId, instead: &str) -> CommandFailure {
+        let mut failure = CommandFailure::new(Exit::Refused, format!("run {run} cannot be taken back as a whole"));
+        failure.causes = self.told();
+        failure.hint(format!(
+            "take the later run back first, or `bowline {instead} --partial`: what later runs wrote or may have built on stays then"
+        ))
+    }
+}
+
+impl LaterRun {
+    fn told(&self) -> Vec<String> {
+        let (run, identity) = (&self.run, &self.identity);
+        let programs = self.targets.contains(&Target::programs());
+        let mut told = Vec::from_iter(
+            programs.then(|| format!("run {run} of {identity} came later, and its programs may have built on what this one's did")),
+        );
+        let mut objects = self.targets.iter().filter(|target| **target != Target::programs());
+        if let Some(Target(first)) = objects.next() {
+            let others = objects.count();
+            let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+            let first = words::plain(first.strip_prefix("kube:").unwrap_or(first));
+            told.push(format!("run {run} of {identity} has written {first}{more} since"));
+        }
+        told
+    }
+}
+
+/// What later runs have written of what these steps of a run may have touched.
 ///
 /// # Errors
-/// When there is something and not only a part is wanted, or the journal cannot be read.
+/// When the journal cannot be read.
 pub fn written_since(
     folder: &StateFolder,
     run: &RunId,
+    records: &[Record],
     core: &Core,
     steps: &BTreeSet<&StepId>,
-    partial: bool,
-) -> Result<Vec<Target>, CommandFailure> {
-    let keys = || core.steps().filter(|(id, _)| steps.contains(id)).flat_map(|(_, step)| step.may_have_touched());
-    let ours: BTreeSet<Target> = keys().filter_map(target).collect();
-    // Of what a program did nobody knows which objects it wrote.
-    let has_programs = keys().any(|key| target(key).is_none());
-    let this = folder.run(run)?;
-    let (mut spared, mut told) = (BTreeSet::new(), Vec::new());
-    for row in folder.runs(&RunFilter::default())?.into_iter().filter(|row| row.is_later_than(&this)) {
-        let standing = still_written(&folder.records(&row.run)?);
-        if has_programs && row.identity == this.identity && standing.iter().any(|key| target(key).is_none()) {
-            told.push(format!("run {} of {} came later, and its programs may have built on what this one's did", row.run, row.identity));
-            spared.insert(Target::programs());
+) -> Result<Later, CommandFailure> {
+    let ours = first_written(records, &folder.commits(run)?, core, steps);
+    if ours.is_empty() {
+        return Ok(Later::default());
+    }
+    let identity = folder.run(run)?.identity;
+    let mut found = Vec::new();
+    for row in folder.runs_written_since(run)? {
+        let theirs = last_written(&folder.records(&row.run)?, &folder.commits(&row.run)?);
+        // Programs of another plan have nothing to do with ours, as far as anybody knows.
+        let may_meet = |target: &Target| *target != Target::programs() || row.identity == identity;
+        let since =
+            |(target, last): &(&Target, &Written)| may_meet(target) && ours.get(target).is_some_and(|first| last.is_not_before(*first));
+        let targets: BTreeSet<Target> = theirs.iter().filter(since).map(|(target, _)| target.clone()).collect();
+        if !targets.is_empty() {
+            found.push(LaterRun { run: row.run, identity: row.identity, targets });
         }
-        let theirs: BTreeSet<Target> = standing.iter().filter_map(target).filter(|theirs| ours.contains(theirs)).collect();
-        if let Some(Target(first)) = theirs.first() {
-            let more = if theirs.len() > 1 { format!(" and {} more", theirs.len() - 1) } else { String::new() };
-            let first = words::plain(first.strip_prefix("kube:").unwrap_or(first));
-            told.push(format!("run {} of {} has written {first}{more} since", row.run, row.identity));
-        }
-        spared.extend(theirs);
     }
-    if told.is_empty() || partial {
-        return Ok(spared.into_iter().collect());
-    }
-    let mut failure = CommandFailure::new(Exit::Refused, format!("run {run} cannot be taken back as a whole"));
-    failure.causes = told;
-    Err(failure.hint(format!(
-        "take the later run back first, or `bowline rollback {run} --partial`: what later runs wrote or may have built on stays then"
-    )))
+    Ok(Later(found))
 }
 
-/// What a run has written and not taken back. Of one that makes no sense here everything that it meant to write.
-fn still_written(records: &[Record]) -> BTreeSet<EffectKey> {
-    match Core::replay(records) {
-        Ok(core) => core.still_written().cloned().collect(),
-        Err(_) => records.iter().flat_map(intended).cloned().collect(),
+/// What these steps may have touched and has not been taken back, each with the first time at which it was meant to be: what came after that
+/// would go with it.
+fn first_written(records: &[Record], commits: &Commits, core: &Core, steps: &BTreeSet<&StepId>) -> BTreeMap<Target, Written> {
+    let states = core.steps().filter(|(id, state)| steps.contains(id) && state.may_have_effects());
+    let touched: BTreeSet<(&StepId, &EffectKey)> =
+        states.flat_map(|(id, state)| state.may_have_touched().map(move |key| (id, key))).collect();
+    let mut first = BTreeMap::new();
+    for (record, _, key) in intended(records).filter(|(_, step, key)| touched.contains(&(*step, *key))) {
+        first.entry(target(key)).or_insert_with(|| commits.of(record));
     }
+    first
 }
 
-fn intended(record: &Record) -> impl Iterator<Item = &EffectKey> {
-    let effects = match &record.what {
-        What::EffectsIntended { effects, .. } => effects.as_slice(),
-        _ => &[],
-    };
-    effects.iter().map(|(key, _)| key)
+/// What a run has written and not taken back, each with the last time. Of one that makes no sense here everything that it meant to write.
+fn last_written(records: &[Record], commits: &Commits) -> BTreeMap<Target, Written> {
+    let core = Core::replay(records).ok();
+    let standing: Option<BTreeSet<&EffectKey>> = core.as_ref().map(|core| core.still_written().collect());
+    let stands = |key: &EffectKey| standing.as_ref().is_none_or(|standing| standing.contains(key));
+    intended(records).filter(|(.., key)| stands(key)).map(|(record, _, key)| (target(key), commits.of(record))).collect()
 }
 
-fn target(key: &EffectKey) -> Option<Target> {
-    key.target().map(|target| Target(target.to_owned()))
+fn intended(records: &[Record]) -> impl Iterator<Item = (&Record, &StepId, &EffectKey)> {
+    records
+        .iter()
+        .filter_map(|record| match &record.what {
+            What::EffectsIntended { step, effects, .. } => Some(effects.iter().map(move |(key, _)| (record, step, key))),
+            _ => None,
+        })
+        .flatten()
+}
+
+/// What an effect touches. Of what a program did nobody knows which objects it wrote.
+fn target(key: &EffectKey) -> Target {
+    key.target().map_or_else(Target::programs, |target| Target(target.to_owned()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::still_written;
-    use crate::ids::{Moment, StepId};
-    use crate::record::{AttemptResult, Cause, EffectKey, Holder, Mode, Outcome, Record, Reversibility, Scope, UndoResult, What};
-    use crate::report::samples;
-    use std::sync::Arc;
-
-    /// A run that wrote with two steps, and of which the second was taken back.
-    fn half_taken_back() -> Vec<Record> {
-        let step = |name: &str| StepId::new(name).unwrap();
-        let steps = ["one", "two"].map(|name| samples::step(name, "apply", Reversibility::Reversible, &[]));
-        let holder = Holder { host: "h".to_owned(), pid: 1, started: 1, boot: "b".to_owned(), user: "u".to_owned() };
-        let mut whats = vec![What::RunOpened {
-            run: crate::ids::RunId::new("r1").unwrap(),
-            plan: crate::ids::PlanName::new("web").unwrap(),
-            environment: None,
-            graph: Arc::new(samples::graph(steps.into(), Vec::new())),
-            frozen: samples::blob(),
-            simulated: false,
-        }];
-        for name in ["one", "two"] {
-            let key = EffectKey(format!("apply:kube:ConfigMap/shop/{name}").into());
-            let effects = vec![(key.clone(), samples::blob())];
-            whats.extend([
-                What::AttemptStarted { step: step(name), attempt: 1, params: None, targets: Vec::new(), until: None },
-                What::EffectsIntended { step: step(name), effects, class: None, irreversible: false },
-                What::EffectDone { step: step(name), key, after: samples::blob() },
-                What::AttemptEnded { step: step(name), attempt: 1, result: AttemptResult::Succeeded { output: None } },
-            ]);
-        }
-        let (scope, cause) = (Scope::Step(step("two")), Cause { step: None, reason: "asked for".to_owned() });
-        whats.extend([
-            What::RunClosed { outcome: Outcome::Succeeded, notes: Vec::new() },
-            What::EpochOpened { holder, mode: Mode::Rollback, spared: Vec::new(), step: Some(step("two")) },
-            What::RollbackOpened { scope, cause, deadline: Moment::from_millis(9) },
-            What::UndoStarted { step: step("two"), attempt: 1 },
-            What::UndoEnded { step: step("two"), attempt: 1, result: UndoResult::Undone { marks: Vec::new() } },
-            What::RunClosed { outcome: Outcome::RolledBack, notes: Vec::new() },
-        ]);
-        let reopened = whats.iter().position(|what| matches!(what, What::EpochOpened { .. })).unwrap();
-        let record =
-            |(seq, what)| Record { v: 1, seq: seq as u64, at: Moment::from_millis(0), epoch: if seq < reopened { 1 } else { 2 }, what };
-        whats.into_iter().enumerate().map(record).collect()
-    }
-
-    #[test]
-    fn what_was_taken_back_is_no_longer_written_and_the_rest_still_is() {
-        let records = half_taken_back();
-        let written = |records: &[Record]| {
-            still_written(records).iter().filter_map(super::target).map(|target| target.0).collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(written(&records), "kube:ConfigMap/shop/one");
-        assert_eq!(written(&records[..10]), "kube:ConfigMap/shop/one kube:ConfigMap/shop/two", "before it was");
-        assert_eq!(written(&records[1..]), "kube:ConfigMap/shop/one kube:ConfigMap/shop/two", "what makes no sense is taken for the worst");
-    }
-}
+mod tests;

@@ -178,7 +178,7 @@ mod tests {
         let identity = Identity { plan: PlanName::new("web").unwrap(), environment: Some("test".to_owned()) };
         let run = RunId::new(run).unwrap();
         let opened = Moment::from_millis(0);
-        let row = RunRow { run, identity, opened, no: 1, state: RunState::Dead, records: 1, epoch: 1, holder: None, since: None };
+        let row = RunRow { run, identity, opened, state: RunState::Dead, records: 1, epoch: 1, holder: None, since: None };
         Listed { row, is_simulated: false }
     }
 

@@ -134,7 +134,7 @@ mod tests {
         let holder = Holder { host: "ci-7".to_owned(), pid: 4711, started: 99, boot: "b00t".to_owned(), user: "ops".to_owned() };
         let opened = Moment::from_millis(1_795_262_580_000);
         let run = RunId::new(run).unwrap();
-        let row = RunRow { run, identity, opened, no: 1, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) };
+        let row = RunRow { run, identity, opened, state, records: 12, epoch: 1, holder: Some(holder), since: Some(opened) };
         Shown { standing: Standing::of(state, false, &[]), row }
     }
 

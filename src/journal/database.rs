@@ -19,7 +19,8 @@ const CHECKPOINT: u32 = 4000;
 pub(super) const LOG: u64 = CHECKPOINT as u64 * 4096;
 
 /// What turns version n into n + 1. Only ever add to its end.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE runs (
         no INTEGER PRIMARY KEY,
         run TEXT NOT NULL UNIQUE,
@@ -65,7 +66,15 @@ const MIGRATIONS: &[&str] = &["
         taken INTEGER
     ) STRICT;
     CREATE INDEX open_requests ON requests (no, id) WHERE taken IS NULL;
-"];
+",
+    "
+    ALTER TABLE records ADD COLUMN place INTEGER;
+    ALTER TABLE heads ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE runs ADD COLUMN place INTEGER;
+    UPDATE heads SET place = no;
+    UPDATE runs SET place = no;
+",
+];
 
 pub(super) fn cannot_write(error: rusqlite::Error) -> JournalError {
     JournalError::Write(error.to_string())
@@ -152,6 +161,29 @@ mod tests {
         for entry in folder.path().read_dir().unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    /// Nobody wrote down the order of their records: what is known is in which order they opened, and that all of it was before.
+    #[test]
+    fn runs_of_an_older_program_come_before_all_that_is_written_from_now_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        std::fs::File::create(&path).unwrap();
+        let old = connect(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.execute_batch(
+            "INSERT INTO runs (run, plan, opened, sealed_with) VALUES ('r1', 'web', 0, ''), ('r2', 'web', 0, '');
+             INSERT INTO heads (no, epoch, count, hash, closed) SELECT no, 1, 0, x'', 1 FROM runs",
+        )
+        .unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        prepare(&path).unwrap();
+        let connection = connect(&path).unwrap();
+        let mut places = connection.prepare("SELECT run, r.place, h.place FROM runs r JOIN heads h USING (no) ORDER BY 2").unwrap();
+        let places = places.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let places: Vec<(String, i64, i64)> = places.map(Result::unwrap).collect();
+        assert_eq!(places, [("r1".to_owned(), 1, 1), ("r2".to_owned(), 2, 2)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A run in this process's hands. It knows the run's writer and its lock; what is done with the run is the engine's.
 
 use super::lock::{Identity, IdentityLock};
+use super::order::Order;
 use super::requests::{Mailbox, Request};
 use super::room::Room;
 use super::sqlite::SqliteJournal;
@@ -125,7 +126,7 @@ impl Taken {
         let Taken { lock, run, identity, epoch, holder } = self;
         let clock = Arc::clone(&folder.outside().clock);
         let room = Room::of(&folder.database());
-        let writer = Writer { connection: folder.writing()?, room, desk: Arc::new(desk), new, epoch, clock };
+        let writer = Writer { connection: folder.writing()?, room, desk: Arc::new(desk), new, epoch, order: Order::default(), clock };
         let journal = Arc::new(SqliteJournal::start(folder, run.clone(), writer)?);
         Ok(Held { run, identity, epoch, holder, journal, mailbox: Mailbox::default(), folder: folder.clone(), _lock: lock })
     }

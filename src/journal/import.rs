@@ -81,7 +81,7 @@ impl StateFolder {
         for part in parts {
             match part {
                 Part::Record { bytes, hash } => {
-                    insert_record(transaction, no, head.count, &bytes, &hash)?;
+                    insert_record(transaction, no, head.count, &bytes, &hash, None)?;
                     head = head.with(&bytes);
                     last = Some(bytes);
                 }
@@ -95,7 +95,7 @@ impl StateFolder {
         if let (Some(run), false) = (unclosed, rests.is_some_and(|rest| rest.closed)) {
             return Err(Refused::Unfinished { state: self.state(&run)?, run: run.run, identity }.into());
         }
-        move_head(transaction, no, header.epoch.max(last.epoch), 0, head, rests).map_err(ImportError::from)
+        move_head(transaction, no, header.epoch.max(last.epoch), 0, head, rests, None).map_err(ImportError::from)
     }
 }
 

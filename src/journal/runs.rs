@@ -59,8 +59,6 @@ pub struct RunRow {
     pub identity: Identity,
     /// When it opened, by the clock of its machine.
     pub opened: Moment,
-    /// Its place in the order in which runs were written down here.
-    pub no: i64,
     /// How it stands.
     pub state: RunState,
     /// How many records it has.
@@ -71,13 +69,6 @@ pub struct RunRow {
     pub holder: Option<Holder>,
     /// Since when.
     pub since: Option<Moment>,
-}
-
-impl RunRow {
-    /// True for a run that began after that one, as far as anybody can tell: a clock that was set back hides none.
-    pub fn is_later_than(&self, other: &Self) -> bool {
-        self.run != other.run && (self.opened >= other.opened || self.no > other.no)
-    }
 }
 
 /// Which runs to list.
@@ -173,11 +164,11 @@ impl StateFolder {
         IdentityLock::is_taken(&self.locks(), identity).map_err(|e| JournalError::Read(format!("the lock of {identity}: {e}")))
     }
 
-    fn row(&self, stored: StoredRun) -> Result<RunRow, JournalError> {
+    pub(super) fn row(&self, stored: StoredRun) -> Result<RunRow, JournalError> {
         let state = self.state(&stored)?;
         let (holder, since) = stored.holder.map_or((None, None), |held| (Some(held.holder), Some(held.since)));
-        let StoredRun { no, run, identity, opened, head, epoch, .. } = stored;
-        Ok(RunRow { run, identity, opened, no, state, records: head.count, epoch, holder, since })
+        let StoredRun { run, identity, opened, head, epoch, .. } = stored;
+        Ok(RunRow { run, identity, opened, state, records: head.count, epoch, holder, since })
     }
 }
 

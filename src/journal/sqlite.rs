@@ -155,6 +155,7 @@ mod tests {
     use crate::ids::{Moment, RunId};
     use crate::journal::chain::Head;
     use crate::journal::fixture::{append, begin, identity, note, open};
+    use crate::journal::order::Order;
     use crate::journal::room::Room;
     use crate::journal::tables::open_epoch;
     use crate::journal::writer::{Desk, NewRun, Writer};
@@ -252,7 +253,7 @@ mod tests {
         desk.no.get_or_init(|| stored.no);
         let clock = Arc::clone(&folder.outside().clock);
         let room = Room::of(&folder.database());
-        let writer = Writer { connection, room, desk, new: None::<NewRun>, epoch: 1, clock };
+        let writer = Writer { connection, room, desk, new: None::<NewRun>, epoch: 1, order: Order::default(), clock };
         let journal = super::SqliteJournal::start(&folder, run.clone(), writer).unwrap();
         let put = |seq| journal.append(Record { v: VERSION, seq, at: Moment::from_millis(0), epoch: 1, what: note(&"x".repeat(1000)) });
         (1..=40).for_each(|seq| put(seq).unwrap());

@@ -85,7 +85,7 @@ pub(super) fn insert_run(
     Ok(no)
 }
 
-/// Moves a run's head, if it is where the writer left it and the epoch is still the writer's.
+/// Moves a run's head, if it is where the writer left it and the epoch is still the writer's. `place` is that of the commit.
 pub(super) fn move_head(
     connection: &Connection,
     no: i64,
@@ -93,14 +93,16 @@ pub(super) fn move_head(
     from: u64,
     to: Head,
     rests: Option<Rest>,
+    place: Option<i64>,
 ) -> Result<(), JournalError> {
     let outcome = rests.map(|rest| to_text(&rest.outcome)).transpose()?;
     let put = || {
         connection
             .prepare_cached(
-                "UPDATE heads SET count = ?4, hash = ?5, outcome = ?6, closed = ?7 WHERE no = ?1 AND epoch = ?2 AND count = ?3",
+                "UPDATE heads SET count = ?4, hash = ?5, outcome = ?6, closed = ?7, place = coalesce(?8, place)
+                WHERE no = ?1 AND epoch = ?2 AND count = ?3",
             )?
-            .execute(params![no, epoch, from, to.count, to.hash, outcome, rests.is_some_and(|rest| rest.closed)])
+            .execute(params![no, epoch, from, to.count, to.hash, outcome, rests.is_some_and(|rest| rest.closed), place])
     };
     match put().map_err(cannot_write)? {
         1 => Ok(()),
@@ -108,11 +110,19 @@ pub(super) fn move_head(
     }
 }
 
-pub(super) fn insert_record(connection: &Connection, no: i64, seq: u64, bytes: &[u8], hash: &Hash) -> Result<(), JournalError> {
+/// Puts a record in. `place` is that of the commit; none of what was committed elsewhere.
+pub(super) fn insert_record(
+    connection: &Connection,
+    no: i64,
+    seq: u64,
+    bytes: &[u8],
+    hash: &Hash,
+    place: Option<i64>,
+) -> Result<(), JournalError> {
     let put = || {
         connection
-            .prepare_cached("INSERT INTO records (no, seq, bytes, hash) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![no, seq, bytes, hash])
+            .prepare_cached("INSERT INTO records (no, seq, bytes, hash, place) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![no, seq, bytes, hash, place])
     };
     put().map(drop).map_err(cannot_write)
 }

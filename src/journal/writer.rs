@@ -5,6 +5,7 @@ use super::chain::Head;
 use super::database::cannot_write;
 use super::digest::Hash;
 use super::lock::Identity;
+use super::order::Order;
 use super::requests::mark_taken;
 use super::room::Room;
 use super::tables::{Rest, insert_blob, insert_record, insert_run, move_head, put_holder, release_holder};
@@ -145,6 +146,7 @@ pub(super) struct Writer {
     pub(super) desk: Arc<Desk>,
     pub(super) new: Option<NewRun>,
     pub(super) epoch: u64,
+    pub(super) order: Order,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -181,15 +183,16 @@ impl Writer {
             (None, Some(no)) => *no,
             (None, None) => return Err(JournalError::Write("the run has no number".to_owned())),
         };
+        let place = self.order.next(&transaction)?;
         let from = gathered.count - gathered.records.len() as u64;
         if let Some((rests, hash)) = gathered.to {
-            move_head(&transaction, no, self.epoch, from, Head { count: gathered.count, hash }, rests)?;
+            move_head(&transaction, no, self.epoch, from, Head { count: gathered.count, hash }, rests, Some(place))?;
         }
         for (blob, bytes) in &gathered.blobs {
             insert_blob(&transaction, no, blob, bytes)?;
         }
         for (seq, record) in (from..).zip(&gathered.records) {
-            insert_record(&transaction, no, seq, &record.bytes, &record.hash)?;
+            insert_record(&transaction, no, seq, &record.bytes, &record.hash, Some(place))?;
         }
         mark_taken(&transaction, &gathered.taken, at)?;
         transaction.commit().map_err(cannot_write)?;
