@@ -5,7 +5,7 @@ use super::failure::CommandFailure;
 use crate::engine::Core;
 use crate::ids::{RunId, StepId};
 use crate::journal::{Commits, Identity, StateFolder, Written};
-use crate::record::{EffectKey, Record, Target, What};
+use crate::record::{EffectKey, Mode, Record, Scope, Target, What};
 use crate::report::words;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,14 @@ impl Later {
     /// What has to stay.
     pub fn spared(&self) -> Vec<Target> {
         self.0.iter().flat_map(|later| &later.targets).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+    }
+
+    /// What of it is not known to stay already.
+    #[must_use]
+    pub fn beyond(mut self, known: &[Target]) -> Self {
+        self.0.iter_mut().for_each(|later| later.targets.retain(|target| !known.contains(target)));
+        self.0.retain(|later| !later.targets.is_empty());
+        self
     }
 
     /// Which run wrote what, in words.
@@ -93,6 +101,33 @@ pub fn written_since(
         }
     }
     Ok(Later(found))
+}
+
+/// What of a run that is resumed later runs have written, and what has to stay for that if it goes back: only what is taken back for sure is
+/// refused, since a run that goes on may never go back.
+///
+/// # Errors
+/// When it goes back and later runs stand in the way, unless `partial`; when the journal cannot be read.
+pub fn spared_by_resume(
+    folder: &StateFolder,
+    run: &RunId,
+    records: &[Record],
+    core: &Core,
+    partial: bool,
+) -> Result<Later, CommandFailure> {
+    let back = core.back_when_resumed();
+    let goes_back = back.is_some();
+    let steps = back.map_or_else(|| core.steps().map(|(id, _)| id).collect(), |steps| steps.into_iter().collect());
+    let later = written_since(folder, run, records, core, &steps)?.beyond(core.spared());
+    if !goes_back || partial || later.is_nothing() {
+        return Ok(later);
+    }
+    // A rollback that is asked for goes beyond a guard: that is not what whoever resumes wants.
+    let instead = match core.way_back(Mode::Resume, None) {
+        Some(Scope::Everything) => format!("rollback {run}"),
+        _ => format!("resume {run}"),
+    };
+    Err(later.refused(run, &instead))
 }
 
 /// What these steps may have touched and has not been taken back, each with the first time at which it was meant to be: what came after that

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::drive::{Journey, drive};
 use super::exit::Exit;
 use super::failure::CommandFailure;
+use super::later::{self, Later};
 use super::lock::{Ask, clear_way};
 use super::pick::{self, Found};
 use super::settings::Settlement;
@@ -26,7 +27,8 @@ use tokio::runtime::Runtime;
 /// # Errors
 /// When it cannot be taken in hand.
 pub fn resume(context: &Context, runtime: &Runtime, arguments: &Resume) -> Result<Exit, CommandFailure> {
-    take(context, runtime, &arguments.run, Wishes { lock: arguments.lock, back: None, settle: arguments.settle.clone() })
+    let Resume { run, partial, settle, lock } = arguments;
+    take(context, runtime, run, Wishes { lock: *lock, back: None, partial: *partial, settle: settle.clone() })
 }
 
 /// Takes a run back.
@@ -35,7 +37,8 @@ pub fn resume(context: &Context, runtime: &Runtime, arguments: &Resume) -> Resul
 /// When it cannot be taken in hand.
 pub fn rollback(context: &Context, runtime: &Runtime, arguments: &Rollback) -> Result<Exit, CommandFailure> {
     let back = Back { step: arguments.step.clone(), partial: arguments.partial, yes: arguments.yes };
-    take(context, runtime, &arguments.run, Wishes { lock: arguments.lock, back: Some(back), settle: arguments.settle.clone() })
+    let Rollback { run, partial, settle, lock, .. } = arguments;
+    take(context, runtime, run, Wishes { lock: *lock, back: Some(back), partial: *partial, settle: settle.clone() })
 }
 
 /// What is said besides which run is meant.
@@ -43,6 +46,8 @@ struct Wishes {
     lock: LockChoice,
     /// The run is to be taken back.
     back: Option<Back>,
+    /// What later runs wrote may stay.
+    partial: bool,
     settle: Vec<Settlement>,
 }
 
@@ -53,6 +58,8 @@ struct Judged {
     settle: Vec<Settlement>,
     /// What would be taken back, where somebody wants that.
     foreseen: Option<Foreseen>,
+    /// What later runs wrote, where a run is resumed: it stays, should the run go back.
+    later: Later,
 }
 
 impl Wishes {
@@ -67,7 +74,11 @@ impl Wishes {
         let settle = settlements(records, &self.settle)?;
         let core = kept::core(&row.run, records)?.answered(settle.iter().map(|told| (&told.step, told.done)));
         let foreseen = self.back.as_ref().map(|back| back.foresee(context, folder, &row.run, records, &core, plan)).transpose()?;
-        Ok(Judged { core, settle, foreseen })
+        let later = match &self.back {
+            Some(_) => Later::default(),
+            None => later::spared_by_resume(folder, &row.run, records, &core, self.partial)?,
+        };
+        Ok(Judged { core, settle, foreseen, later })
     }
 }
 
@@ -101,12 +112,13 @@ fn take(context: &Context, runtime: &Runtime, run: &OneRun, wishes: Wishes) -> R
         open::mention_judged(context, &plan, &run);
         runtime.block_on(tell_edited(context, &row, &records, &frozen));
     }
+    tell_later(context, &before.later);
     let (held, ask) = hold(context, runtime, &folder, &row, &frozen, wishes.lock, mode)?;
     let records = held.records()?;
-    let Judged { settle, foreseen, .. } = wishes.judged(context, &folder, &row, &plan, &records)?;
+    let Judged { settle, foreseen, later, .. } = wishes.judged(context, &folder, &row, &plan, &records)?;
     let spared = match (foreseen, &before.foreseen) {
         (Some(foreseen), Some(before)) => foreseen.spared_as_told(before, &run)?,
-        _ => Vec::new(),
+        _ => later.spared(),
     };
     let first = What::EpochOpened { holder: held.holder().clone(), mode, spared, step };
     let exit = if mode == Mode::Rollback { Exit::of_rollback } else { Exit::of_run };
@@ -151,7 +163,18 @@ async fn tell_edited(context: &Context, row: &RunRow, records: &[Record], frozen
         "run {run} goes on with its plan as it was when it began; {file} was edited since: `bowline {first} {run}`, then run it anew, \
          uses the new one"
     );
-    let text = context.called.complete(&text);
+    warn(context, &text);
+}
+
+/// What later runs wrote would not come back with what this one did.
+fn tell_later(context: &Context, later: &Later) {
+    if !later.is_nothing() {
+        warn(context, &format!("{}: that stays, should this run go back", later.told().join("; ")));
+    }
+}
+
+fn warn(context: &Context, text: &str) {
+    let text = context.called.complete(text);
     match context.is_json() {
         true => print::line(&JsonLine::Warning { step: None, text }.to_text()),
         false => print::notices(&[text], context.streams),

@@ -88,6 +88,78 @@ fn what_later_runs_wrote_is_spared_by_the_rollback_of_a_halted_run_too() {
     assert!(bench.has("note.txt"), "a later run may have built on it");
 }
 
+/// A halted run of which two open ones would keep each other out: for the time of the later one it is taken for another plan's.
+fn ran_since(bench: &Bench) {
+    alter(bench, "UPDATE runs SET plan = 'other' WHERE run = 'r1'");
+    bench.run(&["run", "plan.yaml", "--run-id", "r2"]).assert_code(0);
+    alter(bench, "UPDATE runs SET plan = 'note' WHERE run = 'r1'");
+}
+
+const SLOWLY: &str = "
+plan: note
+steps:
+  - id: write
+    shell: { run: 'echo note > note.txt' }
+    undo: [{ shell: { run: 'touch undoing; while [ -e slow ]; do sleep 0.05; done; rm -f note.txt' } }]
+  - id: wait
+    shell: { run: 'touch begun; while [ -e wait ]; do sleep 0.05; done', read-only: true }
+  - id: check
+    shell: { run: 'test ! -e broken', read-only: true }
+  - id: again
+    shell: { run: 'echo again >> note.txt' }
+    undo: { none: it goes with the note }
+";
+
+#[test]
+fn what_later_runs_wrote_is_not_trampled_by_a_run_that_goes_on_going_back() {
+    let bench = Bench::with(SLOWLY);
+    bench.write("broken", "");
+    bench.write("slow", "");
+    let run = bench.start(&["run", "plan.yaml", "--run-id", "r1"]);
+    bench.wait_for("undoing");
+    signal(&run, "KILL");
+    wait(run);
+    for name in ["broken", "slow"] {
+        std::fs::remove_file(bench.path(name)).expect("it is there");
+    }
+    waits_until("what it left at work has not ended", || !bench.has("note.txt"));
+    ran_since(&bench);
+    let refused = bench.run(&["resume", "r1"]);
+    refused.assert_code(7).assert_says("run r2 of `note` came later").assert_says("`bowline rollback r1 --partial");
+    assert!(bench.has("note.txt"));
+    bench.run(&["rollback", "r1", "--partial", "--yes"]).assert_code(0);
+    assert!(bench.has("note.txt"), "a later run may have built on it");
+}
+
+fn halted_in_the_middle() -> Bench {
+    let bench = Bench::with(SLOWLY);
+    bench.write("wait", "");
+    let run = bench.start(&["run", "plan.yaml", "--run-id", "r1"]);
+    bench.wait_for("begun");
+    bench.run(&["cancel", "r1", "--halt"]).assert_code(0);
+    wait(run).assert_code(5);
+    std::fs::remove_file(bench.path("wait")).expect("it is there");
+    bench
+}
+
+#[test]
+fn what_later_runs_wrote_stays_where_a_run_goes_on_and_has_to_go_back_after_all() {
+    let bench = halted_in_the_middle();
+    ran_since(&bench);
+    bench.write("broken", "");
+    bench.run(&["resume", "r1"]).assert_code(3).assert_says("run r2 of `note` came later");
+    assert!(bench.has("note.txt"), "what the later run wrote is gone");
+}
+
+#[test]
+fn a_run_that_opened_earlier_and_wrote_later_is_in_the_way_of_one_that_wrote_before() {
+    let bench = halted_in_the_middle();
+    ran_since(&bench);
+    bench.run(&["resume", "r1"]).assert_code(0);
+    bench.run(&["rollback", "r2", "--yes"]).assert_code(7).assert_says("run r1 of `note` came later");
+    assert!(bench.has("note.txt"));
+}
+
 fn waits_until(what: &str, is_so: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_so() {

@@ -15,6 +15,9 @@ pub struct Resume {
     /// Say what became of a step, or of all its items, of which nobody can tell: `STEP=done` or `STEP=not-done`; may be repeated
     #[arg(long, value_name = "STEP=done|not-done")]
     pub settle: Vec<Settlement>,
+    /// Of a run that goes back, take back only what no later run has written
+    #[arg(long)]
+    pub partial: bool,
     /// What keeps others out; `local` leaves the run's Lease alone
     #[arg(long, value_enum, value_name = "WHERE", default_value_t = LockChoice::Lease)]
     pub lock: LockChoice,

@@ -5,7 +5,7 @@ use crate::engine::Core;
 use crate::ids::{Moment, PlanName, RunId, StepId};
 use crate::journal::{Held, Identity, Outside, StateFolder};
 use crate::record::{
-    AttemptResult, BlobRef, Cause, EffectKey, Holder, Mode, Outcome, Record, Reversibility, Scope, UndoResult, VERSION, What,
+    AttemptResult, BlobRef, Cause, EffectKey, Holder, Mode, Outcome, Record, Reversibility, Scope, Target, UndoResult, VERSION, What,
 };
 use crate::report::samples;
 use futures::executor::block_on;
@@ -178,4 +178,21 @@ fn an_older_run_that_was_imported_is_in_nobodys_way_and_a_newer_one_is() {
     assert_eq!(since(&folder, "r1"), "run newer of `of-newer` has written ConfigMap/shop/web since");
     assert_eq!(since(&folder, "newer"), "");
     assert_eq!(since(&folder, "older").matches("has written").count(), 2);
+}
+
+#[test]
+fn what_is_known_to_stay_already_is_not_told_again() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = folder(place.path());
+    write(&folder, "r1", 10, &[("one", "web"), ("two", "api")], false);
+    write(&folder, "r2", 20, &[("one", "web"), ("two", "api")], true);
+    let run = RunId::new("r1").unwrap();
+    let records = folder.records(&run).unwrap();
+    let core = Core::replay(&records).unwrap();
+    let steps: BTreeSet<&StepId> = core.steps().map(|(id, _)| id).collect();
+    let later = written_since(&folder, &run, &records, &core, &steps).unwrap();
+    assert_eq!(later.told(), ["run r2 of `of-r2` has written ConfigMap/shop/api and 1 more since"]);
+    let known = [Target("kube:ConfigMap/shop/api".to_owned())];
+    assert_eq!(later.clone().beyond(&known).told(), ["run r2 of `of-r2` has written ConfigMap/shop/web since"]);
+    assert!(later.clone().beyond(&later.spared()).is_nothing());
 }
