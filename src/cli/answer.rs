@@ -64,7 +64,8 @@ impl Put<'_> {
     /// Waits for the record that answers it; nothing when that takes longer than it should.
     ///
     /// # Errors
-    /// When nobody works on the run any more and no record answers it, or the state folder cannot be read.
+    /// When nobody works on the run any more and no record answers it: then it is withdrawn, and nobody does what was refused. When the
+    /// state folder cannot be used.
     pub async fn heard<T>(
         &self,
         context: &Context,
@@ -73,22 +74,39 @@ impl Put<'_> {
     ) -> Result<Option<T>, CommandFailure> {
         let mut over = context.ports.clock.sleep(HEARD_WITHIN);
         loop {
-            // That another record was stored since says that it was heard, not what became of it.
-            if folder.is_taken(self.request)? {
-                // In this order: what the holder wrote before it left is seen.
-                let row = folder.run(self.run)?;
-                let records = folder.records(self.run)?;
-                if let Some(answer) = records.iter().skip(self.known).find_map(|record| answer(&record.what)) {
-                    return Ok(Some(answer));
-                }
-                if row.state != RunState::Live {
-                    return Err(standing::refused(context, &row, &records));
-                }
+            if let Some(answer) = self.answered(context, folder, &answer)? {
+                return Ok(Some(answer));
             }
             tokio::select! {
-                () = &mut over => return Ok(None),
+                () = &mut over => break,
                 () = context.ports.clock.sleep(LOOK) => {}
             }
+        }
+        let row = folder.run(self.run)?;
+        if row.state != RunState::Live && folder.withdraw(self.request)? {
+            return Err(standing::refused(context, &row, &folder.records(self.run)?));
+        }
+        // Somebody may have heard it at the last moment.
+        self.answered(context, folder, &answer)
+    }
+
+    /// What answers it so far.
+    fn answered<T>(
+        &self,
+        context: &Context,
+        folder: &StateFolder,
+        answer: &impl Fn(&What) -> Option<T>,
+    ) -> Result<Option<T>, CommandFailure> {
+        // That another record was stored since says that it was heard, not what became of it.
+        if !folder.is_taken(self.request)? {
+            return Ok(None);
+        }
+        // In this order: what the holder wrote before it left is seen.
+        let row = folder.run(self.run)?;
+        let records = folder.records(self.run)?;
+        match records.iter().skip(self.known).find_map(|record| answer(&record.what)) {
+            None if row.state != RunState::Live => Err(standing::refused(context, &row, &records)),
+            found => Ok(found),
         }
     }
 }

@@ -29,7 +29,12 @@ pub async fn cancel(context: &Context, arguments: &Cancel) -> Result<Exit, Comma
     let heard = Put { request, run: &run, known: records.len() }.heard(context, &folder, is_ours).await?.is_some();
     let told = match heard {
         true => format!("run {run} {does}; `bowline show {run}` tells how it stands"),
-        false => format!("asked run {run} to stop; its process has not answered yet: `bowline show {run}`"),
+        false => {
+            let then = if arguments.halt { "the run rests where it is" } else { "the run goes back as soon as somebody resumes it" };
+            format!(
+                "asked run {run} to stop; its process has not answered yet, and should it end before it does, {then}: `bowline show {run}`"
+            )
+        }
     };
     context.tell(&told, &json!({ "run": run, "level": level, "heard": heard }));
     Ok(Exit::Succeeded)

@@ -19,6 +19,7 @@ use crate::record::{Outcome, Record, What};
 use crate::report::Display;
 use crate::report::story::Ahead;
 use crate::report::summary::Summary;
+use futures::FutureExt;
 use serde_json::Value;
 use std::error::Error;
 use std::sync::Arc;
@@ -210,7 +211,10 @@ async fn carry(
     }
     let hearing = match standstill {
         Some(standstill) => tokio::spawn(async move { standstill.watch(controls).await }),
-        None => tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display))),
+        None => {
+            hear_what_waits(&held, &controls);
+            tokio::spawn(hear(Arc::clone(&held), controls, Arc::clone(&display)))
+        }
     };
     let ended = drive_engine(opening).await;
     hearing.abort();
@@ -243,6 +247,14 @@ fn let_go(held: Arc<Held>, all_over: bool) -> Result<(), JournalError> {
         return Ok(());
     }
     Arc::into_inner(held).map_or(Ok(()), Held::release)
+}
+
+/// What was asked of a process that is gone and never heard it counts before anything is begun.
+fn hear_what_waits(held: &Held, controls: &UnboundedSender<Control>) {
+    // Whoever hears the rest tells when it cannot be read.
+    while let Some(Ok(request)) = held.next_request().now_or_never() {
+        let _listening = controls.send(control(request));
+    }
 }
 
 async fn hear(held: Arc<Held>, controls: UnboundedSender<Control>, display: Arc<dyn Display>) {

@@ -116,7 +116,7 @@ impl StateFolder {
         }
         let (epoch, holder) = (stored.epoch + 1, self.holder()?);
         let now = self.outside().clock.now();
-        self.take_over(&stored, epoch, &holder, now)?;
+        self.take_over(&stored, epoch, mode, &holder, now)?;
         let desk = Desk::new(stored.head, blob_refs(&self.reading(), stored.no)?);
         desk.no.get_or_init(|| stored.no);
         Taken { lock: Some(lock), run: stored.run, identity: stored.identity, epoch, holder }.start(self, desk, None)
@@ -168,10 +168,10 @@ impl StateFolder {
         }
     }
 
-    fn take_over(&self, stored: &StoredRun, epoch: u64, holder: &Holder, now: Moment) -> Result<(), JournalError> {
+    fn take_over(&self, stored: &StoredRun, epoch: u64, mode: Mode, holder: &Holder, now: Moment) -> Result<(), JournalError> {
         let mut connection = self.writing()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot_write)?;
-        open_epoch(&transaction, stored.no, epoch, now)?;
+        open_epoch(&transaction, stored.no, epoch, mode, now)?;
         put_holder(&transaction, stored.no, holder, now)?;
         transaction.commit().map_err(cannot_write)
     }

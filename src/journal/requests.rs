@@ -87,6 +87,16 @@ impl StateFolder {
         let sql = "SELECT taken IS NOT NULL FROM requests WHERE id = ?1";
         self.reading().query_row(sql, [request.0], |row| row.get(0)).map_err(cannot_read)
     }
+
+    /// Takes a request back that nobody has answered: then nobody will. False when somebody has.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn withdraw(&self, request: RequestId) -> Result<bool, JournalError> {
+        let now = self.outside().clock.now().as_millis();
+        let sql = "UPDATE requests SET taken = ?2 WHERE id = ?1 AND taken IS NULL";
+        self.writing()?.execute(sql, params![request.0, now]).map(|changed| changed == 1).map_err(cannot_write)
+    }
 }
 
 /// Notes that requests were answered.
@@ -183,17 +193,35 @@ mod tests {
     }
 
     #[test]
-    fn the_next_holder_is_asked_again_but_not_cancelled() {
+    fn the_next_holder_is_asked_again_for_all_but_a_halt() {
         let place = tempfile::tempdir().unwrap();
         let folder = open(place.path());
         let held = folder.open_run(&identity("web")).unwrap();
         begin(&held);
         let run = held.run().clone();
-        let ids = [cancel(), approve()].map(|request| folder.request(&run, &request).unwrap());
+        let halt = Request::Cancel { level: CancelLevel::Halt, by: "bob".to_owned() };
+        let ids = [halt, cancel(), approve()].map(|request| folder.request(&run, &request).unwrap());
         drop(held);
         let held = folder.hold(&run, Mode::Resume).unwrap();
-        assert!(folder.is_taken(ids[0]).unwrap());
+        assert!(folder.is_taken(ids[0]).unwrap(), "it was halted when its process ended");
+        assert_eq!(held.next_request().now_or_never().unwrap().unwrap(), cancel());
+        drop(held);
+        let held = folder.hold(&run, Mode::Rollback).unwrap();
+        assert_eq!(held.next_request().now_or_never().unwrap().unwrap(), approve(), "it goes back without being told");
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_asked_of_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = open(place.path());
+        let held = folder.open_run(&identity("web")).unwrap();
+        begin(&held);
+        let ids = [cancel(), approve()].map(|request| folder.request(held.run(), &request).unwrap());
+        assert_eq!([folder.withdraw(ids[0]), folder.withdraw(ids[0])].map(Result::unwrap), [true, false]);
         assert_eq!(held.next_request().now_or_never().unwrap().unwrap(), approve());
+        append(&held, 1, note("the answer"));
+        block_on(held.journal().durable()).unwrap();
+        assert!(!folder.withdraw(ids[1]).unwrap(), "it is answered");
     }
 
     #[test]

@@ -230,7 +230,7 @@ mod tests {
         let held = folder.open_run(&identity("web")).unwrap();
         begin(&held);
         let no = folder.stored(held.run()).unwrap().no;
-        open_epoch(&folder.writing().unwrap(), no, 2, Moment::from_millis(0)).unwrap();
+        open_epoch(&folder.writing().unwrap(), no, 2, Mode::Resume, Moment::from_millis(0)).unwrap();
         append(&held, 1, note("unaware"));
         assert!(matches!(block_on(held.journal().durable()), Err(JournalError::Superseded(_))));
         assert_eq!(folder.records(held.run()).unwrap().len(), 1);

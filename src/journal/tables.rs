@@ -6,7 +6,7 @@ use super::database::{cannot_read, cannot_write};
 use super::digest::Hash;
 use super::lock::Identity;
 use crate::ids::{Moment, PlanName, RunId};
-use crate::record::{BlobRef, Digest, Holder, Outcome, What};
+use crate::record::{BlobRef, Digest, Holder, Mode, Outcome, What};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -140,13 +140,15 @@ pub(super) fn insert_blob(connection: &Connection, no: i64, blob: &BlobRef, byte
     put().map(drop).map_err(cannot_write)
 }
 
-/// Opens the next epoch of a run. What was asked of the holder before is void where it could surprise: a cancel was meant for that process.
-pub(super) fn open_epoch(connection: &Connection, no: i64, epoch: u64, now: Moment) -> Result<(), JournalError> {
+/// Opens the next epoch of a run. What was asked of the holder before and never heard still holds, where it is not fulfilled: a run whose process
+/// is gone is halted, and one that is taken up to go back, or to be closed, need not be told to.
+pub(super) fn open_epoch(connection: &Connection, no: i64, epoch: u64, mode: Mode, now: Moment) -> Result<(), JournalError> {
+    let fulfilled = if mode == Mode::Resume { r#"{"cancel":{"level":"halt"%"# } else { r#"{"cancel"%"# };
     let put = || {
         let moved =
             connection.execute("UPDATE heads SET epoch = ?2 WHERE no = ?1 AND epoch = ?3", params![no, epoch, epoch.saturating_sub(1)])?;
-        let void = "UPDATE requests SET taken = ?2 WHERE no = ?1 AND taken IS NULL AND kind LIKE '{\"cancel\"%'";
-        connection.execute(void, params![no, now.as_millis()])?;
+        let void = "UPDATE requests SET taken = ?2 WHERE no = ?1 AND taken IS NULL AND kind LIKE ?3";
+        connection.execute(void, params![no, now.as_millis(), fulfilled])?;
         Ok(moved)
     };
     match put().map_err(cannot_write)? {

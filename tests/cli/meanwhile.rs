@@ -203,3 +203,31 @@ fn who_cancels_a_run_that_is_over_by_then_is_told_so() {
     wait(run).assert_code(0);
     wait(cancel).assert_code(7).assert_says("run asks is over: it succeeded");
 }
+
+#[test]
+fn a_cancel_that_was_not_heard_holds_for_whoever_takes_the_run_up() {
+    let (bench, run) = asking();
+    signal(&run, "STOP");
+    bench.run(&["cancel", "asks"]).assert_code(0).assert_says("has not answered yet").assert_says("goes back");
+    signal(&run, "KILL");
+    wait(run);
+    bench.run(&["resume", "asks"]).assert_code(3).assert_says("cancelled by");
+    assert!(!bench.has("first.txt"));
+}
+
+#[test]
+fn what_is_asked_of_a_process_that_dies_over_it_is_refused_and_asked_of_nobody_else() {
+    for word in ["cancel", "approve"] {
+        let (bench, run) = asking();
+        signal(&run, "STOP");
+        let asked = bench.start(&[word, "asks"]);
+        waits_until("it is not put", || requests(&bench) == 1);
+        signal(&run, "KILL");
+        wait(run);
+        wait(asked).assert_code(7).assert_says("nobody works on run asks");
+        let run = bench.start(&["resume", "asks"]);
+        waits_until("it does not ask again", || bench.run(&["show", "asks"]).out.contains("asks"));
+        bench.run(&["approve", "asks", "gate"]);
+        wait(run).assert_code(0);
+    }
+}
