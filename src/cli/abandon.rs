@@ -74,7 +74,7 @@ async fn own_lock(
     let Some(place) = frozen.lock.clone() else { return Ok(None) };
     match clear_way(context, folder, run, &place, frozen.context.as_deref()).await {
         Ok(way) => Ok(Some((frozen, place, way))),
-        Err(lock::Blocked::ByOther(_)) => Ok(None),
+        Err(lock::Blocked::ByOther(_) | lock::Blocked::WentOn(_)) => Ok(None),
         Err(lock::Blocked::Alive(failure)) => Err(failure),
         Err(lock::Blocked::Unknown(failure)) => {
             tell_locked(&failure);

@@ -7,6 +7,8 @@ use crate::cli::failure::CommandFailure;
 pub enum Blocked {
     /// Another run holds it.
     ByOther(CommandFailure),
+    /// This run went on in another state folder.
+    WentOn(CommandFailure),
     /// Somebody works on this run.
     Alive(CommandFailure),
     /// It cannot be told.
@@ -15,7 +17,7 @@ pub enum Blocked {
 
 impl From<Blocked> for CommandFailure {
     fn from(blocked: Blocked) -> Self {
-        let (Blocked::ByOther(failure) | Blocked::Alive(failure) | Blocked::Unknown(failure)) = blocked;
+        let (Blocked::ByOther(failure) | Blocked::WentOn(failure) | Blocked::Alive(failure) | Blocked::Unknown(failure)) = blocked;
         failure
     }
 }

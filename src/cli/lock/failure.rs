@@ -34,6 +34,29 @@ pub fn taken_by(claim: &Claim, place: &FrozenLock) -> CommandFailure {
     ))
 }
 
+/// The run went on elsewhere, beyond what this folder knows of it.
+pub fn went_on(last: &Claim, is_free: bool, known: u64, place: &FrozenLock) -> CommandFailure {
+    let Claim { run, epoch, host, pid, user, state, .. } = last;
+    let state = quoted(state);
+    let message = format!("run {run} went on in another state folder, and what it did there is not known here");
+    let mut failure = CommandFailure::new(Exit::Refused, message);
+    failure.causes.push(format!(
+        "process {pid} of {user} on {host} held it last, as number {epoch} of those that did; this folder knows of {known} ({})",
+        named(place)
+    ));
+    failure.hint(match is_free {
+        true => format!(
+            "it has given the lock up since: `bowline show {run} --state {state}` on {host} tells how it ended, `bowline abandon {run}` \
+             closes it here"
+        ),
+        false => format!(
+            "go on with it on {host}: `bowline resume {run} --state {state}`; to go on with it here, take it along: \
+             `bowline journal export {run} --to FILE --state {state}` there, `bowline journal import FILE --state DIR` here, into a folder \
+             that does not have it"
+        ),
+    })
+}
+
 /// The run is at work on another machine.
 pub fn at_work(claim: &Claim) -> CommandFailure {
     let Claim { run, host, pid, user, .. } = claim;

@@ -5,10 +5,15 @@ use crate::cluster::object::Object;
 use crate::ids::{Moment, check_label};
 use data_encoding::HEXLOWER;
 use ring::digest::{SHA256, digest};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The field manager of Leases.
 pub(super) const MANAGER: &str = "bowline-lock";
+
+/// How notes of a holder begin.
+const NOTE: &str = "bowline/";
+/// The same of one that held the Lease before it was freed.
+const LAST: &str = "bowline/last-";
 
 /// The Lease's name: of the lock that plans share, or of one plan in one environment. Parts are parted by dots, which no part holds.
 pub fn lease_name(plan: &str, environment: Option<&str>, shared: Option<&str>) -> String {
@@ -58,10 +63,21 @@ impl Claim {
         if identity.is_empty() {
             return None;
         }
-        let note = |name: &str| lease.at("/metadata/annotations").and_then(|notes| notes[format!("bowline/{name}")].as_str());
+        let claim = Self::noted(lease, NOTE);
+        // Notes that do not fit the holder were left by an earlier one.
+        Some(if claim.identity() == identity { claim } else { Self { host: identity.to_owned(), ..Self::default() } })
+    }
+
+    /// Reads who held a Lease last, whoever holds it now: nobody, or just that one. None of a Lease that an older bowline freed.
+    pub fn last_of(lease: &Object) -> Option<Self> {
+        Self::of(lease).or_else(|| Some(Self::noted(lease, LAST))).filter(|last| !last.run.is_empty())
+    }
+
+    fn noted(lease: &Object, prefix: &str) -> Self {
+        let note = |name: &str| lease.at("/metadata/annotations").and_then(|notes| notes[format!("{prefix}{name}")].as_str());
         let text = |name: &str| note(name).unwrap_or_default().to_owned();
         let number = |name: &str| note(name).and_then(|text| text.parse().ok()).unwrap_or_default();
-        let claim = Self {
+        Self {
             run: text("run"),
             epoch: number("epoch"),
             plan: text("plan"),
@@ -73,9 +89,7 @@ impl Claim {
             user: text("user"),
             state: text("state"),
             folder: text("folder"),
-        };
-        // Notes that do not fit the holder were left by an earlier one.
-        Some(if claim.identity() == identity { claim } else { Self { host: identity.to_owned(), ..Self::default() } })
+        }
     }
 
     /// How the holder is called in the Lease: what `kubectl get lease` shows.
@@ -83,7 +97,7 @@ impl Claim {
         format!("run {} epoch {}, process {} of {} on {}", self.run, self.epoch, self.pid, self.user, self.host)
     }
 
-    fn notes(&self) -> Vec<(String, String)> {
+    fn notes(&self, prefix: &str) -> Vec<(String, String)> {
         let numbers = [("epoch", self.epoch.to_string()), ("pid", self.pid.to_string()), ("started", self.started.to_string())];
         let texts = [
             ("run", &self.run),
@@ -96,7 +110,7 @@ impl Claim {
             ("folder", &self.folder),
         ];
         let texts = texts.into_iter().map(|(name, text)| (name, text.clone()));
-        texts.chain(numbers).filter(|(_, text)| !text.is_empty()).map(|(name, text)| (format!("bowline/{name}"), text)).collect()
+        texts.chain(numbers).filter(|(_, text)| !text.is_empty()).map(|(name, text)| (format!("{prefix}{name}"), text)).collect()
     }
 }
 
@@ -120,11 +134,8 @@ pub(super) fn fresh(namespace: &str, name: &str) -> Object {
 
 /// The Lease as its next holder writes it.
 pub(super) fn taken(lease: &Object, claim: &Claim, now: Moment) -> Object {
-    let mut taken = without_notes(lease);
+    let mut taken = with_notes(lease, claim.notes(NOTE));
     let transitions = lease.number("/spec/leaseTransitions").unwrap_or(0) + 1;
-    for (name, text) in claim.notes() {
-        taken.0["metadata"]["annotations"][name] = Value::from(text);
-    }
     taken.0["spec"] = json!({
         "holderIdentity": claim.identity(), "leaseDurationSeconds": LASTS.as_secs(), "leaseTransitions": transitions,
         "acquireTime": time(now), "renewTime": time(now),
@@ -146,20 +157,22 @@ pub(super) fn resting(lease: &Object, word: &str) -> Object {
     resting
 }
 
-/// The Lease that nobody holds any more. It stays: deleted, it would lose the count of its holders.
+/// The Lease that nobody holds any more. It stays: deleted, it would lose the count of its holders, and who the last one was.
 pub(super) fn freed(lease: &Object) -> Object {
-    let mut freed = without_notes(lease);
+    let mut freed = with_notes(lease, Claim::last_of(lease).map(|last| last.notes(LAST)).unwrap_or_default());
     if let Some(spec) = freed.0["spec"].as_object_mut() {
         ["holderIdentity", "acquireTime", "renewTime"].iter().for_each(|field| drop(spec.remove(*field)));
     }
     freed
 }
 
-fn without_notes(lease: &Object) -> Object {
+/// The Lease with these notes of ours, and no others.
+fn with_notes(lease: &Object, ours: Vec<(String, String)>) -> Object {
     let mut lease = lease.clone();
     let notes = lease.0["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
-    let others: Map<String, Value> = notes.into_iter().filter(|(name, _)| !name.starts_with("bowline/")).collect();
-    lease.0["metadata"]["annotations"] = Value::Object(others);
+    let others = notes.into_iter().filter(|(name, _)| !name.starts_with(NOTE));
+    let ours = ours.into_iter().map(|(name, text)| (name, Value::from(text)));
+    lease.0["metadata"]["annotations"] = Value::Object(others.chain(ours).collect());
     lease
 }
 
@@ -218,7 +231,17 @@ mod tests {
         assert_eq!((again.number("/spec/leaseTransitions"), rest(&again)), (Some(2), None), "who takes it over does not rest");
         let free = freed(&again);
         assert_eq!((Claim::of(&free), free.number("/spec/leaseTransitions")), (None, Some(2)));
-        assert_eq!(free.at("/metadata/annotations").and_then(|notes| notes.as_object()).map(serde_json::Map::len), Some(0));
+    }
+
+    #[test]
+    fn a_free_lease_still_tells_who_held_it_last_until_somebody_takes_it() {
+        let held = taken(&fresh("shop", "bowline.shop"), &claim(), Moment::from_millis(0));
+        assert_eq!(Claim::last_of(&held), Some(claim()), "whoever holds it is the last one so far");
+        let free = freed(&freed(&resting(&held, "halted")));
+        assert_eq!((Claim::of(&free), Claim::last_of(&free)), (None, Some(claim())));
+        let other = taken(&free, &Claim { run: "other".to_owned(), ..claim() }, Moment::from_millis(0));
+        assert_eq!(Claim::last_of(&other).map(|last| last.run), Some("other".to_owned()));
+        assert_eq!(Claim::last_of(&fresh("shop", "bowline.shop")), None, "nor does one that an older bowline freed tell");
     }
 
     #[test]
