@@ -10,10 +10,11 @@ use super::pick::{self, Found};
 use super::reach::reach;
 use super::{kept, open, orphans, print, standing};
 use crate::ids::{Moment, RunId};
-use crate::journal::{Frozen, FrozenLock, Held, RunState, StateFolder};
+use crate::journal::{Frozen, FrozenLock, Held, RunRow, RunState, StateFolder};
 use crate::record::{Mode, Outcome, Record, VERSION, What};
 use crate::report::story::Story;
 use crate::report::summary::Summary;
+use serde_json::json;
 use std::path::Path;
 
 /// Closes a run.
@@ -27,7 +28,10 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
     let Found { folder, run } = pick::run(context, arguments.run.run.as_deref())?;
     let records = folder.records(&run)?;
     let row = folder.run(&run)?;
-    if matches!(row.state, RunState::Closed(_) | RunState::Live) {
+    if matches!(row.state, RunState::Closed(_)) {
+        return runtime.block_on(free_left_lock(context, &folder, &row, &records));
+    }
+    if row.state == RunState::Live {
         return Err(standing::refused(context, &row, &records));
     }
     confirm(context, arguments.yes, &fact(&run, &Story::of(&records)), "Close it?")?;
@@ -51,6 +55,23 @@ pub fn abandon(context: &Context, runtime: &tokio::runtime::Runtime, arguments: 
         true => print::line(&serde_json::to_string(&summary).map_err(|error| CommandFailure::new(Exit::Internal, error.to_string()))?),
         false => print::summary(context, &summary),
     }
+    Ok(Exit::Succeeded)
+}
+
+/// Frees the Lease of a run that is over, which could not be given up when it ended. There is nothing else to close.
+async fn free_left_lock(context: &Context, folder: &StateFolder, row: &RunRow, records: &[Record]) -> Result<Exit, CommandFailure> {
+    let over = || standing::refused(context, row, records);
+    let frozen = kept::frozen(folder, &row.run, records).map_err(|_| over())?;
+    let Some(place) = &frozen.lock else { return Err(over()) };
+    let way = match clear_way(context, folder, &row.run, place, frozen.context.as_deref()).await {
+        Err(lock::Blocked::ByOther(_)) => return Err(over()),
+        way => way?,
+    };
+    if !way.is_held() {
+        return Err(over());
+    }
+    lock::release(context, place, frozen.context.as_deref(), way).await?;
+    context.tell(&format!("the lock of run {} is free; the run itself was over", row.run), &json!({ "run": row.run, "freed": true }));
     Ok(Exit::Succeeded)
 }
 

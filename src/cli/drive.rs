@@ -231,7 +231,9 @@ async fn carry(
     match kept {
         Some(kept) if is_over => {
             if let Err(failure) = kept.free().await {
-                display.event(&Event::Warning { step: None, text: failure.lines().join("; ") });
+                let CommandFailure { message, causes, hint, .. } = failure;
+                let text = [&[message], &causes[..], hint.as_slice()].concat().join(": ");
+                display.event(&Event::Warning { step: None, text });
             }
             Ok(Carried { ended, kept: None })
         }

@@ -190,6 +190,42 @@ fn a_plan_that_makes_its_namespace_is_told_where_its_lock_can_be() {
     scene.namespace.cluster().kubectl_ok(&["delete", "namespace", &home, "--wait=false"]);
 }
 
+#[test]
+fn a_run_that_went_on_in_another_folder_is_refused_where_it_was_left() {
+    let scene = Scene::new(cluster!(), "lock-twice");
+    let first = scene.start("one");
+    signal(&first, "TERM");
+    end(first).assert_code(5);
+    scene.move_run("one", "two");
+    scene.write("go", "");
+    scene.bowline("two", &["resume"]).assert_code(0);
+    let other = scene.path("two").display().to_string();
+    for word in ["resume", "rollback"] {
+        scene.bowline("one", &[word]).assert_code(7).assert_says("went on in another state folder").assert_says(&other);
+    }
+    assert_eq!(scene.configs(), ["first", "second"]);
+    scene.bowline("one", &["abandon", "--yes"]).assert_code(0);
+}
+
+#[test]
+fn a_lock_that_a_run_could_not_give_up_is_freed_by_abandoning_it() {
+    let scene = Scene::new(cluster!(), "lock-left");
+    let first = scene.start("one");
+    let lease = ["lease", "bowline.guarded.here"];
+    let held = scene.namespace.get(&lease);
+    scene.write("go", "");
+    end(first).assert_code(0);
+    // As if that had been refused.
+    let left = serde_json::json!({ "metadata": { "annotations": held["metadata"]["annotations"] }, "spec": held["spec"] });
+    scene.namespace.kubectl_ok(&["patch", lease[0], lease[1], "--type", "merge", "-p", &left.to_string()]);
+    let refused = scene.bowline("two", &["run", "plan.yaml", "-e", "here", "--yes"]);
+    refused.assert_code(7).assert_says("frees the lock of a run that is over, too");
+    let run = held["metadata"]["annotations"]["bowline/run"].as_str().expect("a run holds it");
+    scene.bowline("one", &["abandon", run]).assert_code(0).assert_says("is free");
+    scene.bowline("one", &["abandon", run]).assert_code(7).assert_says("is over");
+    scene.bowline("two", &["run", "plan.yaml", "-e", "here", "--yes"]).assert_code(0);
+}
+
 /// The library that moves a program's wall clock. `tests/cluster/build` installs it.
 fn faketime() -> PathBuf {
     let mut libraries =

@@ -27,7 +27,8 @@ pub fn taken_by(claim: &Claim, place: &FrozenLock) -> CommandFailure {
         .push(format!("process {pid} of {user} works on it, or was the last to do so; its state folder is {state} ({})", named(place)));
     let there = |word: &str| format!("`bowline {word} {run} --state {}`", quoted(state));
     failure.hint(format!(
-        "wait for it; if nobody works on it any more, type on {host} {}, {} or {}; if that folder is lost, {free}",
+        "wait for it; if nobody works on it any more, type on {host} {}, {} or {} (which frees the lock of a run that is over, too); if that \
+         folder is lost, {free}",
         there("resume"),
         there("rollback"),
         there("abandon")
@@ -115,7 +116,7 @@ mod tests {
         insta::assert_snapshot!(failure.lines().join("\n"), @"
         error: the lock is held by run 20261121-120300-7f3a of `web` in `production` on ci-1, and nothing was done
           because process 7 of ann works on it, or was the last to do so; its state folder is /theirs (Lease `bowline.web.production` in namespace `shop`)
-          next: wait for it; if nobody works on it any more, type on ci-1 `bowline resume 20261121-120300-7f3a --state /theirs`, `bowline rollback 20261121-120300-7f3a --state /theirs` or `bowline abandon 20261121-120300-7f3a --state /theirs`; if that folder is lost, whoever knows that nobody goes on with it frees the lock: `bowline abandon --lock-of PLAN --state /mine`
+          next: wait for it; if nobody works on it any more, type on ci-1 `bowline resume 20261121-120300-7f3a --state /theirs`, `bowline rollback 20261121-120300-7f3a --state /theirs` or `bowline abandon 20261121-120300-7f3a --state /theirs` (which frees the lock of a run that is over, too); if that folder is lost, whoever knows that nobody goes on with it frees the lock: `bowline abandon --lock-of PLAN --state /mine`
         ");
         let foreign = Claim { host: "somebody".to_owned(), ..Claim::default() };
         insta::assert_snapshot!(taken_by(&foreign, &place()).lines().join("\n"), @"

@@ -123,7 +123,11 @@ impl Kept {
     /// When the Lease cannot be written.
     pub async fn free(self) -> Result<(), CommandFailure> {
         let lease = self.stop().await;
-        lease.give(Give::Free).await.map_err(|error| CommandFailure::new(Exit::Refused, "the lock could not be given up").because(&error))
+        let given = lease.give(Give::Free).await;
+        given.map_err(|error| {
+            let failure = CommandFailure::new(Exit::Refused, "the lock could not be given up").because(&error);
+            failure.hint(format!("`bowline abandon {}` frees it", lease.run()))
+        })
     }
 
     async fn stop(self) -> Arc<Lease> {

@@ -21,6 +21,13 @@ pub struct Way {
     pub is_vouched: bool,
 }
 
+impl Way {
+    /// True when the run still holds the Lease.
+    pub fn is_held(&self) -> bool {
+        self.found.as_ref().and_then(Claim::of).is_some()
+    }
+}
+
 /// Sees to it that nobody works on a run any more; that may take as long as its Lease has to stay as it is.
 ///
 /// # Errors

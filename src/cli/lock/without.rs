@@ -35,6 +35,13 @@ pub struct Way {
     pub is_vouched: bool,
 }
 
+impl Way {
+    /// Nothing is held.
+    pub fn is_held(&self) -> bool {
+        self.found.is_some()
+    }
+}
+
 fn cannot() -> CommandFailure {
     CommandFailure::usage("this bowline was built without Kubernetes, and the run has a lock in a cluster")
         .hint("take one that reaches clusters, or `--lock local`")

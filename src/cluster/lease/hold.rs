@@ -139,6 +139,11 @@ impl Lease {
         give(&self.cluster, &self.at, last, &self.claim, how).await
     }
 
+    /// The run that holds it.
+    pub fn run(&self) -> &str {
+        &self.claim.run
+    }
+
     /// The Lease as it was written last, to be given up on another connection.
     pub fn into_last(self) -> (Address, Object, Claim) {
         (self.at, self.last.into_inner(), self.claim)
