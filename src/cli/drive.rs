@@ -7,6 +7,7 @@ use super::lock::{self, Ask, Gated, Kept};
 use super::settings::Settlement;
 use super::signals::{End, supervise, supervise_on};
 use super::simulate::{Answering, Stage, Standstill, Timeless};
+use super::stopped::{stopped, unless_stopped};
 use super::{kept, open, orphans, print, secrets};
 use crate::action;
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
@@ -122,6 +123,10 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
             let hint = format!("`bowline resume {run}` goes on, `bowline rollback {run}` takes back what was done");
             Err(if is_simulated { failure } else { failure.hint(hint) })
         }
+        End::Left if display.story().run.is_none() => {
+            display.leave();
+            Err(stopped())
+        }
         End::Left => {
             display.leave();
             let then = if display.story().goes_back() { "goes on taking back" } else { "goes on" };
@@ -188,7 +193,7 @@ struct Carried {
 
 /// Takes the Lease, runs the engine and hears what other shells ask. Fails when nothing was begun.
 async fn carry(
-    opening: Opening,
+    mut opening: Opening,
     ask: Option<Ask>,
     held: Arc<Held>,
     controls: UnboundedSender<Control>,
@@ -196,7 +201,10 @@ async fn carry(
 ) -> Result<Carried, Box<CommandFailure>> {
     let Surroundings { ports, gate, folder, display, standstill } = outside;
     let kept = match ask {
-        Some(ask) => Some(lock::take(ask, &ports, &gate, &folder).await?),
+        Some(ask) => {
+            let taking = lock::take(ask, &ports, &gate, &folder);
+            Some(unless_stopped(taking, Kept::free, &mut opening.controls, &controls, &*ports.clock).await?)
+        }
         None => None,
     };
     if !opening.records.is_empty() {

@@ -48,6 +48,7 @@ mod signals;
 mod simulate;
 mod standing;
 mod start;
+mod stopped;
 mod validate;
 mod verbose;
 

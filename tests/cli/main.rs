@@ -29,6 +29,7 @@ mod signals;
 mod simulate;
 mod standing;
 mod state;
+mod stopped;
 mod terminal;
 mod told;
 mod undone;
