@@ -1,6 +1,6 @@
 //! Time: this machine's, and one that passes only while everybody waits.
 
-use super::gate::Uptime;
+use super::gate::{SystemUptime, Uptime};
 use crate::ids::Moment;
 use futures::future::{BoxFuture, FutureExt};
 use std::collections::BTreeMap;
@@ -18,27 +18,49 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()>;
 }
 
-/// This machine's clock: what its wall clock showed when this process first looked, and the time that has passed since. Deadlines,
-/// back-offs and budgets hang on it, so that nobody who sets the wall clock meanwhile moves them.
+/// Longest sleep of a timer. Timers stand still while the machine sleeps: whoever waits longer looks in between how much time has passed.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// This machine's clock: what its wall clock showed when this process first looked, and the time that has passed since, the machine's sleep
+/// included. Deadlines, back-offs and budgets hang on it, so that nobody who sets the wall clock meanwhile moves them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-static FIRST_LOOK: LazyLock<Count> = LazyLock::new(|| Count::from(Moment::from_millis(jiff::Timestamp::now().as_millisecond())));
+static FIRST_LOOK: LazyLock<Count<SystemUptime>> =
+    LazyLock::new(|| Count::from(Moment::from_millis(jiff::Timestamp::now().as_millisecond()), SystemUptime));
 
 /// Counts from a moment on, whatever the wall clock shows meanwhile.
 #[derive(Debug)]
-struct Count {
+struct Count<U> {
     from: Moment,
-    since: std::time::Instant,
+    since: Duration,
+    uptime: U,
 }
 
-impl Count {
-    fn from(moment: Moment) -> Self {
-        Self { from: moment, since: std::time::Instant::now() }
+impl<U: Uptime> Count<U> {
+    fn from(moment: Moment, uptime: U) -> Self {
+        Self { from: moment, since: uptime.uptime(), uptime }
+    }
+
+    fn passed(&self) -> Duration {
+        self.uptime.uptime().saturating_sub(self.since)
     }
 
     fn now(&self) -> Moment {
-        self.from.after(self.since.elapsed())
+        self.from.after(self.passed())
+    }
+
+    /// Waits until so much time has passed since it began to count.
+    async fn until(self, passed: Duration) {
+        let mut slept = Duration::ZERO;
+        loop {
+            let left = passed.saturating_sub(slept.max(self.passed()));
+            if left <= LOOK_AGAIN {
+                return tokio::time::sleep(left).await;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            slept += LOOK_AGAIN;
+        }
     }
 }
 
@@ -48,7 +70,10 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, wait: Duration) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(wait).boxed()
+        match wait <= LOOK_AGAIN {
+            true => tokio::time::sleep(wait).boxed(),
+            false => Count::from(Moment::from_millis(0), SystemUptime).until(wait).boxed(),
+        }
     }
 }
 
@@ -140,10 +165,21 @@ impl Uptime for VirtualClock {
 
 #[cfg(test)]
 mod tests {
-    use super::{Clock, Count, SystemClock, VirtualClock};
+    use super::{Clock, Count, LOOK_AGAIN, SystemClock, SystemUptime, Uptime, VirtualClock};
     use crate::ids::Moment;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[derive(Clone, Default)]
+    struct Seconds(Arc<AtomicU64>);
+
+    impl Uptime for Seconds {
+        fn uptime(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn virtual_time_passes_only_while_all_wait_and_is_the_same_on_every_thread() {
@@ -173,7 +209,7 @@ mod tests {
     #[test]
     fn the_wall_clock_is_looked_at_once_and_time_counts_from_there() {
         let long_ago = Moment::from_millis(1_000);
-        let count = Count::from(long_ago);
+        let count = Count::from(long_ago, SystemUptime);
         let first = count.now();
         assert!(first >= long_ago && first < Moment::from_millis(60_000), "{first}");
         while count.now() == first {
@@ -181,5 +217,25 @@ mod tests {
         }
         let (shown, wall) = (SystemClock.now(), jiff::Timestamp::now().as_millisecond());
         assert!(shown.as_millis().abs_diff(wall) < 5_000, "it shows {shown}");
+    }
+
+    /// Timers stand still meanwhile: a deadline that was over when the lid was opened must not wait for all the time that it was closed.
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_the_machine_sleeps_has_passed() {
+        let (seconds, began) = (Seconds::default(), Instant::now());
+        let count = Count::from(Moment::from_millis(0), seconds.clone());
+        let waiting = tokio::spawn(Count::from(Moment::from_millis(0), seconds.clone()).until(Duration::from_secs(3_600)));
+        tokio::task::yield_now().await;
+        seconds.0.store(3_600, Ordering::Relaxed);
+        assert_eq!(count.now(), Moment::from_millis(3_600_000));
+        waiting.await.unwrap();
+        assert!(began.elapsed() <= LOOK_AGAIN, "it ended after {:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_was_said_where_the_count_stands_still() {
+        let began = Instant::now();
+        Count::from(Moment::from_millis(0), Seconds::default()).until(Duration::from_secs(25)).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(25));
     }
 }
