@@ -303,7 +303,7 @@ mod tests {
         let nested = |count: usize| format!("size({}[]{}) == 0", "inputs.zones.map(z, ".repeat(count), ")".repeat(count));
         assert_eq!(Condition::parse(&nested(3)).unwrap().holds(&values()), Ok(false));
         assert!(Condition::parse(&nested(4)).unwrap_err().message.contains("inside each other"));
-        let beside = vec!["inputs.zones.all(z, z != 'c')"; 9].join(" && ");
+        let beside = ["inputs.zones.all(z, z != 'c')"; 9].join(" && ");
         assert_eq!(Condition::parse(&beside).unwrap().holds(&values()), Ok(true));
     }
 

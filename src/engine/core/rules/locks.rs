@@ -82,11 +82,9 @@ fn what_a_halt_left_untouched_holds_no_lock() {
 
 #[test]
 fn what_a_person_calls_not_done_keeps_its_lock_for_what_an_earlier_attempt_did() {
-    let steps = vec![step("first", &[]), step("early", &["first"]), step("late", &[])];
+    let late = StepSummary { retry: RetryPolicy { attempts: 2, ..RetryPolicy::ONCE }, ..step("late", &[]) };
     let limit = LimitSummary { name: "database".to_owned(), most: 1, steps: [id("early"), id("late")].into() };
-    let late = RetryPolicy { attempts: 2, ..RetryPolicy::ONCE };
-    let steps = steps.into_iter().map(|step| if step.id == id("late") { StepSummary { retry: late.clone(), ..step } } else { step });
-    let mut run = Run::with(Graph { limits: vec![limit], ..graph(steps.collect()) });
+    let mut run = Run::with(Graph { limits: vec![limit], ..graph(vec![step("first", &[]), step("early", &["first"]), late]) });
     run.start("late", 1);
     run.settle("late", Settled::Done(blob()));
     run.fail("late", 1, Some(Moment::from_millis(0)));
