@@ -45,6 +45,11 @@ impl ActionError {
         self.0.retriable
     }
 
+    /// What it says with its causes, in one line.
+    pub fn told(&self) -> String {
+        self.0.causes.iter().fold(self.0.message.clone(), |text, cause| format!("{text}: {cause}"))
+    }
+
     /// The form that can be stored.
     pub fn into_failure(self) -> Failure {
         self.0

@@ -48,6 +48,8 @@ struct State {
     news: Vec<News>,
     controller: Option<fn(&TestServer)>,
     texts: BTreeMap<String, String>,
+    broken: Vec<String>,
+    unserved: Vec<String>,
 }
 
 /// One line of a watch.
@@ -105,6 +107,16 @@ impl TestServer {
     /// Answers reads of a path with a text, as of a container's log.
     pub(crate) fn prints(&self, path: &str, text: &str) {
         self.0.lock().unwrap().texts.insert(path.to_owned(), text.to_owned());
+    }
+
+    /// Answers every write to a path with an error, and does none.
+    pub(crate) fn breaks(&self, path: &str) {
+        self.0.lock().unwrap().broken.push(path.to_owned());
+    }
+
+    /// Knows no path that begins like this.
+    pub(crate) fn serves_no(&self, beginning: &str) {
+        self.0.lock().unwrap().unserved.push(beginning.to_owned());
     }
 
     /// Lets a controller look at what there is, now and after every write.
@@ -197,6 +209,9 @@ impl TestServer {
 
 impl State {
     fn request(&mut self, method: &Method, path: &str, query: &str, body: &Value) -> (u16, Value) {
+        if self.unserved.iter().any(|beginning| path.starts_with(beginning.as_str())) {
+            return (404, Value::from("404 page not found"));
+        }
         if *method == Method::GET {
             self.reads.push(path.to_owned());
             if let Some(text) = self.texts.get(path) {
@@ -207,6 +222,9 @@ impl State {
                 None if is_list(path, query) => (200, self.list(path, query)),
                 None => status(404, "NotFound"),
             };
+        }
+        if self.broken.iter().any(|broken| broken == path) {
+            return status(500, "InternalError");
         }
         if path.ends_with("reviews") {
             let all = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });

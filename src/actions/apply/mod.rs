@@ -3,9 +3,11 @@
 pub(super) mod draft;
 pub(super) mod order;
 mod perform;
+mod readers;
 mod rights;
 pub(super) mod sources;
 mod storage;
+mod turn;
 mod undo;
 
 use super::applied_by::Applied;
@@ -253,7 +255,7 @@ impl Action for Apply {
         for (wanted, checked) in checked {
             match checked {
                 Checked::Same { .. } => {}
-                Checked::Refused(error) => preview.refusals.push(perform::line(&error)),
+                Checked::Refused(error) => preview.refusals.push(error.told()),
                 Checked::Changes { before, after, warnings, .. } => {
                     preview.notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", wanted.at)));
                     let verb = if before.is_some() { "change" } else { "create" };
@@ -346,3 +348,5 @@ impl Action for Apply {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undo_tests;

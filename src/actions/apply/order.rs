@@ -31,6 +31,11 @@ pub(in crate::actions) fn removal_rank(kind: &str) -> usize {
     }
 }
 
+/// True for kinds that can refuse writes of others.
+pub(in crate::actions) fn is_blocking(kind: &str) -> bool {
+    rank(kind) == ORDER.len() - 1
+}
+
 /// True for kinds that run pods.
 pub(in crate::actions) fn is_workload(kind: &str) -> bool {
     rank(kind) == 8

@@ -247,18 +247,13 @@ pub(super) fn refusal(refused: Vec<ActionError>) -> ActionError {
     match <[ActionError; 1]>::try_from(refused) {
         Ok([one]) => one,
         Err(refused) => {
-            let told = all("the server refuses some objects, so none was written", refused.iter().map(line).collect());
+            let told = all("the server refuses some objects, so none was written", refused.iter().map(ActionError::told).collect());
             match refused.iter().find_map(|error| error.failure().hint.clone()) {
                 Some(hint) => told.hint(hint),
                 None => told,
             }
         }
     }
-}
-
-/// An error with what caused it.
-pub(super) fn line(error: &ActionError) -> String {
-    error.failure().causes.iter().fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Writes rank by rank, side by side within one. After a failure nothing new is begun; what is on its way is waited for.

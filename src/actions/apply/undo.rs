@@ -1,19 +1,24 @@
-//! Taking an `apply` back: configuration before workloads, then health, then what was made is deleted, last first.
+//! Taking an `apply` back: configuration before workloads, then health, then what was made is deleted, last first. What cannot be taken
+//! back keeps only what it stands on.
 
+use super::readers::{readers, send_away};
+use super::turn::{Turn, defines, names, turn};
 use super::{AfterApply, BeforeApply, UndoStorage, order, storage};
 use crate::action::{ActionError, UndoCx};
 use crate::actions::kubernetes::{Place, failed, stopped, subject, undo, wait_healthy_again, was_healthy};
-use crate::cluster::Object;
-use crate::cluster::evict::{self, Evicted, Restored};
+use crate::cluster::evict::Restored;
 use crate::cluster::health::unstick::unstick;
 use crate::cluster::health::wait::Subject;
 use crate::cluster::undo::Change;
+use crate::cluster::{Address, Object};
 use crate::record::{EffectKey, Mark, MarkKind, Settled};
 use futures::stream::{StreamExt, iter};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Requests that are sent side by side.
 const SIDE_BY_SIDE: usize = 8;
+
+type Changes = Vec<(EffectKey, Change)>;
 
 /// Takes changes back and marks each.
 pub(super) async fn compensate(
@@ -22,26 +27,16 @@ pub(super) async fn compensate(
     storage: UndoStorage,
     effects: Vec<(EffectKey, BeforeApply, Settled<AfterApply>)>,
 ) -> Result<Vec<Mark>, ActionError> {
-    let (mut marks, mut restores, mut removals) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut marks, mut changes) = (Vec::new(), Changes::new());
     for (key, undo, settled) in effects {
         match change(&key, undo, settled) {
             Err(mark) => marks.push(mark),
-            Ok(change) if change.before.is_some() => restores.push((key, change)),
-            Ok(change) => removals.push((key, change)),
+            Ok(change) => changes.push((key, change)),
         }
     }
-    // Webhooks that the run added could refuse every write that follows.
-    let (blocking, removals): (Vec<_>, Vec<_>) =
-        removals.into_iter().partition(|(_, change)| order::removal_rank(&change.at.kind.kind) == 0);
-    marks.extend(remove(cx, place, storage, blocking).await?);
-    let (restored, subjects, readers) = restore(cx, place, restores).await?;
-    marks.extend(restored);
-    if let Some((at, why)) = wait_healthy_again(cx, &place.cluster, &subjects).await? {
-        tell(&mut marks, &at.reference().target(), why);
-    }
-    marks.extend(remove(cx, place, storage, removals).await?);
-    send_away(cx, place, readers, &mut marks).await?;
-    Ok(marks)
+    let mut undoing = Undoing { cx, place, storage, marks, failed: Vec::new() };
+    undoing.take_back(changes).await?;
+    Ok(undoing.marks)
 }
 
 fn change(key: &EffectKey, undo: BeforeApply, settled: Settled<AfterApply>) -> Result<Change, Mark> {
@@ -57,68 +52,166 @@ fn change(key: &EffectKey, undo: BeforeApply, settled: Settled<AfterApply>) -> R
     }
 }
 
-/// Pods that read what was restored, and the effect that they read.
-type Readers = Vec<(EffectKey, Object)>;
+/// One try of taking a step back, and how far it has come.
+struct Undoing<'a> {
+    cx: &'a UndoCx,
+    place: &'a Place,
+    storage: UndoStorage,
+    marks: Vec<Mark>,
+    /// What is as the run left it still, in the order in which it was tried.
+    failed: Vec<Address>,
+}
 
-async fn restore(
-    cx: &UndoCx,
-    place: &Place,
-    mut restores: Vec<(EffectKey, Change)>,
-) -> Result<(Vec<Mark>, Vec<Subject>, Readers), ActionError> {
-    restores.sort_by_key(|(_, change)| order::rank(&change.at.kind.kind));
-    let workloads = restores.partition_point(|(_, change)| order::rank(&change.at.kind.kind) <= order::rank("Secret"));
-    let workloads = restores.split_off(workloads);
-    let (mut marks, mut subjects, mut read) = (Vec::new(), Vec::new(), Vec::new());
-    for (key, change) in restores {
-        cx.read.doing(format!("restoring {}", change.at));
-        let (mark, now) = undo(place, key, &change).await?;
-        let restored = change.before.zip(now).map(|(before, now)| Restored { before, written: change.after, now });
-        let restored = restored.filter(|restored| restored.is_content() && mark.kind != MarkKind::Residue);
-        read.extend(restored.map(|restored| (mark.key.clone(), restored)));
-        marks.push(mark);
+impl Undoing<'_> {
+    async fn take_back(&mut self, changes: Changes) -> Result<(), ActionError> {
+        let all: Vec<Address> = changes.iter().map(|(_, change)| change.at.clone()).collect();
+        let mut turns: BTreeMap<Turn, Changes> = BTreeMap::new();
+        for (key, change) in changes {
+            turns.entry(turn(&change, &all)).or_default().push((key, change));
+        }
+        let mut of = |turn| turns.remove(&turn).unwrap_or_default();
+        self.remove(of(Turn::Unblock)).await?;
+        self.restore(of(Turn::Unbar)).await;
+        let read = self.restore(of(Turn::Configuration)).await;
+        // Whoever starts from now on reads what was there before.
+        let readers = readers(self.place, read, &mut self.marks).await;
+        let subjects = self.restore_standing(of(Turn::Standing)).await;
+        // With something still as the run left it health may never come: the next try waits for it.
+        if self.failed.is_empty() {
+            self.wait_healthy_again(&subjects).await?;
+        }
+        self.remove(of(Turn::Made)).await?;
+        self.restore_definitions(of(Turn::Definition)).await;
+        self.remove(of(Turn::Ground)).await?;
+        if !readers.is_empty() {
+            evidence_kept(self.cx).await?;
+        }
+        send_away(self.cx, self.place, readers, &mut self.marks).await;
+        Ok(())
     }
-    // Whoever starts from now on reads what was there before.
-    let readers = readers(place, read).await?;
-    for (key, change) in workloads {
-        cx.read.doing(format!("restoring {}", change.at));
-        let (mark, object) = undo(place, key, &change).await?;
-        let waits = order::is_workload(&change.at.kind.kind) && change.before.as_ref().is_some_and(was_healthy);
-        if let Some(object) = object.filter(|_| waits && mark.kind != MarkKind::Residue) {
+
+    /// Puts back what was there before, in the order in which it would be applied. Gives what was put back.
+    async fn restore(&mut self, mut changes: Changes) -> Vec<(EffectKey, Restored)> {
+        changes.sort_by_key(|(_, change)| order::rank(&change.at.kind.kind));
+        let mut restored = Vec::new();
+        for (key, change) in changes {
+            let now = self.restore_one(key.clone(), &change).await;
+            let one = change.before.zip(now).map(|(before, now)| (key, Restored { before, written: change.after, now }));
+            restored.extend(one);
+        }
+        restored
+    }
+
+    /// As it is now, if it is as it was.
+    async fn restore_one(&mut self, key: EffectKey, change: &Change) -> Option<Object> {
+        self.cx.read.doing(format!("restoring {}", change.at));
+        let (mark, now) = take_back(self.place, key, change).await;
+        let is_left = mark.kind == MarkKind::Residue;
+        self.keep(mark, &change.at);
+        now.filter(|_| !is_left)
+    }
+
+    /// As [`Undoing::restore`]. Gives the workloads that were healthy before.
+    async fn restore_standing(&mut self, mut changes: Changes) -> Vec<Subject> {
+        changes.sort_by_key(|(_, change)| order::rank(&change.at.kind.kind));
+        let mut subjects = Vec::new();
+        for (key, change) in changes {
+            let waits = order::is_workload(&change.at.kind.kind) && change.before.as_ref().is_some_and(was_healthy);
+            let Some(object) = self.restore_one(key, &change).await.filter(|_| waits) else { continue };
             subjects.push(subject(&change.at, &object));
-            let unstuck = unstick(&place.cluster, &change.at).await;
-            unstuck.map_err(|error| failed(format!("cannot free the pods of {}", change.at), &error))?;
+            if let Err(error) = unstick(&self.place.cluster, &change.at).await {
+                tell(&mut self.marks, &change.at, failed(format!("cannot free the pods of {}", change.at), &error).told());
+            }
         }
-        marks.push(mark);
+        subjects
     }
-    Ok((marks, subjects, readers))
+
+    async fn wait_healthy_again(&mut self, subjects: &[Subject]) -> Result<(), ActionError> {
+        match (wait_healthy_again(self.cx, &self.place.cluster, subjects).await, subjects.first()) {
+            (Ok(Some((at, why))), _) => tell(&mut self.marks, &at, why),
+            (Err(error), Some(first)) if !self.cx.read.cancel.is_cancelled() => tell(&mut self.marks, &first.at, error.told()),
+            (Err(error), _) => return Err(error),
+            (Ok(None), _) => {}
+        }
+        Ok(())
+    }
+
+    /// Objects of a kind can be reached as they were written only while the definition is as the run left it.
+    async fn restore_definitions(&mut self, changes: Changes) {
+        for (key, change) in changes {
+            let left = self.failed.iter().find(|at| change.before.as_ref().is_some_and(|definition| defines(definition, at)));
+            match left.cloned() {
+                Some(left) => self.hold(key, &change.at, &left),
+                None => drop(self.restore_one(key, &change).await),
+            }
+        }
+    }
+
+    /// Deletes what the run made, last first. What is still there keeps what it may stand on.
+    async fn remove(&mut self, mut changes: Changes) -> Result<(), ActionError> {
+        if changes.iter().any(|(_, change)| order::is_workload(&change.at.kind.kind)) {
+            // The pods that are deleted here are the ones that can tell why the step failed.
+            evidence_kept(self.cx).await?;
+        }
+        changes.reverse();
+        let mut ranks: BTreeMap<usize, Changes> = BTreeMap::new();
+        for (key, change) in changes {
+            ranks.entry(order::removal_rank(&change.at.kind.kind)).or_default().push((key, change));
+        }
+        for (_, group) in ranks {
+            let (held, free): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|(key, change)| (self.holder(&change.at), key, change)).partition(|(holder, ..)| holder.is_some());
+            for (holder, key, change) in held {
+                holder.iter().for_each(|holder| self.hold(key.clone(), &change.at, holder));
+            }
+            self.remove_group(free.into_iter().map(|(_, key, change)| (key, change)).collect()).await;
+        }
+        Ok(())
+    }
+
+    async fn remove_group(&mut self, group: Changes) {
+        if group.is_empty() {
+            return;
+        }
+        let names: Vec<String> = group.iter().map(|(_, change)| change.at.to_string()).collect();
+        self.cx.read.doing(format!("deleting {} that this run made", names.join(", ")));
+        let (place, storage) = (self.place, self.storage);
+        let deletions = group.into_iter().map(|(key, change)| async move {
+            let (mut mark, _) = take_back(place, key, &change).await;
+            if let Err(error) = storage::take_back(place, storage, &change, &mut mark).await {
+                mark.kind = MarkKind::Residue;
+                mark.notes.push(error.told());
+            }
+            (mark, change.at)
+        });
+        let done: Vec<_> = iter(deletions).buffered(SIDE_BY_SIDE).collect().await;
+        done.into_iter().for_each(|(mark, at)| self.keep(mark, &at));
+    }
+
+    /// What keeps something that the run made from going.
+    fn holder(&self, made: &Address) -> Option<Address> {
+        self.failed.iter().find(|at| names(at, made)).cloned()
+    }
+
+    fn hold(&mut self, key: EffectKey, at: &Address, holder: &Address) {
+        let why = format!("{at} stays while {holder} could not be taken back");
+        self.keep(Mark { key, kind: MarkKind::Residue, notes: vec![why] }, at);
+    }
+
+    fn keep(&mut self, mark: Mark, at: &Address) {
+        if mark.kind == MarkKind::Residue {
+            self.failed.push(at.clone());
+        }
+        self.marks.push(mark);
+    }
 }
 
-async fn readers(place: &Place, read: Vec<(EffectKey, Restored)>) -> Result<Readers, ActionError> {
-    let (keys, restored): (Vec<EffectKey>, Vec<Restored>) = read.into_iter().unzip();
-    let found = evict::readers(&place.cluster, &restored).await;
-    let found = found.map_err(|error| failed("cannot see which pods read what was restored", &error))?;
-    Ok(found.into_iter().map(|(place, pod)| (keys[place].clone(), pod)).collect())
-}
-
-/// Workloads that were restored have replaced their pods by now, and those that were made are gone; what is left of these pods belongs to
-/// others, who do not know.
-async fn send_away(cx: &UndoCx, place: &Place, readers: Readers, marks: &mut [Mark]) -> Result<(), ActionError> {
-    if !readers.is_empty() {
-        evidence_kept(cx).await?;
+/// Takes one change back. What cannot be done now, and perhaps later, is a residue: the others go on.
+async fn take_back(place: &Place, key: EffectKey, change: &Change) -> (Mark, Option<Object>) {
+    match undo(place, key.clone(), change).await {
+        Ok(done) => done,
+        Err(error) => (Mark { key, kind: MarkKind::Residue, notes: vec![error.told()] }, None),
     }
-    let mut gone = BTreeSet::new();
-    for (key, pod) in readers {
-        if !gone.insert(pod.uid().to_owned()) {
-            continue;
-        }
-        cx.read.doing(format!("evicting pod/{}, which started on what was taken back", pod.name()));
-        let evicted = evict::evict(&place.cluster, &pod).await;
-        let evicted = evicted.map_err(|error| failed(format!("cannot evict pod/{}", pod.name()), &error))?;
-        if let (Evicted::Stays(why), Some(mark)) = (evicted, marks.iter_mut().find(|mark| mark.key == key)) {
-            mark.notes.push(why);
-        }
-    }
-    Ok(())
 }
 
 async fn evidence_kept(cx: &UndoCx) -> Result<(), ActionError> {
@@ -128,45 +221,10 @@ async fn evidence_kept(cx: &UndoCx) -> Result<(), ActionError> {
     }
 }
 
-async fn remove(
-    cx: &UndoCx,
-    place: &Place,
-    storage: UndoStorage,
-    mut removals: Vec<(EffectKey, Change)>,
-) -> Result<Vec<Mark>, ActionError> {
-    if removals.iter().any(|(_, change)| order::is_workload(&change.at.kind.kind)) {
-        // The pods that are deleted here are the ones that can tell why the step failed.
-        evidence_kept(cx).await?;
-    }
-    removals.reverse();
-    removals.sort_by_key(|(_, change)| order::removal_rank(&change.at.kind.kind));
-    let (mut marks, mut rest) = (Vec::new(), removals.into_iter().peekable());
-    while let Some(first) = rest.next() {
-        let rank = order::removal_rank(&first.1.at.kind.kind);
-        let mut group = vec![first];
-        while let Some(next) = rest.next_if(|(_, change)| order::removal_rank(&change.at.kind.kind) == rank) {
-            group.push(next);
-        }
-        cx.read.doing(format!(
-            "deleting {} that this run made",
-            group.iter().map(|(_, change)| change.at.to_string()).collect::<Vec<_>>().join(", ")
-        ));
-        let deletions = group.into_iter().map(|(key, change)| async move {
-            let (mut mark, _) = undo(place, key, &change).await?;
-            storage::take_back(place, storage, &change, &mut mark).await?;
-            Ok::<Mark, ActionError>(mark)
-        });
-        let done: Vec<_> = iter(deletions).buffered(SIDE_BY_SIDE).collect().await;
-        for result in done {
-            marks.push(result?);
-        }
-    }
-    Ok(marks)
-}
-
 /// A restored workload that is not healthy again is less than what was there: that is a residue.
-fn tell(marks: &mut [Mark], target: &str, why: String) {
-    if let Some(mark) = marks.iter_mut().find(|mark| mark.key.0.ends_with(target)) {
+fn tell(marks: &mut [Mark], at: &Address, why: String) {
+    let target = at.reference().target();
+    if let Some(mark) = marks.iter_mut().find(|mark| mark.key.0.ends_with(target.as_str())) {
         mark.kind = MarkKind::Residue;
         mark.notes.push(why);
     }

@@ -82,6 +82,24 @@ async fn what_somebody_wrote_just_before_it_went_comes_back() {
 }
 
 #[tokio::test]
+async fn one_that_cannot_be_made_again_keeps_no_other_from_being() {
+    const HOOK: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/hook";
+    const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+    let hook = object("ValidatingWebhookConfiguration", "admissionregistration.k8s.io/v1", "hook");
+    let objects = vec![(CONF, config("conf")), (WEB, object("Deployment", "apps/v1", "web")), (HOOK, hook)];
+    let params = json!({ "objects": ["configmap/conf", "deployment/web", "validatingwebhookconfiguration/hook"] });
+    let world = Servers::of(make, params, objects).fresh().await;
+    let tried = tried(&world).await;
+    tried.output.unwrap();
+    world.server.breaks("/api/v1/namespaces/shop/configmaps");
+    let marks = taken_back(&world, tried.effects.clone()).await;
+    assert_eq!(marks.iter().map(|mark| mark.kind).collect::<Vec<_>>(), [MarkKind::Residue, MarkKind::Restored, MarkKind::Residue]);
+    assert!(world.server.object(WEB).is_some() && world.server.object(HOOK).is_none());
+    insta::assert_snapshot!(marks[0].notes[0], @"cannot make configmap/conf again: InternalError");
+    insta::assert_snapshot!(marks[2].notes[0], @"validatingwebhookconfiguration/hook is not made again while configmap/conf could not be");
+}
+
+#[tokio::test]
 async fn a_deletion_whose_answer_is_lost_does_not_come_late() {
     let (listener, world) = (Listener::default(), stage(json!({ "objects": ["configmap/conf"] })).fresh().await);
     world.server.meet(&[Mishap::Delayed]);

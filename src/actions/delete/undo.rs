@@ -2,7 +2,7 @@
 
 use super::{BeforeDelete, loss};
 use crate::action::{ActionError, UndoCx};
-use crate::actions::apply::order::{is_workload, rank};
+use crate::actions::apply::order::{is_blocking, is_workload, rank};
 use crate::actions::kubernetes::{Place, failed, subject, wait_healthy_again, was_healthy};
 use crate::cluster::undo::{Recreated, recreate};
 use crate::cluster::{Address, Object};
@@ -15,20 +15,31 @@ pub(super) async fn compensate(
     mut effects: Vec<(EffectKey, BeforeDelete, bool)>,
 ) -> Result<Vec<Mark>, ActionError> {
     effects.sort_by_key(|(_, undo, _)| rank(&undo.at.kind.kind));
-    let (mut marks, mut subjects) = (Vec::new(), Vec::new());
+    let (mut marks, mut subjects, mut failed) = (Vec::new(), Vec::new(), None);
     for (key, BeforeDelete { at, before }, gone) in effects {
         let Some(before) = before.filter(|_| gone) else {
             marks.push((at, Mark { key, kind: MarkKind::Nothing, notes: Vec::new() }));
             continue;
         };
+        if let Some(failed) = failed.as_ref().filter(|_| is_blocking(&at.kind.kind)) {
+            let why = format!("{at} is not made again while {failed} could not be");
+            marks.push((at, Mark { key, kind: MarkKind::Residue, notes: vec![why] }));
+            continue;
+        }
         cx.read.doing(format!("making {at} again"));
-        let (kind, notes, object) = again(place, &at, &before).await?;
+        // The others do not wait for what cannot be done now.
+        let (kind, notes, object) = again(place, &at, &before).await.unwrap_or_else(|error| {
+            failed.get_or_insert_with(|| at.clone());
+            (MarkKind::Residue, vec![error.told()], None)
+        });
         if let Some(object) = object.filter(|_| is_workload(&at.kind.kind) && was_healthy(&before)) {
             subjects.push(subject(&at, &object));
         }
         marks.push((at, Mark { key, kind, notes }));
     }
-    if let Some((at, why)) = wait_healthy_again(cx, &place.cluster, &subjects).await?
+    // With something missing still health may never come: the next try waits for it.
+    if failed.is_none()
+        && let Some((at, why)) = wait_healthy_again(cx, &place.cluster, &subjects).await?
         && let Some((_, mark)) = marks.iter_mut().find(|(marked, _)| *marked == at)
     {
         mark.kind = MarkKind::Residue;
