@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Time for a disruption budget to allow an eviction.
+/// Time for disruption budgets to allow all evictions together: what they forbid must not eat up the time of a rollback.
 const ALLOWED_WITHIN: Duration = Duration::from_secs(60);
 /// Between two tries of an eviction that a budget forbids.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -73,31 +73,41 @@ pub async fn readers(cluster: &Cluster, restored: &[Restored]) -> Result<Vec<(us
     Ok(found)
 }
 
-/// Evicts a pod, waiting while a budget forbids it. A pod that nobody would make anew stays, and so does one of a Job: with few tries left
-/// the Job would fail for good, and its program may not bear to begin twice.
+/// Evicts pods, waiting while budgets forbid it, and gives what became of each. A pod that nobody would make anew stays, and so does one of
+/// a Job: with few tries left the Job would fail for good, and its program may not bear to begin twice.
 ///
 /// # Errors
-/// When the server does not answer, or refuses.
-pub async fn evict(cluster: &Cluster, pod: &Object) -> Result<Evicted, ApiError> {
+/// Of each pod: when the server does not answer, or refuses.
+pub async fn evict(cluster: &Cluster, pods: &[Object]) -> Vec<Result<Evicted, ApiError>> {
+    let mut answers: Vec<Option<Result<Evicted, ApiError>>> = vec![None; pods.len()];
+    let mut waited = Duration::ZERO;
+    loop {
+        for (pod, answer) in pods.iter().zip(&mut answers).filter(|(_, answer)| answer.is_none()) {
+            *answer = evict_one(cluster, pod, waited >= ALLOWED_WITHIN).await.transpose();
+        }
+        if answers.iter().all(Option::is_some) {
+            return answers.into_iter().flatten().collect();
+        }
+        cluster.clock.sleep(AGAIN).await;
+        waited += AGAIN;
+    }
+}
+
+/// None while a budget forbids it.
+async fn evict_one(cluster: &Cluster, pod: &Object, is_last: bool) -> Result<Option<Evicted>, ApiError> {
     let at = Address::known("Pod", pod.namespace().unwrap_or_default(), pod.name());
     if let Some(why) = stays(pod) {
         let live = cluster.get(&at).await?.filter(|live| live.uid() == pod.uid() && !live.is_terminating() && !has_ended(live));
-        return Ok(live.map_or(Evicted::Gone, |_| Evicted::Stays(format!("{at} started on what was taken back, {why}"))));
+        return Ok(Some(live.map_or(Evicted::Gone, |_| Evicted::Stays(format!("{at} started on what was taken back, {why}")))));
     }
-    let mut waited = Duration::ZERO;
-    loop {
-        match cluster.evict(&at, pod.uid()).await {
-            Ok(()) => return Ok(Evicted::Goes),
-            Err(error) if error.is_absent() || error.class == Class::Stale => return Ok(Evicted::Gone),
-            Err(error) if error.class == Class::Busy && waited < ALLOWED_WITHIN => {
-                cluster.clock.sleep(AGAIN).await;
-                waited += AGAIN;
-            }
-            Err(error) if error.class == Class::Busy => {
-                return Ok(Evicted::Stays(format!("{at} started on what was taken back, and a disruption budget keeps it: {error}")));
-            }
-            Err(error) => return Err(error),
+    match cluster.evict(&at, pod.uid()).await {
+        Ok(()) => Ok(Some(Evicted::Goes)),
+        Err(error) if error.is_absent() || error.class == Class::Stale => Ok(Some(Evicted::Gone)),
+        Err(error) if error.class == Class::Busy && is_last => {
+            Ok(Some(Evicted::Stays(format!("{at} started on what was taken back, and a disruption budget keeps it: {error}"))))
         }
+        Err(error) if error.class == Class::Busy => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -145,8 +155,9 @@ fn reads(pod: &Object, object: &Object) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Restored, started_on};
+    use super::{ALLOWED_WITHIN, Evicted, Restored, evict, started_on};
     use crate::cluster::object::Object;
+    use crate::cluster::test_server::TestServer;
     use serde_json::{Value, json};
 
     fn pod(second: u8, spec: Value) -> Object {
@@ -202,5 +213,22 @@ mod tests {
         (anew.0["metadata"]["uid"], anew.0["metadata"]["creationTimestamp"]) = (json!("anew"), json!(at(7)));
         let anew = Restored { now: anew, ..one };
         assert!(started_on(&pod(7, reads.clone()), &anew) && !started_on(&pod(8, reads), &anew), "it was made again");
+    }
+
+    /// A budget forbids the first two, and the time is over once for both.
+    #[tokio::test(start_paused = true)]
+    async fn budgets_are_waited_for_once_and_hold_up_nobody_else() {
+        let (server, names) = (TestServer::default(), ["a", "b", "c"]);
+        let pods = names.map(|name| {
+            let owner = json!({ "kind": "ReplicaSet", "uid": "r", "controller": true });
+            Object(json!({ "metadata": { "name": name, "namespace": "shop", "uid": name, "ownerReferences": [owner] } }))
+        });
+        names[..2].iter().for_each(|name| server.refuses(&format!("/api/v1/namespaces/shop/pods/{name}/eviction"), 429));
+        let began = tokio::time::Instant::now();
+        let answers: Vec<Evicted> = evict(&server.cluster().await, &pods).await.into_iter().map(Result::unwrap).collect();
+        assert_eq!(began.elapsed(), ALLOWED_WITHIN);
+        assert_eq!(answers[2], Evicted::Goes);
+        let Evicted::Stays(why) = &answers[1] else { panic!("{answers:?}") };
+        insta::assert_snapshot!(why, @"pod/b started on what was taken back, and a disruption budget keeps it: InternalError");
     }
 }

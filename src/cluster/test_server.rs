@@ -48,7 +48,7 @@ struct State {
     news: Vec<News>,
     controller: Option<fn(&TestServer)>,
     texts: BTreeMap<String, String>,
-    broken: Vec<String>,
+    refused: BTreeMap<String, u16>,
     unserved: Vec<String>,
 }
 
@@ -109,9 +109,9 @@ impl TestServer {
         self.0.lock().unwrap().texts.insert(path.to_owned(), text.to_owned());
     }
 
-    /// Answers every write to a path with an error, and does none.
-    pub(crate) fn breaks(&self, path: &str) {
-        self.0.lock().unwrap().broken.push(path.to_owned());
+    /// Answers every write to a path with this error, and does none.
+    pub(crate) fn refuses(&self, path: &str, code: u16) {
+        self.0.lock().unwrap().refused.insert(path.to_owned(), code);
     }
 
     /// Knows no path that begins like this.
@@ -223,8 +223,8 @@ impl State {
                 None => status(404, "NotFound"),
             };
         }
-        if self.broken.iter().any(|broken| broken == path) {
-            return status(500, "InternalError");
+        if let Some(code) = self.refused.get(path) {
+            return status(*code, "InternalError");
         }
         if path.ends_with("reviews") {
             let all = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });

@@ -27,16 +27,18 @@ pub(super) async fn readers(place: &Place, mut read: Vec<(EffectKey, Restored)>,
 /// Workloads that were restored have replaced their pods by now, and those that were made are gone; what is left of these pods belongs to
 /// others, who do not know.
 pub(super) async fn send_away(cx: &UndoCx, place: &Place, readers: Readers, marks: &mut [Mark]) {
-    let mut gone = BTreeSet::new();
-    for (key, pod) in readers {
-        if !gone.insert(pod.uid().to_owned()) {
-            continue;
-        }
-        cx.read.doing(format!("evicting pod/{}, which started on what was taken back", pod.name()));
-        match evict::evict(&place.cluster, &pod).await {
-            Ok(Evicted::Stays(why)) => note(marks, &key, why),
+    let mut seen = BTreeSet::new();
+    let (keys, pods): (Vec<EffectKey>, Vec<Object>) = readers.into_iter().filter(|(_, pod)| seen.insert(pod.uid().to_owned())).unzip();
+    if pods.is_empty() {
+        return;
+    }
+    let names: Vec<String> = pods.iter().map(|pod| format!("pod/{}", pod.name())).collect();
+    cx.read.doing(format!("evicting {}, which started on what was taken back", names.join(", ")));
+    for ((key, name), answer) in keys.iter().zip(names).zip(evict::evict(&place.cluster, &pods).await) {
+        match answer {
+            Ok(Evicted::Stays(why)) => note(marks, key, why),
             Ok(_) => {}
-            Err(error) => leave(marks, &key, failed(format!("cannot evict pod/{}", pod.name()), &error).told()),
+            Err(error) => leave(marks, key, failed(format!("cannot evict {name}"), &error).told()),
         }
     }
 }

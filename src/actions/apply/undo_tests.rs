@@ -99,7 +99,7 @@ async fn one_object_that_cannot_be_written_keeps_no_other_from_going_back() {
     let (conf, more, web) = (at("ConfigMap", "conf"), at("Secret", "more"), at("Deployment", "web"));
     let done = Done::nothing().await.changed(&conf, data("1"), data("2")).changed(&more, data("1"), data("2"));
     let done = done.changed(&web, data("1"), data("2")).made(&at("Deployment", "new"), json!({}));
-    done.world.server.breaks(&path(&conf));
+    done.world.server.refuses(&path(&conf), 500);
     let marks = done.taken_back().await;
     assert_eq!(kinds(&marks), [MarkKind::Residue, MarkKind::Restored, MarkKind::Restored, MarkKind::Restored]);
     insta::assert_snapshot!(marks[0].notes.join("; "), @"cannot take back the change of configmap/conf: InternalError");
@@ -111,14 +111,14 @@ async fn one_object_that_cannot_be_written_keeps_no_other_from_going_back() {
 async fn what_stands_on_something_that_could_not_go_back_keeps_it() {
     let (service, web, ingress) = (at("Service", "web"), at("Deployment", "green"), at("Ingress", "web"));
     let done = Done::nothing().await.changed(&service, data("1"), data("2")).made(&web, json!({}));
-    done.world.server.breaks(&path(&service));
+    done.world.server.refuses(&path(&service), 500);
     let marks = done.taken_back().await;
     assert_eq!(kinds(&marks), [MarkKind::Residue, MarkKind::Residue]);
     insta::assert_snapshot!(marks[1].notes.join("; "), @"deployment/green stays while service/web could not be taken back");
     assert!(done.live(&web).is_some(), "the Service sends traffic to it still");
 
     let done = Done::nothing().await.made(&at("ConfigMap", "conf"), json!({})).made(&web, json!({})).made(&ingress, json!({}));
-    done.world.server.breaks(&path(&web));
+    done.world.server.refuses(&path(&web), 500);
     let marks = done.taken_back().await;
     assert_eq!(kinds(&marks), [MarkKind::Residue, MarkKind::Residue, MarkKind::Restored]);
     assert!(done.live(&at("ConfigMap", "conf")).is_some(), "the pods of the Deployment read it still");

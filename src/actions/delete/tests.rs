@@ -91,7 +91,7 @@ async fn one_that_cannot_be_made_again_keeps_no_other_from_being() {
     let world = Servers::of(make, params, objects).fresh().await;
     let tried = tried(&world).await;
     tried.output.unwrap();
-    world.server.breaks("/api/v1/namespaces/shop/configmaps");
+    world.server.refuses("/api/v1/namespaces/shop/configmaps", 500);
     let marks = taken_back(&world, tried.effects.clone()).await;
     assert_eq!(marks.iter().map(|mark| mark.kind).collect::<Vec<_>>(), [MarkKind::Residue, MarkKind::Restored, MarkKind::Residue]);
     assert!(world.server.object(WEB).is_some() && world.server.object(HOOK).is_none());
