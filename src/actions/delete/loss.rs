@@ -37,8 +37,9 @@ pub(super) fn is_finished(object: &Object) -> bool {
     }
 }
 
-/// Kinds of which people, or charts, make an object a workload's own, so that it is collected with that.
-const COLLECTED: [&str; 4] = ["PersistentVolumeClaim", "ConfigMap", "Secret", "Service"];
+/// Kinds of which people, or charts, make an object a workload's own, so that it is collected with that; and those whose programs are cut
+/// off with what began them.
+const COLLECTED: [&str; 5] = ["PersistentVolumeClaim", "ConfigMap", "Secret", "Service", "Job"];
 
 /// What is lost with objects that are there, what would be collected with them included.
 pub(super) async fn of(place: &Place, cx: &ReadCx, found: &[(Address, Option<Object>)]) -> Result<Vec<(Address, String)>, ActionError> {
@@ -47,14 +48,18 @@ pub(super) async fn of(place: &Place, cx: &ReadCx, found: &[(Address, Option<Obj
     let goes = |owner: &Value| live().any(|(_, object)| owner["uid"] == object.uid());
     for owned in owned(place, cx, live()).await? {
         let owners = owned.list("/metadata/ownerReferences");
-        let has_data = owned.kind() == "PersistentVolumeClaim";
+        let lost = match owned.kind() {
+            "PersistentVolumeClaim" => Some("is its own, and goes with its data"),
+            "Job" if !is_finished(&owned) => Some("is its own, and its program is cut off"),
+            _ => None,
+        };
         // What a controller made it makes again, and what is deleted here has a before-image of its own.
         let comes_back = owners.iter().any(|owner| owner["controller"] == true) || live().any(|(_, object)| object.uid() == owned.uid());
         // With another owner it stays.
-        if (comes_back && !has_data) || !owners.iter().all(goes) {
+        if (comes_back && lost.is_none()) || !owners.iter().all(goes) {
             continue;
         }
-        let with = if has_data { "is its own, and goes with its data" } else { "belongs to it and goes with it" };
+        let with = lost.unwrap_or("belongs to it and goes with it");
         let of = live().filter(|(_, object)| owned.is_owned_by(object.uid()));
         losses.extend(of.map(|(at, _)| (at.clone(), format!("{} {with}", owned.reference()))));
     }

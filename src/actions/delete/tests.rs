@@ -202,6 +202,21 @@ async fn a_job_that_has_ended_is_not_run_again() {
     assert_eq!((marks[0].kind, world.server.object(path)), (MarkKind::Kept, None));
 }
 
+#[tokio::test]
+async fn a_cron_job_whose_program_runs_is_a_loss() {
+    const NIGHTLY: &str = "/apis/batch/v1/namespaces/shop/cronjobs/nightly";
+    const RUNNING: &str = "/apis/batch/v1/namespaces/shop/jobs/nightly-1";
+    let mut job = object("Job", "batch/v1", "nightly-1");
+    job["metadata"]["ownerReferences"] = json!([{ "kind": "CronJob", "name": "nightly", "uid": "first-nightly", "controller": true }]);
+    let of = |job: Value| vec![(NIGHTLY, object("CronJob", "batch/v1", "nightly")), (RUNNING, job)];
+    let params = json!({ "objects": ["cronjob/nightly"] });
+    let (tried, _) = Servers::of(make, params.clone(), of(job.clone())).tried().await;
+    insta::assert_snapshot!(tried.output.unwrap_err(), @"deleting cronjob/nightly (job/nightly-1 is its own, and its program is cut off) cannot be taken back");
+    job["status"] = json!({ "conditions": [{ "type": "Complete", "status": "True" }] });
+    let (tried, _) = Servers::of(make, params, of(job)).tried().await;
+    tried.output.unwrap();
+}
+
 #[test]
 fn kinds_that_lose_more_than_themselves_make_the_step_a_pivot() {
     let action = Delete::new(clusters(&TestServer::default()));
