@@ -12,7 +12,13 @@ const ORDER: &[&[&str]] = &[
     &["Service"],
     &["StatefulSet", "DaemonSet", "Deployment", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"],
     &["HorizontalPodAutoscaler", "Ingress", "HTTPRoute"],
-    &["APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+    &[
+        "APIService",
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+        "MutatingAdmissionPolicyBinding",
+        "ValidatingAdmissionPolicyBinding",
+    ],
 ];
 
 /// Lower is applied earlier, and deleted later.
@@ -24,10 +30,15 @@ pub(in crate::actions) fn rank(kind: &str) -> usize {
 /// When an object is taken away that the run made: what can block other writes first, rights last.
 pub(in crate::actions) fn removal_rank(kind: &str) -> usize {
     let rights = matches!(kind, "ClusterRole" | "Role" | "ClusterRoleBinding" | "RoleBinding" | "ServiceAccount");
-    match (kind, rights) {
-        ("Namespace", _) => ORDER.len() + 1,
-        (_, true) => ORDER.len(),
-        _ => ORDER.len() - 1 - rank(kind),
+    let known = ORDER.iter().rposition(|kinds| kinds.contains(&kind));
+    let workloads = rank("Deployment");
+    match (kind, known) {
+        ("Namespace", _) => ORDER.len() + 2,
+        _ if rights => ORDER.len() + 1,
+        (_, Some(rank)) if rank > workloads => ORDER.len() - 1 - rank,
+        // Its controller may have to let go of it, and is one of the workloads.
+        (_, None) => ORDER.len() - 1 - workloads,
+        (_, Some(rank)) => ORDER.len() - rank,
     }
 }
 
@@ -67,6 +78,8 @@ mod tests {
         let kinds = [
             "ValidatingWebhookConfiguration",
             "Ingress",
+            // What runs its controller, which may have to let go of it, is there until it is gone.
+            "Gadget",
             "Deployment",
             "Service",
             "ConfigMap",
