@@ -7,7 +7,7 @@ use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::health::{Pin, Verdict, View, judge};
 use crate::cluster::hidden::values;
 use crate::cluster::rights::{Right, missing};
-use crate::cluster::undo::{Change, Managers, TakenBack, take_back};
+use crate::cluster::undo::{Change, Managers, TakenBack, released, take_back};
 use crate::cluster::{Address, ApiError, Class, Cluster, Clusters, Kind, Object, Reference};
 use crate::record::{EffectKey, Mark, MarkKind, Settled, Target};
 use std::time::Duration;
@@ -125,12 +125,17 @@ pub(super) async fn undo(place: &Place, key: EffectKey, change: &Change) -> Resu
         Err(error) => TakenBack::Residue(format!("{} could not be taken back: {error}", change.at)),
     };
     let (kind, notes, object) = match taken {
-        TakenBack::Restored(object) => (MarkKind::Restored, Vec::new(), object),
-        TakenBack::Anew(object, notes) => (MarkKind::Restored, notes, Some(object)),
+        TakenBack::Restored(object, notes) => (MarkKind::Restored, notes, object),
         TakenBack::Kept(object, notes) => (MarkKind::Kept, notes, object),
         TakenBack::Residue(why) => (MarkKind::Residue, vec![why], None),
     };
     Ok((Mark { key, kind, notes }, object))
+}
+
+/// What no undo gives back of an object that becomes another, in a line; none when all of it can be given back.
+pub(super) fn given_up(at: &Address, before: Option<&Object>, after: Option<&Object>) -> Option<String> {
+    let address = released(before?, after?)?;
+    Some(format!("{at} gives up its load balancer{address}: going back gets it another one, whose address may differ"))
 }
 
 /// True when an object was healthy as this image of it says.

@@ -94,12 +94,20 @@ impl Cluster {
     /// Reads an object; none when there is none.
     ///
     /// # Errors
-    /// When the server does not answer, or refuses.
+    /// When the server does not answer, or refuses. [`Class::NotServed`] when the kind is there, though not in this version.
     pub async fn get(&self, at: &Address) -> Result<Option<Object>, ApiError> {
         match self.read(at.path()).await {
             Ok(object) => Ok(Some(Object(object))),
-            // Of a kind that is not served any more there is none either.
-            Err(error) if error.is_absent() => Ok(None),
+            Err(error) if error.class == Class::Absent => Ok(None),
+            Err(error) if error.class == Class::NotServed => match self.served_as(&at.kind).await? {
+                // Of a kind that is not served any more there is none either.
+                None => Ok(None),
+                Some(other) => {
+                    let Kind { kind, api_version, .. } = &at.kind;
+                    let message = format!("the cluster serves no {kind} of {api_version} any more, but of {other}");
+                    Err(ApiError { message, ..error })
+                }
+            },
             Err(error) => Err(error),
         }
     }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod api;
 pub mod diff;
+mod discovery;
 pub mod evict;
 pub mod evidence;
 pub mod exec;

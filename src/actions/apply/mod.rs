@@ -1,5 +1,6 @@
 //! `apply`: makes objects as manifests say, by server-side apply, and takes that back field by field.
 
+mod counts;
 pub(super) mod draft;
 pub(super) mod order;
 mod perform;
@@ -12,9 +13,10 @@ mod undo;
 
 use super::applied_by::Applied;
 use super::fillings::{findings, refused};
-use super::kubernetes::{Place, evidence, failed, fence_late, namespace_of, open_for_evidence, target};
+use super::kubernetes::{Place, evidence, failed, fence_late, given_up, namespace_of, open_for_evidence, target};
 use super::named::nameless;
 use super::repeated::repeated;
+use super::patching::Image;
 use super::sent::sent;
 use super::texts::untyped;
 use super::written::watch;
@@ -108,6 +110,9 @@ pub struct BeforeApply {
     /// The object as the server's dry run said that it would be: what the write returned, should nobody have heard that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Object>,
+    /// The workload that an autoscaler scales which is made here, as it was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Box<Image>>,
 }
 
 /// An object as the write returned it.
@@ -131,7 +136,7 @@ impl Apply {
     /// Looks at the live object: does it bear our write?
     async fn settled(&self, cx: &ReadCx, params: &ApplyParams, effect: &Begun<Self>) -> Result<Settled<AfterApply>, ActionError> {
         let place = self.place(&cx.scope, params).await?;
-        let BeforeApply { at, before, expected } = &effect.undo;
+        let BeforeApply { at, before, expected, .. } = &effect.undo;
         let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
         let manager = place.managers.apply();
         // The live object may bear later changes by others: they are not ours to take back.
@@ -257,6 +262,7 @@ impl Action for Apply {
                 Checked::Same { .. } => {}
                 Checked::Refused(error) => preview.refusals.push(error.told()),
                 Checked::Changes { before, after, warnings, .. } => {
+                    preview.notes.extend(given_up(&wanted.at, before.as_ref(), after.as_ref()));
                     preview.notes.extend(warnings.iter().map(|warning| format!("{}: {warning}", wanted.at)));
                     let verb = if before.is_some() { "change" } else { "create" };
                     let lines = match &after {

@@ -1,11 +1,12 @@
 //! Doing it: look at everything, let the server check everything, make all undos durable, then write in order.
 
+use super::counts::scaled;
 use super::draft::{Draft, all, read};
 use super::rights::{Touched, lacking};
 use super::{AfterApply, Apply, ApplyParams, BeforeApply, order};
 use crate::action::{ActionError, Begun, Cx, Intent, Ticket, key};
 use crate::actions::applied_by::{Applied, AppliedObject};
-use crate::actions::kubernetes::{Place, effect_failed, failed, target};
+use crate::actions::kubernetes::{Place, effect_failed, failed, given_up, target};
 use crate::actions::patching::instead;
 use crate::actions::side_by_side::side_by_side;
 use crate::cluster::hidden::values;
@@ -215,9 +216,11 @@ async fn perform_wave(
         match checked {
             Checked::Same { object } => applied.objects.push(AppliedObject::of(&wanted.at, &object, cx.read.scope.plan.as_str())),
             Checked::Changes { before, after, force, .. } => {
+                given_up(&wanted.at, before.as_ref(), after.as_ref()).into_iter().for_each(|lost| cx.read.warn(lost));
                 // What will be made has no uid yet, and needs no image: it is deleted.
                 let expected = after.filter(|_| before.is_some());
-                let undo = BeforeApply { at: wanted.at.clone(), before: before.clone(), expected };
+                let scaled = scaled(&cx.read, place, &wanted, before.as_ref()).await?;
+                let undo = BeforeApply { at: wanted.at.clone(), before: before.clone(), expected, scaled };
                 effects.push((key("apply", &target(&wanted.at.reference())), undo));
                 changing.push((wanted, force, before));
             }

@@ -4,9 +4,9 @@ use crate::action::ActionError;
 use crate::actions::kubernetes::{Place, failed, patch_rights};
 use crate::cluster::images::images;
 use crate::cluster::rights::Right;
-use crate::cluster::undo::is_sealing;
+use crate::cluster::undo::{is_sealing, owned_kinds};
 use crate::cluster::write::Wanted;
-use crate::cluster::{Address, Object};
+use crate::cluster::{Address, Kind, Object};
 use serde_json::Value;
 
 /// An object that is to be written.
@@ -72,8 +72,22 @@ fn needed(touched: &Touched<'_>) -> Vec<Right> {
         rights.extend(["delete", "list", "watch"].map(|verb| Right::on(verb, at).for_undo()));
     }
     if exists != Some(true) {
+        rights.extend(possessions(at));
         // Server-side apply needs both to make an object.
         rights.push(Right::on("create", at));
+    }
+    rights
+}
+
+/// Before something goes that the run made, it is looked at what it owns: what is older would go with it.
+fn possessions(at: &Address) -> Vec<Right> {
+    let right = |verb, kind: &str| {
+        let owned = Address { kind: Kind::known(kind), namespace: at.namespace.clone(), name: String::new() };
+        Right::on(verb, &owned).for_undo()
+    };
+    let mut rights: Vec<Right> = owned_kinds(&at.kind.kind).iter().map(|kind| right("list", kind)).collect();
+    if at.kind.kind == "StatefulSet" {
+        rights.extend(["list", "watch"].map(|verb| right(verb, "PersistentVolumeClaim")));
     }
     rights
 }
@@ -101,6 +115,19 @@ mod tests {
         assert!(changed.contains(&("update", true)) && !changed.iter().any(|(verb, _)| matches!(*verb, "create" | "delete")));
         let unseen: Vec<_> = needed(&Touched::unseen(&service)).iter().map(|right| (right.verb, right.for_undo)).collect();
         assert!(unseen.contains(&("delete", true)) && unseen.contains(&("update", true)));
+    }
+
+    #[test]
+    fn what_is_made_may_come_to_own_something_that_has_to_be_looked_at() {
+        let listed = |kind| {
+            let rights = needed(&Touched::of(&wanted(kind, json!({})), None));
+            let of_others =
+                rights.into_iter().filter(|right| right.verb == "list" && right.resource != Address::known(kind, "", "").kind.plural);
+            of_others.map(|right| right.resource).collect::<Vec<_>>()
+        };
+        assert_eq!(listed("Deployment"), ["replicasets", "pods"]);
+        assert_eq!(listed("StatefulSet"), ["pods", "persistentvolumeclaims"]);
+        assert!(listed("Service").is_empty());
     }
 
     #[test]

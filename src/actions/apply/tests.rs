@@ -125,3 +125,16 @@ async fn volumes_are_deleted_only_where_the_set_is_gone() {
         assert_eq!(world.server.writes().len(), deletions, "{kind:?}");
     }
 }
+
+#[tokio::test]
+async fn what_an_autoscaler_is_to_scale_is_kept_before_it_is_made() {
+    let manifest = "{ apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: { name: web },
+        spec: { scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: web }, maxReplicas: 3 } }";
+    let web =
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web", "uid": "w" }, "spec": { "replicas": 2 } });
+    let objects = vec![("/apis/apps/v1/namespaces/shop/deployments/web", web)];
+    let stage = Servers { files: vec![("hpa.yaml", manifest)], ..Servers::of(make, json!({ "manifests": ["hpa.yaml"] }), objects) };
+    let (tried, _) = stage.tried().await;
+    tried.output.unwrap();
+    assert_eq!(tried.effects[0].undo["scaled"]["before"]["spec"]["replicas"], 2);
+}

@@ -3,9 +3,10 @@
 
 use super::readers::{readers, send_away};
 use super::turn::{Turn, defines, names, turn};
-use super::{AfterApply, BeforeApply, UndoStorage, order, storage};
+use super::{AfterApply, BeforeApply, UndoStorage, counts, order, storage};
 use crate::action::{ActionError, UndoCx};
 use crate::actions::kubernetes::{Place, failed, stopped, subject, undo, wait_healthy_again, was_healthy};
+use crate::actions::patching::Image;
 use crate::cluster::evict::Restored;
 use crate::cluster::health::unstick::unstick;
 use crate::cluster::health::wait::Subject;
@@ -27,14 +28,15 @@ pub(super) async fn compensate(
     storage: UndoStorage,
     effects: Vec<(EffectKey, BeforeApply, Settled<AfterApply>)>,
 ) -> Result<Vec<Mark>, ActionError> {
-    let (mut marks, mut changes) = (Vec::new(), Changes::new());
-    for (key, undo, settled) in effects {
+    let (mut marks, mut changes, mut scaled) = (Vec::new(), Changes::new(), Vec::new());
+    for (key, mut undo, settled) in effects {
+        scaled.extend(undo.scaled.take().map(|image| (key.clone(), *image)));
         match change(&key, undo, settled) {
             Err(mark) => marks.push(mark),
             Ok(change) => changes.push((key, change)),
         }
     }
-    let mut undoing = Undoing { cx, place, storage, marks, failed: Vec::new() };
+    let mut undoing = Undoing { cx, place, storage, marks, failed: Vec::new(), scaled };
     undoing.take_back(changes).await?;
     Ok(undoing.marks)
 }
@@ -60,6 +62,8 @@ struct Undoing<'a> {
     marks: Vec<Mark>,
     /// What is as the run left it still, in the order in which it was tried.
     failed: Vec<Address>,
+    /// What the autoscalers scale that the run made.
+    scaled: Vec<(EffectKey, Image)>,
 }
 
 impl Undoing<'_> {
@@ -81,6 +85,7 @@ impl Undoing<'_> {
             self.wait_healthy_again(&subjects).await?;
         }
         self.remove(of(Turn::Made)).await?;
+        self.give_counts_back().await?;
         self.restore_definitions(of(Turn::Definition)).await;
         self.remove(of(Turn::Ground)).await?;
         if !readers.is_empty() {
@@ -132,6 +137,19 @@ impl Undoing<'_> {
             (Err(error), Some(first)) if !self.cx.read.cancel.is_cancelled() => tell(&mut self.marks, &first.at, error.told()),
             (Err(error), _) => return Err(error),
             (Ok(None), _) => {}
+        }
+        Ok(())
+    }
+
+    /// Workloads whose autoscaler is gone by now.
+    async fn give_counts_back(&mut self) -> Result<(), ActionError> {
+        for (key, scaled) in std::mem::take(&mut self.scaled) {
+            let Some(mark) = self.marks.iter_mut().find(|mark| mark.key == key && mark.kind == MarkKind::Restored) else { continue };
+            let Some(now) = counts::give_back(self.place, &scaled, mark).await.filter(|_| was_healthy(&scaled.before)) else { continue };
+            if let Some((_, why)) = wait_healthy_again(self.cx, &self.place.cluster, &[subject(&scaled.at, &now)]).await? {
+                mark.kind = MarkKind::Residue;
+                mark.notes.push(why);
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::Apply;
 use crate::action::conformance::Stage;
 use crate::action::{DynAction, DynEffect, Known};
 use crate::actions::test_world::{Server, Servers, taken_back};
-use crate::cluster::{Address, Clusters};
+use crate::cluster::{Address, Clusters, Kind};
 use crate::record::{EffectKey, Mark, MarkKind, Settled};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -133,4 +133,45 @@ async fn webhooks_that_the_run_changed_go_back_before_what_they_could_refuse() {
     let done = done.changed(&hook("loose"), policy("Fail"), policy("Ignore")).made(&hook("new"), policy("Fail"));
     assert_eq!(kinds(&done.taken_back().await), [MarkKind::Restored; 4]);
     assert_eq!(done.order(), ["new", "strict", "conf", "loose"]);
+}
+
+#[tokio::test]
+async fn an_autoscaler_that_goes_leaves_no_count_behind() {
+    let (web, scaler) = (at("Deployment", "web"), at("HorizontalPodAutoscaler", "web"));
+    let set_by = |manager: &str| json!([{ "manager": manager, "operation": "Update", "subresource": "scale", "fieldsV1": { "f:spec": { "f:replicas": {} } } }]);
+    let mut done = Done::nothing().await;
+    let before = done.world.server.put(&path(&web), object(&web, "kubectl", json!({ "spec": { "replicas": 1 } })));
+    let image = json!({ "at": web, "before": before });
+    let after = done.world.server.put(&path(&scaler), object(&scaler, "bowline:conformance", json!({})));
+    done.effect(&scaler, json!({ "at": scaler, "before": null, "scaled": image }), json!({ "after": after, "created": true }));
+    let mut live = before;
+    (live["spec"]["replicas"], live["metadata"]["managedFields"]) = (json!(3), set_by("kube-controller-manager"));
+    done.world.server.put(&path(&web), live);
+    assert_eq!(kinds(&done.taken_back().await), [MarkKind::Restored]);
+    assert_eq!(done.live(&web).unwrap()["spec"]["replicas"], 1);
+}
+
+#[tokio::test]
+async fn objects_go_back_before_a_definition_that_knows_their_version_no_more() {
+    let widget = |name: &str| {
+        let kind = Kind { api_version: "a.test/v2".into(), kind: "Widget".into(), plural: "widgets".into(), namespaced: true };
+        Address { kind, namespace: Some("shop".to_owned()), name: name.to_owned() }
+    };
+    let definition = at("CustomResourceDefinition", "widgets.a.test");
+    let versions = |names: &[&str]| {
+        let versions: Vec<Value> = names.iter().map(|name| json!({ "name": name, "served": true })).collect();
+        json!({ "spec": { "group": "a.test", "names": { "kind": "Widget" }, "versions": versions } })
+    };
+    let done = || async {
+        let done = Done::nothing().await.changed(&definition, versions(&["v1"]), versions(&["v1", "v2"]));
+        done.changed(&widget("old"), data("1"), data("2")).made(&widget("made"), json!({})).made(&at("Deployment", "op"), json!({}))
+    };
+    let back = done().await;
+    assert_eq!(kinds(&back.taken_back().await), [MarkKind::Restored; 4]);
+    assert_eq!(back.order(), ["old", "made", "op", "widgets.a.test"], "its operator is there until the last object is gone");
+    let back = done().await;
+    back.world.server.refuses(&path(&widget("old")), 500);
+    let marks = back.taken_back().await;
+    assert_eq!(kinds(&marks), [MarkKind::Residue; 4]);
+    insta::assert_snapshot!(marks[0].notes.join("; "), @"customresourcedefinition/widgets.a.test stays while widget/old could not be taken back");
 }

@@ -5,7 +5,7 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Place, evidence, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, subject, target, undo,
+    Place, evidence, failed, fence_late, for_sure, given_up, namespace_of, open_for_evidence, patch_rights, subject, target, undo,
     wait_healthy_again, was_healthy,
 };
 use super::naming::ObjectName;
@@ -175,6 +175,7 @@ impl Action for Patch {
         }
         match dry_run(&place, &at, &operations).await {
             Ok(written) => {
+                preview.notes.extend(given_up(&at, Some(&live), Some(&written.object)));
                 let lines = lines(Some(&live), Some(&written.object));
                 if !lines.is_empty() {
                     preview.changes.push(Change { target: target(&at.reference()), verb: "change".to_owned(), lines });
@@ -206,6 +207,7 @@ impl Action for Patch {
             Ok(operations) => self.expected(&place, &at, operations).await?,
             Err(_) => None,
         };
+        given_up(&at, Some(&live), expected.as_ref()).into_iter().for_each(|lost| cx.read.warn(lost));
         let image = Image { at: at.clone(), before: live.clone(), expected };
         let ticket = cx.intend_one(key(Self::KIND, &target(&at.reference())), image).await?;
         if ticket.undo.before.uid() != live.uid() {

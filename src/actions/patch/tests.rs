@@ -1,9 +1,9 @@
 //! `patch` on the test server.
 
 use super::Patch;
-use crate::action::conformance::{Stage, faults};
-use crate::action::{DynAction, Known};
-use crate::actions::test_world::{Listener, Servers, taken_back, tried_with};
+use crate::action::conformance::{Stage, World, faults};
+use crate::action::{DynAction, Known, Progress};
+use crate::actions::test_world::{Listener, Servers, read_cx, taken_back, tried_with};
 use crate::cluster::Clusters;
 use crate::cluster::test_server::Mishap;
 use crate::record::MarkKind;
@@ -103,4 +103,20 @@ async fn a_lost_answer_is_taken_back_with_what_the_server_added() {
     assert_eq!(world.server.object(CONF).unwrap()["data"], json!({ "a": "2", "b": "1", "added": "to 2" }));
     let marks = taken_back(&world, tried.effects).await;
     assert_eq!((marks[0].kind, &world.server.object(CONF).unwrap()["data"]), (MarkKind::Restored, &json!({ "a": "1", "b": "1" })));
+}
+
+#[tokio::test]
+async fn a_load_balancer_that_is_given_up_is_told_before() {
+    let web = json!({ "apiVersion": "v1", "kind": "Service", "spec": { "type": "LoadBalancer" },
+        "metadata": { "name": "web", "namespace": "shop", "uid": "s", "managedFields": [] },
+        "status": { "loadBalancer": { "ingress": [{ "hostname": "lb.example.com" }] } } });
+    let params = json!({ "object": "service/web", "merge": { "spec": { "type": "ClusterIP" } } });
+    let stage = Servers::of(make, params, vec![("/api/v1/namespaces/shop/services/web", web)]);
+    let (listener, world) = (Listener::default(), stage.fresh().await);
+    let preview = world.action().preview(read_cx(&world, &listener), world.params()).await.unwrap();
+    insta::assert_snapshot!(preview.notes.join("; "), @"service/web gives up its load balancer at lb.example.com: going back gets it another one, whose address may differ");
+    let tried = tried_with(&world, &listener).await;
+    tried.output.unwrap();
+    let warned = |progress: &Progress| matches!(progress, Progress::Warning(text) if *text == preview.notes[0]);
+    assert!(tried.told.iter().any(warned), "{:?}", tried.told);
 }

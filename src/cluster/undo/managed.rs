@@ -83,6 +83,24 @@ fn news(earlier: Option<&Value>, entry: &Value, ours: &Value) -> Option<Value> {
     (!times_apart).then(|| with_fields(entry, fields))
 }
 
+/// The list of `live` in which some fields belong to those again who owned them before, and not to those who took them.
+pub(super) fn given_back(before: &Object, live: &Object, fields: &Value, is_taker: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let keep = |entry: Value| match is_taker(&entry) {
+        false => Some(entry),
+        true => Some(subtract(&entry["fieldsV1"], fields)).filter(|rest| !is_empty(rest)).map(|rest| with_fields(&entry, rest)),
+    };
+    let mut list: Vec<Value> = entries(live).into_iter().filter_map(keep).collect();
+    for earlier in entries(before) {
+        let back = intersect(&earlier["fieldsV1"], fields);
+        match list.iter_mut().find(|entry| is_same(entry, &earlier)) {
+            _ if is_empty(&back) => {}
+            Some(entry) => entry["fieldsV1"] = union(&entry["fieldsV1"], &back),
+            None => list.push(with_fields(&earlier, back)),
+        }
+    }
+    list
+}
+
 /// The list with the time at which `undo` wrote `written` in every entry that is put back: its manager owns those fields since then only.
 /// That is all that later tells when an object was restored.
 pub(super) fn dated(owners: Vec<Value>, written: &Object, undo: &str) -> Vec<Value> {
@@ -134,6 +152,23 @@ pub fn owner(object: &Object, path: &Path, managers: &Managers) -> Option<(Strin
     owners.sort_by_key(|entry| is_own(entry, managers));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     owners.first().map(|entry| (text(&entry["manager"]), text(&entry["subresource"])))
+}
+
+/// What others have put into a ConfigMap or Secret that a run made, by whom: `data.a, data.b of kubectl-edit`. Of other kinds nobody can
+/// tell what is content from what controllers note.
+pub(super) fn added(live: &Object, managers: &Managers) -> impl Iterator<Item = String> {
+    let entries = if matches!(live.kind(), "ConfigMap" | "Secret") { entries(live) } else { Vec::new() };
+    let (own, others): (Vec<Value>, Vec<Value>) = entries.into_iter().partition(|entry| is_own(entry, managers));
+    let ours = own.iter().fold(Value::Object(Map::new()), |sum, entry| union(&sum, &entry["fieldsV1"]));
+    others.into_iter().filter_map(move |entry| {
+        let theirs = subtract(&entry["fieldsV1"], &ours);
+        let keys = ["data", "binaryData"].into_iter().flat_map(|part| {
+            let fields = theirs[format!("f:{part}")].as_object().into_iter().flatten();
+            fields.filter_map(move |(name, _)| Some(format!("{part}.{}", name.strip_prefix("f:")?)))
+        });
+        let keys: Vec<String> = keys.collect();
+        (!keys.is_empty()).then(|| format!("{} of {}", keys.join(", "), entry["manager"].as_str().unwrap_or("somebody")))
+    })
 }
 
 fn owns(fields: &Value, steps: &[Step]) -> bool {

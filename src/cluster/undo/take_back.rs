@@ -6,6 +6,7 @@ use crate::cluster::object::Object;
 use crate::cluster::request::{Address, Manner};
 use crate::cluster::undo::managed::{self, Managers};
 use crate::cluster::undo::merge::{Path, Restoration, Step, merge};
+use crate::cluster::undo::owned::let_go;
 use crate::cluster::undo::recreate::{Recreated, recreate, still_there};
 use crate::cluster::undo::vacancy;
 use crate::cluster::watch::wait_gone;
@@ -33,10 +34,8 @@ pub struct Change {
 /// What became of a change that was to be taken back.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TakenBack {
-    /// It is as it was. The object as it is now; none when it is gone.
-    Restored(Option<Object>),
-    /// It is as it was, though not the same object. The object as it is now, and what is not as it was, in one line each.
-    Anew(Object, Vec<String>),
+    /// It is as it was. The object as it is now; none when it is gone. What is not as it was all the same, in one line each.
+    Restored(Option<Object>, Vec<String>),
     /// Something of it is somebody else's by now and stays. One line for each.
     Kept(Option<Object>, Vec<String>),
     /// It is still there.
@@ -74,15 +73,15 @@ async fn attempt(cluster: &Cluster, managers: &Managers, change: &Change) -> Res
 
 async fn attempt_on(cluster: &Cluster, managers: &Managers, change: &Change, live: Option<Object>) -> Result<TakenBack, ApiError> {
     match (&change.before, live) {
-        (None, None) => Ok(TakenBack::Restored(None)),
-        (None, Some(live)) => remove(cluster, change, live).await,
+        (None, None) => Ok(TakenBack::Restored(None, Vec::new())),
+        (None, Some(live)) => remove(cluster, managers, change, live).await,
         // An attempt of ours may have ended between deleting it and making it again.
         (Some(before), None) if sealed(change, &change.after) => anew(cluster, managers, change, before).await,
         (Some(_), None) => Ok(TakenBack::Kept(None, vec![format!("{} was deleted by somebody else and stays deleted", change.at)])),
         (Some(before), Some(live)) if live.uid() != change.after.uid() && sealed(change, &change.after) => {
             // Ours, made again: then only its list of owners may be missing. Anything else is somebody else's.
             match recreate(cluster, managers, &change.at, before).await? {
-                Recreated::Again(object, notes) => Ok(TakenBack::Anew(object, notes)),
+                Recreated::Again(object, notes) => Ok(TakenBack::Restored(Some(object), notes)),
                 _ => Ok(replaced(change, live)),
             }
         }
@@ -109,7 +108,7 @@ fn replaced(change: &Change, live: Object) -> TakenBack {
 }
 
 /// Deletes what we made.
-async fn remove(cluster: &Cluster, change: &Change, live: Object) -> Result<TakenBack, ApiError> {
+async fn remove(cluster: &Cluster, managers: &Managers, change: &Change, live: Object) -> Result<TakenBack, ApiError> {
     if live.uid() != change.after.uid() {
         return Ok(replaced(change, live));
     }
@@ -121,17 +120,22 @@ async fn remove(cluster: &Cluster, change: &Change, live: Object) -> Result<Take
         if let Some(why) = vacancy::inhabited(cluster, &change.at, &live).await? {
             return Ok(TakenBack::Kept(Some(live), vec![why]));
         }
+        if let Some(why) = let_go(cluster, managers, &change.at, &live).await? {
+            return Ok(TakenBack::Residue(why));
+        }
         cluster.delete(&change.at, live.uid()).await?;
     }
     match wait_gone(cluster, &change.at, live.uid(), GONE_WITHIN).await? {
-        true => Ok(TakenBack::Restored(None)),
+        true => {
+            Ok(TakenBack::Restored(None, managed::added(&live, managers).map(|added| format!("{added} went with {}", change.at)).collect()))
+        }
         false => Ok(TakenBack::Residue(still_there(&change.at, &live))),
     }
 }
 
 async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before: &Object, live: Object) -> Result<TakenBack, ApiError> {
     let Restoration { object, changed, kept } = merge(before, &change.after, &live);
-    let notes: Vec<String> = kept.iter().filter_map(|path| note(&live, path, managers)).collect();
+    let mut notes: Vec<String> = kept.iter().filter_map(|path| note(&live, path, managers)).collect();
     let undo = managers.undo();
     // Who owns what is read off the object before our own write: that takes over what it touches, a whole atomic list even where
     // only one element of it was ours.
@@ -152,7 +156,25 @@ async fn restore(cluster: &Cluster, managers: &Managers, change: &Change, before
     };
     let owners = managed::dated(owners, &written, &undo);
     let now = restore_owners(cluster, &undo, &change.at, owners, written).await?;
-    Ok(if notes.is_empty() { TakenBack::Restored(Some(now)) } else { TakenBack::Kept(Some(now), notes) })
+    let lost = released(before, &change.after)
+        .map(|address| format!("{} gave up its load balancer{address}: it gets another one, whose address may differ", change.at));
+    Ok(match notes.is_empty() {
+        true => TakenBack::Restored(Some(now), lost.into_iter().collect()),
+        false => {
+            notes.extend(lost);
+            TakenBack::Kept(Some(now), notes)
+        }
+    })
+}
+
+/// Where the load balancer was that a Service gave up, ` at 10.1.2.3` as far as that is known; none when it gave up none. Whoever runs it
+/// takes it down at once, and a later one is another.
+pub fn released(before: &Object, after: &Object) -> Option<String> {
+    let balances = |object: &Object| object.kind() == "Service" && object.text("/spec/type") == "LoadBalancer";
+    let place = |entry: &Value| ["ip", "hostname"].into_iter().find_map(|name| entry[name].as_str().map(str::to_owned));
+    let places: Vec<String> = before.list("/status/loadBalancer/ingress").iter().filter_map(place).collect();
+    let told = if places.is_empty() { String::new() } else { format!(" at {}", places.join(", ")) };
+    (balances(before) && !balances(after)).then_some(told)
 }
 
 /// True when the run made immutable what was not, so that only a new object can be as the old one.
@@ -176,8 +198,8 @@ fn is_remade(change: &Change, live: &Object, managers: &Managers) -> bool {
 
 async fn anew(cluster: &Cluster, managers: &Managers, change: &Change, wanted: &Object) -> Result<TakenBack, ApiError> {
     Ok(match recreate(cluster, managers, &change.at, wanted).await? {
-        Recreated::Again(object, notes) => TakenBack::Anew(object, notes),
-        Recreated::Untouched(object) => TakenBack::Restored(Some(object)),
+        Recreated::Again(object, notes) => TakenBack::Restored(Some(object), notes),
+        Recreated::Untouched(object) => TakenBack::Restored(Some(object), Vec::new()),
         Recreated::Theirs(object) => replaced(change, object),
         Recreated::Residue(why) => TakenBack::Residue(why),
     })
@@ -189,10 +211,15 @@ fn note(live: &Object, path: &Path, managers: &Managers) -> Option<String> {
     let replicas = path.0.last() == Some(&Step::Field("replicas".to_owned()));
     match owner {
         // An autoscaler's count is never ours to give back.
-        Some((manager, subresource)) if replicas && subresource == "scale" && manager.starts_with("kube-controller-manager") => None,
+        Some((manager, subresource)) if replicas && is_autoscaler(&manager, &subresource) => None,
         Some((manager, _)) if !managers.is_own(&manager) => Some(format!("{path} was changed by {manager} and stays")),
         _ => Some(format!("{path} was changed by somebody else and stays")),
     }
+}
+
+/// True for the writer of what an autoscaler sets.
+pub(super) fn is_autoscaler(manager: &str, subresource: &str) -> bool {
+    subresource == "scale" && manager.starts_with("kube-controller-manager")
 }
 
 /// Writes nothing but the list of owners. A list that says the same already is left alone, so a second call does nothing.

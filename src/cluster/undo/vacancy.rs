@@ -1,5 +1,6 @@
 //! Whether something that a run made is used by somebody by now, so that deleting it would take more than the run brought.
 
+use super::owned::older;
 use crate::cluster::answer::ApiError;
 use crate::cluster::api::Cluster;
 use crate::cluster::kinds::Kind;
@@ -19,7 +20,13 @@ pub async fn inhabited(cluster: &Cluster, at: &Address, live: &Object) -> Result
         "PersistentVolumeClaim" if live.text("/status/phase") == "Bound" => {
             Ok(Some(format!("{at} has a volume and may hold data: delete it yourself when nobody needs it")))
         }
-        _ => Ok(None),
+        _ => Ok(older(cluster, at, live).await?.map(|older| {
+            let namespace = at.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+            format!(
+                "{at} has taken over {}, which is older and would go with it: `kubectl delete {at}{namespace} --cascade=orphan` leaves that there",
+                older.reference()
+            )
+        })),
     }
 }
 
@@ -47,13 +54,15 @@ async fn namespace(cluster: &Cluster, name: &str) -> Result<Option<String>, ApiE
     Ok(None)
 }
 
+/// Each kind once: some are served in one version of their group only, and not in the one that it prefers.
 async fn namespaced_kinds(cluster: &Cluster) -> Result<Vec<Kind>, ApiError> {
-    let groups = cluster.read("/apis".to_owned()).await?;
-    let groups = groups["groups"].as_array().cloned().unwrap_or_default();
-    let preferred = groups.iter().filter_map(|group| group["preferredVersion"]["groupVersion"].as_str());
     let mut kinds = cluster.served("v1").await?;
-    for api_version in preferred.filter(|api_version| !api_version.starts_with("metrics.k8s.io/")) {
-        kinds.extend(cluster.served(api_version).await?);
+    for api_version in cluster.versions().await?.iter().filter(|api_version| !api_version.starts_with("metrics.k8s.io/")) {
+        for kind in cluster.served(api_version).await? {
+            if !kinds.iter().any(|known| known.group() == kind.group() && known.plural == kind.plural) {
+                kinds.push(kind);
+            }
+        }
     }
     kinds.retain(|kind| kind.namespaced && !matches!(kind.kind.as_str(), "Event" | "EndpointSlice" | "Endpoints" | "Lease"));
     Ok(kinds)
