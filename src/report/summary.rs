@@ -259,6 +259,10 @@ fn residue(story: &Story) -> Vec<Left> {
             continue;
         };
         let why = words::failure(failure);
+        // A failure that only says what one of them says is not told with each.
+        if residue.iter().any(|left| left.step == step.id && left.notes.iter().any(|note| why.contains(note.as_str()))) {
+            continue;
+        }
         match residue.iter_mut().filter(|left| left.step == step.id).map(|left| left.notes.push(why.clone())).count() {
             0 => residue.push(Left { step: step.id.clone(), what: "all that it did".to_owned(), notes: vec![why] }),
             _ => continue,
