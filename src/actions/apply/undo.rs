@@ -177,12 +177,14 @@ impl Undoing<'_> {
             ranks.entry(order::removal_rank(&change.at.kind.kind)).or_default().push((key, change));
         }
         for (_, group) in ranks {
-            let (held, free): (Vec<_>, Vec<_>) =
-                group.into_iter().map(|(key, change)| (self.holder(&change.at), key, change)).partition(|(holder, ..)| holder.is_some());
-            for (holder, key, change) in held {
-                holder.iter().for_each(|holder| self.hold(key.clone(), &change.at, holder));
+            let mut free = Changes::new();
+            for (key, change) in group {
+                match self.holder(&change.at).await {
+                    Some(holder) => self.hold(key, &change.at, &holder),
+                    None => free.push((key, change)),
+                }
             }
-            self.remove_group(free.into_iter().map(|(_, key, change)| (key, change)).collect()).await;
+            self.remove_group(free).await;
         }
         Ok(())
     }
@@ -206,9 +208,11 @@ impl Undoing<'_> {
         done.into_iter().for_each(|(mark, at)| self.keep(mark, &at));
     }
 
-    /// What keeps something that the run made from going.
-    fn holder(&self, made: &Address) -> Option<Address> {
-        self.failed.iter().find(|at| names(at, made)).cloned()
+    /// What keeps something that the run made from going; none when an earlier try has deleted it already.
+    async fn holder(&self, made: &Address) -> Option<Address> {
+        let holder = self.failed.iter().find(|at| names(at, made))?;
+        let is_gone = matches!(self.place.cluster.get(made).await, Ok(None));
+        (!is_gone).then(|| holder.clone())
     }
 
     fn hold(&mut self, key: EffectKey, at: &Address, holder: &Address) {

@@ -116,6 +116,8 @@ async fn what_stands_on_something_that_could_not_go_back_keeps_it() {
     assert_eq!(kinds(&marks), [MarkKind::Residue, MarkKind::Residue]);
     insta::assert_snapshot!(marks[1].notes.join("; "), @"deployment/green stays while service/web could not be taken back");
     assert!(done.live(&web).is_some(), "the Service sends traffic to it still");
+    done.world.server.remove(&path(&web));
+    assert_eq!(kinds(&done.taken_back().await), [MarkKind::Residue, MarkKind::Restored], "an earlier try has deleted it");
 
     let done = Done::nothing().await.made(&at("ConfigMap", "conf"), json!({})).made(&web, json!({})).made(&ingress, json!({}));
     done.world.server.refuses(&path(&web), 500);
