@@ -15,8 +15,8 @@ use super::applied_by::Applied;
 use super::fillings::{findings, refused};
 use super::kubernetes::{Place, evidence, failed, fence_late, given_up, namespace_of, open_for_evidence, target};
 use super::named::nameless;
-use super::repeated::repeated;
 use super::patching::Image;
+use super::repeated::repeated;
 use super::sent::sent;
 use super::texts::untyped;
 use super::written::watch;
@@ -37,6 +37,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::time::Duration;
+pub use storage::UndoStorage;
 
 /// Applies manifests.
 pub struct Apply {
@@ -77,23 +78,6 @@ pub struct ApplyParams {
     /// The namespace of objects that name none; the environment's when none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-}
-
-/// What becomes of volumes whose set is taken back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum UndoStorage {
-    /// They stay, with what is in them, and are told.
-    #[default]
-    Keep,
-    /// They are deleted, with what is in them.
-    Delete,
-}
-
-impl UndoStorage {
-    fn is_kept(&self) -> bool {
-        *self == Self::Keep
-    }
 }
 
 /// Time that a write may be on its way still whose answer is lost.

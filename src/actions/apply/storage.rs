@@ -1,11 +1,29 @@
 //! Volumes that a StatefulSet got from its controller, when the set is taken back: data is deleted only if the plan says so.
 
-use super::UndoStorage;
 use crate::action::ActionError;
 use crate::actions::kubernetes::{Place, failed};
 use crate::cluster::undo::Change;
 use crate::cluster::{Address, Kind, Object};
 use crate::record::{Mark, MarkKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of volumes whose set is taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoStorage {
+    /// They stay, with what is in them, and are told.
+    #[default]
+    Keep,
+    /// They are deleted, with what is in them.
+    Delete,
+}
+
+impl UndoStorage {
+    pub(super) fn is_kept(&self) -> bool {
+        *self == Self::Keep
+    }
+}
 
 /// Deletes or tells the claims of a set that the run made and that is gone by now. Where a set of somebody else stands in its place they are
 /// that one's.
