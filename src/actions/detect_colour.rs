@@ -3,7 +3,7 @@
 use super::kubernetes::{Place, failed};
 use crate::action::{Action, ActionError, Asked, Begun, Cx, Frozen, Preview, ReadCx, RunScope, UndoCx};
 use crate::cluster::rights::Right;
-use crate::cluster::traffic::{backends, live_services, route_at, selector};
+use crate::cluster::traffic::{Entrance, backends, live_services, selector};
 use crate::cluster::{Address, Clusters, Object};
 use crate::record::{Mark, Reversibility, Settled, Target};
 use schemars::JsonSchema;
@@ -45,11 +45,7 @@ pub struct DetectColourParams {
 
 impl DetectColourParams {
     fn at(&self, namespace: &str) -> Address {
-        match (&self.ingress, &self.route, &self.service) {
-            (Some(name), _, _) => Address::known("Ingress", namespace, name),
-            (None, Some(name), _) => route_at(namespace, name),
-            (None, None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
-        }
+        Entrance { ingress: self.ingress.as_deref(), route: self.route.as_deref(), service: self.service.as_deref() }.at(namespace)
     }
 }
 

@@ -11,7 +11,7 @@ use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
 use super::written::{patched, watch};
 use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::rights::Right;
-use crate::cluster::traffic::{gateway_at, route_at, wait_fit};
+use crate::cluster::traffic::{Entrance, gateway_at, wait_fit};
 use crate::cluster::{Address, Clusters, Object};
 use crate::ids::Period;
 use crate::ports::{Clock, Http};
@@ -108,11 +108,7 @@ pub struct BeforeSwitch {
 
 impl SwitchIngressParams {
     fn at(&self, namespace: &str) -> Address {
-        match (&self.ingress, &self.route, &self.service) {
-            (Some(name), _, _) => Address::known("Ingress", namespace, name),
-            (None, Some(name), _) => route_at(namespace, name),
-            (None, None, name) => Address::known("Service", namespace, name.as_deref().unwrap_or_default()),
-        }
+        Entrance { ingress: self.ingress.as_deref(), route: self.route.as_deref(), service: self.service.as_deref() }.at(namespace)
     }
 
     fn drain(&self) -> Duration {

@@ -5,8 +5,8 @@ use super::verify::{Question, Verify};
 use crate::action::ActionError;
 use crate::actions::kubernetes::{Place, failed, target};
 use crate::cluster::traffic::{
-    Side, Which, address, backends, behind, choose, gateway_authority, gateways, hostname, live_services, ready, selector, switch_backends,
-    switch_route, switch_selector, watch_sides,
+    Side, Which, backends, behind, choose, gateway_authority, gateways, hostname, ingress_authority, live_services, ready, selector,
+    service_authority, switch_backends, switch_route, switch_selector, watch_sides,
 };
 use crate::cluster::{Address, Object, Reference};
 use crate::record::Target;
@@ -120,7 +120,7 @@ impl Switch {
 /// Where traffic of this object comes in, as far as the cluster tells.
 pub(super) async fn authority(place: &Place, live: &Object) -> Result<Option<String>, ActionError> {
     match live.kind() {
-        "Ingress" => Ok(address(live)),
+        "Ingress" => Ok(ingress_authority(live)),
         "HTTPRoute" => {
             for (at, parent) in gateways(live) {
                 let gateway = place.cluster.get(&at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
@@ -130,7 +130,7 @@ pub(super) async fn authority(place: &Place, live: &Object) -> Result<Option<Str
             }
             Ok(None)
         }
-        _ => Ok(live.number("/spec/ports/0/port").map(|port| format!("{}:{port}", live.text("/spec/clusterIP")))),
+        _ => Ok(service_authority(live)),
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn question(
         return Ok(Question::new(verify, url.clone(), None));
     }
     let path = verify.path.as_deref().unwrap_or("/");
-    match authority.filter(|authority| !authority.starts_with("None") && !authority.starts_with(':')) {
+    match authority {
         Some(authority) => Ok(Question::new(verify, format!("http://{authority}{path}"), params.host.clone().or_else(of_rules))),
         None => Err(ActionError::permanent(format!("{} tells no address to ask at", live.reference())).hint("say `verify: { url: ... }`")),
     }
@@ -157,7 +157,7 @@ mod tests {
     use super::{from_known, old_side, plan, problems, question};
     use crate::actions::switch_ingress::{SwitchIngressParams, Verify};
     use crate::cluster::Object;
-    use crate::cluster::traffic::{Side, address};
+    use crate::cluster::traffic::{Side, ingress_authority};
     use serde_json::{Value, json};
 
     fn params(value: Value) -> SwitchIngressParams {
@@ -205,11 +205,10 @@ mod tests {
     fn the_question_goes_to_the_ingress_own_address() {
         let params = params(json!({ "ingress": "api", "to": "green" }));
         let verify = Verify { path: Some("/health".to_owned()), ..Verify::default() };
-        let asked = question(&params, &verify, &ingress("green"), address(&ingress("green"))).unwrap();
+        let asked = question(&params, &verify, &ingress("green"), ingress_authority(&ingress("green"))).unwrap();
         assert_eq!((asked.url.as_str(), asked.host.as_deref()), ("http://10.0.0.9/health", Some("api.example")));
         let mut nowhere = ingress("green");
         nowhere.0["status"] = Value::Null;
-        assert_eq!(address(&nowhere), None);
         insta::assert_snapshot!(question(&params, &verify, &nowhere, None).unwrap_err(), @"ingress/api tells no address to ask at");
     }
 

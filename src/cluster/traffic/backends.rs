@@ -151,12 +151,6 @@ pub fn label_query(selector: &BTreeMap<String, String>) -> String {
     format!("labelSelector={}", pairs.join("%2C"))
 }
 
-/// Where an Ingress is reached from outside, as its controller says.
-pub fn address(ingress: &Object) -> Option<String> {
-    let first = ingress.list("/status/loadBalancer/ingress").first()?;
-    first["ip"].as_str().or(first["hostname"].as_str()).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Which, backends, choose, label_query, switch_backends, switch_selector};

@@ -1,5 +1,6 @@
 //! What the gateways of an HTTPRoute say of it, and where they are reached. Pure.
 
+use super::entrance::authority;
 use super::routes::kind;
 use crate::cluster::object::Object;
 use crate::cluster::request::Address;
@@ -84,8 +85,7 @@ pub fn gateway_authority(gateway: &Object, parent: &Value) -> Option<String> {
             && (parent["port"].is_null() || parent["port"] == listener["port"])
     };
     let listener = gateway.list("/spec/listeners").iter().find(fits)?;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    Some(format!("{host}:{}", listener["port"].as_i64()?))
+    Some(authority(host, Some(listener["port"].as_i64()?)))
 }
 
 /// The first hostname of a route that can be asked for.

@@ -1,10 +1,12 @@
 //! Where traffic goes: who is ready to take it, and what that runs on. It probes nothing.
 
 mod backends;
+mod entrance;
 mod gateways;
 mod routes;
 
-pub use backends::{Backend, TrafficError, Which, address, backends, choose, label_query, selector, switch_backends, switch_selector};
+pub use backends::{Backend, TrafficError, Which, backends, choose, label_query, selector, switch_backends, switch_selector};
+pub use entrance::{Entrance, ingress_authority, service_authority};
 pub use gateways::{Acceptance, acceptance, gateway_at, gateway_authority, gateways, hostname};
 pub use routes::{RouteSwitch, live_services, route_at, switch_route};
 
