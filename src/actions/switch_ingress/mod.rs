@@ -1,13 +1,16 @@
 //! `switch-ingress`: moves traffic from one side to the other, proves that it arrives, and moves it back at once.
 
 mod accepted;
+mod back;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use verify::Verify;
 
-use super::kubernetes::{Place, failed, fence_late, for_sure, namespace_of, patch_rights, stopped, target, undo};
-use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
+use super::kubernetes::{Place, failed, fence_late, namespace_of, patch_rights, stopped, target};
+use super::patching::{Image, Patched, Patching, settle_patch};
 use super::written::{patched, watch};
 use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::rights::Right;
@@ -15,8 +18,9 @@ use crate::cluster::traffic::{Entrance, gateway_at, wait_fit};
 use crate::cluster::{Address, Clusters, Object};
 use crate::ids::Period;
 use crate::ports::{Clock, Http};
-use crate::record::{Mark, MarkKind, Reversibility, Settled, Target, UndoClass};
+use crate::record::{Mark, Reversibility, Settled, Target, UndoClass};
 use plan::Switch;
+use verify::Question;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,10 +29,6 @@ use std::time::Duration;
 
 /// Time for a side to be ready for traffic.
 const FIT_WITHIN: Duration = Duration::from_secs(60);
-/// Time until no answer comes from the other side any more, after traffic was switched back.
-const LEFT_WITHIN: Duration = Duration::from_secs(10);
-/// The same on the way back, where every second counts and the engine tries again.
-const FIT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
 
 /// Moves traffic.
 pub struct SwitchIngress {
@@ -104,6 +104,9 @@ pub struct BeforeSwitch {
     pub image: Image,
     /// Ready endpoints of the old side at that time.
     pub ready: usize,
+    /// Whether anybody answered then where the plan asks; none where it asks nobody, or in journals that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<bool>,
 }
 
 impl SwitchIngressParams {
@@ -145,17 +148,30 @@ impl SwitchIngress {
         }
     }
 
+    /// Whether anybody answers before the switch: nobody who does not is missed after it was taken back.
+    async fn is_answered(&self, cx: &ReadCx, question: &Question) -> Result<bool, ActionError> {
+        tokio::select! {
+            answered = question.is_answered(self.http.as_ref()) => Ok(answered),
+            () = cx.cancel.cancelled() => Err(stopped()),
+        }
+    }
+
     async fn switch(
         &self,
         cx: &Cx<Self>,
         params: &SwitchIngressParams,
         found: (&Place, Address, Object),
         switch: &Switch,
+        question: Option<&Question>,
     ) -> Result<Object, ActionError> {
         let (place, at, live) = found;
+        let answered = match question {
+            Some(question) => Some(self.is_answered(&cx.read, question).await?),
+            None => None,
+        };
         let ready = switch.old_ready(place).await?;
         let class = UndoClass::Traffic { needs_fit: switch.needs_fit(place).await? };
-        let before = BeforeSwitch { image: Image::of(at.clone(), live.clone()), ready };
+        let before = BeforeSwitch { image: Image::of(at.clone(), live.clone()), ready, answered };
         let intent = Intent { class: Some(class), irreversible: false };
         let mut tickets = cx.intend(intent, vec![(key(Self::KIND, &target(&at.reference())), before)]).await?;
         let ticket = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
@@ -175,52 +191,6 @@ impl SwitchIngress {
         let manager = place.managers.action(Self::KIND);
         let operations = |object: &Object| plan::plan(&params, object).map(|switch| switch.operations);
         settle_patch(&place, image, effect.known.done(), &manager, operations).await
-    }
-
-    async fn switch_back(&self, cx: &UndoCx, params: &SwitchIngressParams, mut effect: Begun<Self>) -> Result<Mark, ActionError> {
-        let place = Place::open(&self.clusters, &cx.read.scope, params.namespace.as_deref()).await?;
-        let settled = match for_sure(&mut effect.known) {
-            Some(settled) => settled,
-            None => self.settled(&cx.read.scope, params, &effect).await?,
-        };
-        let Begun { key, undo: before, .. } = effect;
-        let change = match known_patch(&key, &before.image, settled) {
-            Ok(change) => change,
-            Err(mark) => return Ok(mark),
-        };
-        // A side that had nobody ready before the switch is no worse off now.
-        if before.ready > 0
-            && let Some(old) = plan::old_side(&before.image.before, &change.after)
-        {
-            cx.read.doing(format!("waiting until {old} is ready for its traffic"));
-            let fit = wait_fit(&place.cluster, &place.namespace, (&old, &old), 0, FIT_AGAIN_WITHIN).await;
-            if fit.map_err(|error| failed("cannot see who is ready", &error))?.is_err() {
-                return Err(ActionError::transient(format!("{old} has nobody ready: its traffic was not switched back yet")));
-            }
-        }
-        cx.read.doing(format!("switching {} back", change.at));
-        let (mark, live) = undo(&place, key, &change).await?;
-        let Some(live) = live.filter(|_| mark.kind == MarkKind::Restored) else { return Ok(mark) };
-        if let Err(why) = accepted::wait_accepted(&cx.read, &place, &change.at, &live).await? {
-            return Err(ActionError::transient(format!("{} was switched back, but {why}", change.at)));
-        }
-        if let Some(verify) = &params.verify {
-            let asked = plan::question(params, verify, &live, plan::authority(&place, &live).await?)?;
-            let tells_sides_apart = verify.expect.is_some();
-            // A controller may lag behind what the Ingress says; what it still leads to must not be taken away yet.
-            if tells_sides_apart {
-                cx.read.doing(format!("asking {} until the other side has left", asked.url));
-                asked.ask_until_left(self.http.as_ref(), self.clock.as_ref(), LEFT_WITHIN).await;
-            }
-            asked
-                .of_any_side()
-                .ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text))
-                .await
-                .map_err(|error| ActionError::transient(format!("{} was switched back, but {error}", change.at)))?;
-        }
-        cx.read.doing("letting requests on the other side come to their end");
-        self.clock.sleep(params.drain()).await;
-        Ok(mark)
     }
 }
 
@@ -305,12 +275,16 @@ impl Action for SwitchIngress {
             return Err(ActionError::permanent(format!("{at} leads no traffic that could be switched: {why}")));
         }
         self.wait_fit(&cx.read, &place, params, &switch).await?;
-        let live = if changes { self.switch(cx, params, (&place, at.clone(), live), &switch).await? } else { live };
+        // What cannot be asked is found before anything is switched.
+        let question = plan::question(params, &place, &live).await?;
+        let live = match changes {
+            true => self.switch(cx, params, (&place, at.clone(), live), &switch, question.as_ref()).await?,
+            false => live,
+        };
         if let Err(why) = accepted::wait_accepted(&cx.read, &place, &at, &live).await? {
             return Err(ActionError::permanent(format!("{at} was switched, but {why}")));
         }
-        if let Some(verify) = &params.verify {
-            let question = plan::question(params, verify, &live, plan::authority(&place, &live).await?)?;
+        if let Some(question) = question {
             cx.read.doing(format!("asking {}", question.url));
             let asking = question.ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text));
             tokio::select! {

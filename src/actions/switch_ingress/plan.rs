@@ -117,8 +117,18 @@ impl Switch {
     }
 }
 
+/// The question that shows whether traffic arrives; none when the plan asks none.
+pub(super) async fn question(params: &SwitchIngressParams, place: &Place, live: &Object) -> Result<Option<Question>, ActionError> {
+    let Some(verify) = &params.verify else { return Ok(None) };
+    let authority = match verify.url {
+        Some(_) => None,
+        None => authority(place, live).await?,
+    };
+    question_at(params, verify, live, authority).map(Some)
+}
+
 /// Where traffic of this object comes in, as far as the cluster tells.
-pub(super) async fn authority(place: &Place, live: &Object) -> Result<Option<String>, ActionError> {
+async fn authority(place: &Place, live: &Object) -> Result<Option<String>, ActionError> {
     match live.kind() {
         "Ingress" => Ok(ingress_authority(live)),
         "HTTPRoute" => {
@@ -134,8 +144,8 @@ pub(super) async fn authority(place: &Place, live: &Object) -> Result<Option<Str
     }
 }
 
-/// The question that shows whether traffic arrives. `authority` is where it comes in.
-pub(super) fn question(
+/// `authority` is where traffic comes in.
+fn question_at(
     params: &SwitchIngressParams,
     verify: &Verify,
     live: &Object,
@@ -154,7 +164,7 @@ pub(super) fn question(
 
 #[cfg(test)]
 mod tests {
-    use super::{from_known, old_side, plan, problems, question};
+    use super::{from_known, old_side, plan, problems, question_at};
     use crate::actions::switch_ingress::{SwitchIngressParams, Verify};
     use crate::cluster::Object;
     use crate::cluster::traffic::{Side, ingress_authority};
@@ -205,11 +215,11 @@ mod tests {
     fn the_question_goes_to_the_ingress_own_address() {
         let params = params(json!({ "ingress": "api", "to": "green" }));
         let verify = Verify { path: Some("/health".to_owned()), ..Verify::default() };
-        let asked = question(&params, &verify, &ingress("green"), ingress_authority(&ingress("green"))).unwrap();
+        let asked = question_at(&params, &verify, &ingress("green"), ingress_authority(&ingress("green"))).unwrap();
         assert_eq!((asked.url.as_str(), asked.host.as_deref()), ("http://10.0.0.9/health", Some("api.example")));
         let mut nowhere = ingress("green");
         nowhere.0["status"] = Value::Null;
-        insta::assert_snapshot!(question(&params, &verify, &nowhere, None).unwrap_err(), @"ingress/api tells no address to ask at");
+        insta::assert_snapshot!(question_at(&params, &verify, &nowhere, None).unwrap_err(), @"ingress/api tells no address to ask at");
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub struct Verify {
 pub(super) struct Question {
     pub(super) url: String,
     pub(super) host: Option<String>,
-    pub(super) expect: HttpExpect,
+    /// What tells an answer of the new side; none when any answer will do.
+    pub(super) expect: Option<HttpExpect>,
     pub(super) times: u32,
     pub(super) timeout: Duration,
 }
@@ -52,15 +53,20 @@ impl Question {
         Self {
             url,
             host: verify.host.clone().or(host),
-            expect: verify.expect.clone().unwrap_or_default(),
+            expect: Some(verify.expect.clone().unwrap_or_default()),
             times: verify.times.unwrap_or(3).max(1),
             timeout: verify.timeout.map_or(Duration::from_secs(30), |period| period.0),
         }
     }
 
-    /// The same question, for a side of which only is known that it answers.
+    /// The same question, where any answer will do: what the old side says at this path is its own business.
     pub(super) fn of_any_side(self) -> Self {
-        Self { expect: HttpExpect::default(), ..self }
+        Self { expect: None, ..self }
+    }
+
+    /// True when anybody answers at all, asked once.
+    pub(super) async fn is_answered(&self, http: &dyn Http) -> bool {
+        self.clone().of_any_side().ask_once(http).await.is_ok()
     }
 
     /// Asks until so many answers in a row are as they should be.
@@ -112,8 +118,9 @@ impl Question {
         let request =
             HttpRequest { method: "GET".to_owned(), url: self.url.clone(), headers, body: None, timeout: ANSWER_WITHIN, fresh: true };
         let response = http.send(request).await.map_err(|error| error.what)?;
-        let mut complaints = self.expect.complaints(&response, &StatusExpect::hundreds(&[2, 3]));
-        complaints.extend(self.expect.delay(&[response.latency]));
+        let Some(expect) = &self.expect else { return Ok(()) };
+        let mut complaints = expect.complaints(&response, &StatusExpect::hundreds(&[2, 3]));
+        complaints.extend(expect.delay(&[response.latency]));
         if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
 }
