@@ -5,8 +5,8 @@ use super::verify::{Question, Verify};
 use crate::action::ActionError;
 use crate::actions::kubernetes::{Place, failed, target};
 use crate::cluster::traffic::{
-    Side, Which, backends, behind, choose, gateway_authority, gateways, hostname, ingress_authority, live_services, ready, selector,
-    service_authority, switch_backends, switch_route, switch_selector, watch_sides,
+    Port, Side, Which, backends, behind, choose, gateway_authority, gateways, hostname, ingress_authority, lacked, live_services, ready,
+    selector, service_authority, switch_backends, switch_route, switch_selector, watch_sides,
 };
 use crate::cluster::{Address, Object, Reference};
 use crate::record::Target;
@@ -19,6 +19,8 @@ pub(super) struct Switch {
     pub(super) old: Option<Side>,
     /// Where it should go.
     pub(super) new: Side,
+    /// The ports that the new side must have.
+    pub(super) ports: Vec<Port>,
     /// What has to be patched; nothing when it goes there already.
     pub(super) operations: Vec<Value>,
 }
@@ -52,18 +54,20 @@ pub(super) fn plan(params: &SwitchIngressParams, live: &Object) -> Result<Switch
         let mut new = old.clone();
         new.extend(params.selector.clone());
         let old = (old != new && !old.is_empty()).then_some(Side::Pods(old));
-        return Ok(Switch { old, new: Side::Pods(new), operations: switch_selector(live, &params.selector) });
+        return Ok(Switch { old, new: Side::Pods(new), ports: Vec::new(), operations: switch_selector(live, &params.selector) });
     }
     let to = params.to.as_deref().unwrap_or_default();
     let which = Which { host: params.host.as_deref(), path: params.path.as_deref(), from: params.from.as_deref() };
     let refused = |error: crate::cluster::traffic::TrafficError| ActionError::permanent(error.to_string());
     if params.route.is_some() {
         let switch = switch_route(live, &which, to).map_err(refused)?;
-        return Ok(Switch { old: switch.old.map(Side::Service), new: Side::Service(to.to_owned()), operations: switch.operations });
+        let (old, new) = (switch.old.map(Side::Service), Side::Service(to.to_owned()));
+        return Ok(Switch { old, new, ports: switch.ports, operations: switch.operations });
     }
     let chosen = choose(live, &which, to).map_err(refused)?;
     let old = chosen.first().map(|backend| Side::Service(backend.service.clone()));
-    Ok(Switch { old, new: Side::Service(to.to_owned()), operations: switch_backends(&chosen, to) })
+    let ports = chosen.iter().filter_map(|backend| backend.port.clone()).collect();
+    Ok(Switch { old, new: Side::Service(to.to_owned()), ports, operations: switch_backends(&chosen, to) })
 }
 
 /// The parameters, with the old side that they meant for the object as it was read first.
@@ -92,6 +96,23 @@ pub(super) fn old_side(before: &Object, after: &Object) -> Option<Side> {
 }
 
 impl Switch {
+    /// Refuses a new side that has not the ports of the backends: it would be fit, and nobody would reach it.
+    pub(super) async fn check_ports(&self, place: &Place, at: &Address) -> Result<(), ActionError> {
+        let Side::Service(name) = &self.new else { return Ok(()) };
+        if self.ports.is_empty() {
+            return Ok(());
+        }
+        let service = place.get(&Address::known("Service", &place.namespace, name)).await?;
+        match lacked(&service, &self.ports) {
+            None => Ok(()),
+            Some((port, known)) => {
+                let new = &self.new;
+                Err(ActionError::permanent(format!("{new} has no port {port}, which {at} leads to, but {known}: traffic was not switched"))
+                    .hint(format!("give {new} that port, or let {at} name one that both sides have")))
+            }
+        }
+    }
+
     /// How many are ready on the old side.
     pub(super) async fn old_ready(&self, place: &Place) -> Result<usize, ActionError> {
         let Some(old) = &self.old else { return Ok(0) };
@@ -145,12 +166,7 @@ async fn authority(place: &Place, live: &Object) -> Result<Option<String>, Actio
 }
 
 /// `authority` is where traffic comes in.
-fn question_at(
-    params: &SwitchIngressParams,
-    verify: &Verify,
-    live: &Object,
-    authority: Option<String>,
-) -> Result<Question, ActionError> {
+fn question_at(params: &SwitchIngressParams, verify: &Verify, live: &Object, authority: Option<String>) -> Result<Question, ActionError> {
     let of_rules = || backends(live).into_iter().find_map(|backend| backend.host).or_else(|| hostname(live));
     if let Some(url) = &verify.url {
         return Ok(Question::new(verify, url.clone(), None));

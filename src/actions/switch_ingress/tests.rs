@@ -3,7 +3,7 @@
 use super::SwitchIngress;
 use crate::action::conformance::{World, faults};
 use crate::action::{ActionError, DynAction, DynEffect, UndoCx};
-use crate::actions::test_world::{Listener, Server, Servers, read_cx, taken_back};
+use crate::actions::test_world::{Listener, Server, Servers, read_cx, taken_back, tried_with};
 use crate::cluster::Clusters;
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, SystemClock};
 use crate::record::MarkKind;
@@ -98,6 +98,18 @@ async fn where_nobody_can_be_asked_nothing_is_switched() {
     let (tried, world) = stage.tried().await;
     insta::assert_snapshot!(tried.output.unwrap_err(), @"ingress/api tells no address to ask at");
     assert_eq!((tried.effects.len(), leads_to(&world).as_str()), (0, "blue"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_side_without_the_port_of_the_backend_gets_no_traffic() {
+    let mut stage = stage(good, json!({ "path": "/health" }));
+    stage.objects[2].1["spec"]["ports"] = json!([{ "name": "http", "port": 8080 }]);
+    let (tried, world) = stage.tried().await;
+    insta::assert_snapshot!(tried.output.unwrap_err(), @"service/green has no port 80, which ingress/api leads to, but 8080 `http`: traffic was not switched");
+    assert_eq!((tried.effects.len(), leads_to(&world).as_str()), (0, "blue"));
+    world.server.remove(GREEN);
+    let error = tried_with(&world, &Listener::default()).await.output.unwrap_err();
+    insta::assert_snapshot!(error, @"there is no service/green in namespace `shop`");
 }
 
 #[tokio::test(start_paused = true)]

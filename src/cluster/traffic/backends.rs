@@ -1,5 +1,6 @@
 //! Which Services an Ingress leads to, which pods a Service selects, and the patches that change that. Pure.
 
+use super::ports::Port;
 use crate::cluster::object::Object;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ pub struct Backend {
     pub path: Option<String>,
     /// The Service that is named.
     pub service: String,
+    /// The port of that Service.
+    pub port: Option<Port>,
     pointer: String,
 }
 
@@ -71,13 +74,21 @@ pub fn backends(ingress: &Object) -> Vec<Backend> {
     let mut found = Vec::new();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(service) = ingress.at("/spec/defaultBackend/service/name").and_then(text) {
-        found.push(Backend { host: None, path: None, service, pointer: "/spec/defaultBackend/service/name".to_owned() });
+        let port = ingress.at("/spec/defaultBackend/service/port").and_then(Port::read);
+        found.push(Backend { host: None, path: None, service, port, pointer: "/spec/defaultBackend/service/name".to_owned() });
     }
     for (rule_index, rule) in ingress.list("/spec/rules").iter().enumerate() {
         for (index, path) in rule["http"]["paths"].as_array().map_or(&[][..], Vec::as_slice).iter().enumerate() {
-            if let Some(service) = text(&path["backend"]["service"]["name"]) {
+            let backend = &path["backend"]["service"];
+            if let Some(service) = text(&backend["name"]) {
                 let pointer = format!("/spec/rules/{rule_index}/http/paths/{index}/backend/service/name");
-                found.push(Backend { host: text(&rule["host"]), path: text(&path["path"]), service, pointer });
+                found.push(Backend {
+                    host: text(&rule["host"]),
+                    path: text(&path["path"]),
+                    service,
+                    port: Port::read(&backend["port"]),
+                    pointer,
+                });
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::cluster::kinds::Kind;
 use crate::cluster::object::Object;
 use crate::cluster::request::Address;
-use crate::cluster::traffic::{TrafficError, Which};
+use crate::cluster::traffic::{Port, TrafficError, Which};
 use serde_json::{Value, json};
 
 const API_VERSION: &str = "gateway.networking.k8s.io/v1";
@@ -40,6 +40,8 @@ impl BackendRef {
 pub struct RouteSwitch {
     /// The Service that it goes to now; none when it goes to the new one already.
     pub old: Option<String>,
+    /// The ports of the new one that it goes to then.
+    pub ports: Vec<Port>,
     /// They mean something only for the version of the route that was read.
     pub operations: Vec<Value>,
 }
@@ -134,19 +136,20 @@ pub fn switch_route(route: &Object, which: &Which<'_>, to: &str) -> Result<Route
     if chosen.is_empty() && !fitting.iter().any(|rule| rule.live().contains(&to)) {
         return Err(none());
     }
-    let mut switch = RouteSwitch { old: None, operations: Vec::new() };
+    let mut switch = RouteSwitch { old: None, ports: Vec::new(), operations: Vec::new() };
     for rule in chosen {
         let Some(old) = rule.old(to).map_err(|()| TrafficError::Shared { route: name(), known: known() })? else { continue };
-        let moved =
+        let (port, moved) =
             move_traffic(rule, old, to).ok_or_else(|| TrafficError::Filtered { route: name(), old: old.to_owned(), to: to.to_owned() })?;
+        switch.ports.extend(port.map(Port::Number));
         switch.operations.extend(moved);
         switch.old = Some(old.to_owned());
     }
     Ok(switch)
 }
 
-/// None when the new side is no backend yet and the old one has filters, of which nobody can say whether they fit the new one.
-fn move_traffic(rule: &Rule, old: &str, to: &str) -> Option<Vec<Value>> {
+/// The port that traffic goes to, and the operations. None when the new side is no backend yet and the old one has filters, of which nobody can say whether they fit the new one.
+fn move_traffic(rule: &Rule, old: &str, to: &str) -> Option<(Option<i64>, Vec<Value>)> {
     let root = format!("/spec/rules/{}/backendRefs", rule.index);
     let named = |backend: &BackendRef, weight: i64| {
         let at = format!("{root}/{}", backend.index);
@@ -159,19 +162,21 @@ fn move_traffic(rule: &Rule, old: &str, to: &str) -> Option<Vec<Value>> {
     let same_port = || news.iter().find(|new| olds.iter().any(|old| old.port == new.port));
     let live = news.iter().find(|new| new.is_live());
     let mut operations: Vec<Value> = olds.iter().flat_map(|backend| named(backend, 0)).collect();
-    match live.or_else(same_port).or_else(|| news.first()) {
+    let new = live.or_else(same_port).or_else(|| news.first());
+    let port = new.map_or_else(|| olds.first().and_then(|old| old.port), |new| new.port);
+    match new {
         Some(new) if new.weight == Some(ALL) => {}
         Some(new) => operations.extend(named(new, ALL)),
         None if olds.iter().any(|backend| backend.filtered) => return None,
         None => {
             let mut added = json!({ "group": "", "kind": "Service", "name": to, "weight": ALL });
-            if let Some(port) = olds.first().and_then(|backend| backend.port) {
+            if let Some(port) = port {
                 added["port"] = Value::from(port);
             }
             operations.push(json!({ "op": "add", "path": format!("{root}/-"), "value": added }));
         }
     }
-    Some(operations)
+    Some((port, operations))
 }
 
 fn describe(rule: &Rule, hostnames: &[&str]) -> String {
@@ -185,7 +190,7 @@ fn describe(rule: &Rule, hostnames: &[&str]) -> String {
 mod tests {
     use super::{live_services, switch_route};
     use crate::cluster::object::Object;
-    use crate::cluster::traffic::{TrafficError, Which};
+    use crate::cluster::traffic::{Port, TrafficError, Which};
     use serde_json::{Value, json};
 
     fn rule(path: &str, refs: &[(&str, i64)]) -> Value {
@@ -223,6 +228,7 @@ mod tests {
         assert_eq!(after.at("/spec/rules/0/backendRefs/0/weight"), Some(&json!(0)));
         let added = json!({ "group": "", "kind": "Service", "name": "green", "weight": 100, "port": 80 });
         assert_eq!(after.at("/spec/rules/0/backendRefs/1"), Some(&added));
+        assert_eq!(switch_route(&route(&[rule("/", &[("blue", 1)])]), &Which::default(), "green").unwrap().ports, [Port::Number(80)]);
         let mut filtered = route(&[rule("/", &[("blue", 1)])]);
         filtered.0["spec"]["rules"][0]["backendRefs"][0]["filters"] = json!([{ "type": "RequestHeaderModifier" }]);
         insta::assert_snapshot!(switched(&filtered, &Which::default()).unwrap_err(), @"api has no backend green, and that of blue has filters: add the backend green with weight 0 and the filters that it needs");
