@@ -11,7 +11,8 @@ pub(super) fn judge(object: &Object, view: &View<'_>) -> Verdict {
     let wanted = count("desiredNumberScheduled");
     let pods = view.pods_of(object.uid());
     let on_delete = object.text("/spec/updateStrategy/type") == "OnDelete";
-    let available = count("numberAvailable") == wanted && count("numberReady") == wanted && count("numberMisscheduled") == 0;
+    // Pods on nodes that they are not meant for any more, as after a taint, are none of the rollout's.
+    let available = count("numberAvailable") == wanted && count("numberReady") == wanted;
     match available && count("updatedNumberScheduled") == wanted {
         true => Verdict::Healthy,
         false if available && on_delete => {

@@ -113,7 +113,7 @@ pub fn judge(object: &Object, view: &View<'_>, pin: &Pin) -> Verdict {
         ("apps", "Deployment") => deployment::judge(object, view),
         ("apps", "StatefulSet") => stateful_set::judge(object, view),
         ("apps", "DaemonSet") => daemon_set::judge(object, view),
-        ("apps", "ReplicaSet") => other::replica_set(object, view),
+        ("apps", "ReplicaSet") | ("v1", "ReplicationController") => other::replica_set(object, view),
         ("batch", "Job") => job::judge(object, view),
         ("v1", "Pod") => pod::judge(object),
         _ => other::judge(object),

@@ -275,6 +275,20 @@ fn a_daemon_set_is_done_on_every_node() {
     };
     assert_eq!(verdict(&set(2), &[]), "healthy");
     assert_eq!(verdict(&set(1), &[]), "waiting: 1 of 2 pods new and ready");
+    // A node that was tainted later keeps its pod.
+    let mut tainted = set(2);
+    tainted["status"]["numberMisscheduled"] = json!(1);
+    assert_eq!(verdict(&tainted, &[]), "healthy");
+}
+
+#[test]
+fn a_replication_controller_is_judged_by_its_pods() {
+    let controller = |ready: u32| {
+        json!({ "apiVersion": "v1", "kind": "ReplicationController", "metadata": { "name": "rc", "uid": "rc", "generation": 1 },
+            "spec": { "replicas": 1 }, "status": { "observedGeneration": 1, "replicas": 1, "readyReplicas": ready, "availableReplicas": ready } })
+    };
+    assert_eq!(verdict(&controller(1), &[]), "healthy");
+    assert_eq!(verdict(&controller(0), &[]), "waiting: 0 of 1 pods ready");
 }
 
 #[test]

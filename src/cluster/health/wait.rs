@@ -143,7 +143,7 @@ pub fn watched(subjects: &[Subject]) -> Vec<Watched> {
         let namespace = at.namespace.as_deref();
         let alone = subjects.iter().filter(|other| other.at.kind == at.kind && other.at.namespace == at.namespace).count() == 1;
         add(if alone && kind != "Pod" { Watched::one(at) } else { Watched::all(at.kind.clone(), namespace) });
-        if matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job") {
+        if matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "ReplicationController" | "Job") {
             add(Watched::all(Kind::known("Pod"), namespace));
         }
         if kind == "Deployment" {
