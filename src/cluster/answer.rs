@@ -40,6 +40,8 @@ pub enum Class {
     Unauthorised,
     /// Too many requests: nothing was done.
     Busy,
+    /// What was read so far is too old to read on from.
+    Expired,
     /// The request itself is wrong.
     Malformed,
     /// There was no way to the server: nothing was done.
@@ -75,7 +77,8 @@ impl ApiError {
 
     /// True when trying again may help: a server that starts does not know who is who for a moment, and tokens are made anew.
     pub fn is_transient(&self) -> bool {
-        matches!(self.class, Class::Lost | Class::Unreached | Class::Busy | Class::Stale | Class::AlreadyThere | Class::Unauthorised)
+        use Class::{AlreadyThere, Busy, Expired, Lost, Stale, Unauthorised, Unreached};
+        matches!(self.class, Lost | Unreached | Busy | Expired | Stale | AlreadyThere | Unauthorised)
     }
 
     /// An error without an answer.
@@ -177,6 +180,7 @@ fn classify_code(code: u16) -> Class {
         403 => Class::Forbidden,
         404 => Class::Absent,
         409 => Class::Stale,
+        410 => Class::Expired,
         422 => Class::Invalid,
         429 => Class::Busy,
         400..=499 => Class::Malformed,

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+/// Objects of a list that are read at once.
+const PAGE: u32 = 500;
 /// How long a request is repeated while the server is busy or away, or a read finds no answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest wait before a request is repeated, whatever the server says.
@@ -117,10 +119,17 @@ impl Cluster {
     /// # Errors
     /// When the server does not answer, or refuses.
     pub async fn list(&self, kind: &Kind, namespace: Option<&str>, selector: &str) -> Result<Vec<Object>, ApiError> {
-        let (mut found, mut page) = (Vec::new(), String::new());
+        let (path, mut found, mut page) = (kind.path(namespace), Vec::new(), String::new());
+        let more = if selector.is_empty() { String::new() } else { format!("&{selector}") };
         loop {
-            let more = if selector.is_empty() { String::new() } else { format!("&{selector}") };
-            let list = self.read(format!("{}?limit=500{more}{page}", kind.path(namespace))).await?;
+            let list = match self.read(format!("{path}?limit={PAGE}{more}{page}")).await {
+                // The server has forgotten the state that the pages are of: all at once there is none to forget.
+                Err(error) if error.class == Class::Expired && !page.is_empty() => {
+                    found.clear();
+                    self.read(format!("{path}?limit=0{more}")).await?
+                }
+                list => list?,
+            };
             let items = list["items"].as_array().cloned().unwrap_or_default();
             found.extend(items.into_iter().map(|item| Object(with_kind(item, kind))));
             match list["metadata"]["continue"].as_str().filter(|token| !token.is_empty()) {
@@ -307,3 +316,6 @@ fn with_kind(mut item: Value, kind: &Kind) -> Value {
     }
     item
 }
+
+#[cfg(test)]
+mod tests;
