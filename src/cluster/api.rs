@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+/// What a kubelet says, with a success, when the container is gone already.
+pub(super) const NO_LOGS: &str = "unable to retrieve container logs";
 /// Objects of a list that are read at once.
 const PAGE: u32 = 500;
 /// How long a request is repeated while the server is busy or away, or a read finds no answer.
@@ -224,8 +226,7 @@ impl Cluster {
         let uri = format!("{path}/log?container={container}&previous={previous}&tailLines={lines}&limitBytes=65536");
         let Answer { body, .. } = self.repeat(Call::read(uri), true).await?;
         let text = String::from_utf8_lossy(&body).into_owned();
-        // The kubelet says so with a success when the container is gone already.
-        match text.starts_with("unable to retrieve container logs") {
+        match text.starts_with(NO_LOGS) {
             true => Ok(String::new()),
             false => Ok(text),
         }

@@ -1,6 +1,7 @@
 //! `job`: runs a program to its end as a Job on the cluster. It knows neither what the program does nor how to take that back.
 
 mod manifest;
+mod printed;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,18 @@
 //! Doing it: find the Job of this run or make it, tell what it prints, wait until it has ended.
 
 use super::manifest::{Planned, is_ours, read};
+use super::printed::{Printed, last_bytes};
 use super::{Job, JobIntended, JobMade, JobOutput, JobParams};
 use crate::action::{Action, ActionError, Cx, EffectError, Known, Progress, key};
 use crate::actions::kubernetes::{Place, effect_failed, failed, target};
 use crate::cluster::health::Pin;
-use crate::cluster::health::wait::{Patience, Subject, Unhealthy, WaitError, wait_healthy};
-use crate::cluster::logs::{container, follow};
+use crate::cluster::health::wait::{Patience, Subject, Unhealthy, WaitError, wait_healthy_by};
+use crate::cluster::logs::{Hear, Heard, container, follow};
 use crate::cluster::request::by_labels;
 use crate::cluster::{Address, Class, Kind, Manner, Object};
 use crate::record::Settled;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const MOST: usize = 50;
 /// Lines of the output that are read, and bytes of them that are kept.
 const LINES: u32 = 10_000;
-const OUTPUT_LIMIT: usize = 64 * 1024;
+pub(super) const OUTPUT_LIMIT: usize = 64 * 1024;
 /// Time for the last lines to arrive.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked for lines that were seen to be printed, or may have been, and after what time.
@@ -34,11 +35,13 @@ pub(super) async fn run(cx: &Cx<Job>, place: &Place, params: &JobParams) -> Resu
     let (at, made) = find_or_make(cx, place, params, &planned).await?;
     let ended = CancellationToken::new();
     let (sink, step) = (cx.read.sink.clone(), cx.read.step.clone());
-    let printed = Arc::new(AtomicBool::new(false));
-    let has_printed = Arc::clone(&printed);
-    let tell = Arc::new(move |line: String| {
-        has_printed.fetch_or(!line.trim().is_empty(), Ordering::Relaxed);
-        sink.progress(&step, Progress::Line(line));
+    let printed = Arc::new(Printed::default());
+    let heard = Arc::clone(&printed);
+    let hear: Hear = Arc::new(move |pod, said| {
+        heard.hear(pod, &said);
+        if let Heard::Line(line) = said {
+            sink.progress(&step, Progress::Line(line));
+        }
     });
     let labels = pods_of(&at);
     let namespace = at.namespace.clone().unwrap_or_default();
@@ -53,13 +56,12 @@ pub(super) async fn run(cx: &Cx<Job>, place: &Place, params: &JobParams) -> Resu
             place.cluster.clock.sleep(LAST_LINES_WITHIN).await;
         };
         tokio::select! {
-            () = follow(&place.cluster, &namespace, &labels, tell, ended.clone()) => {}
+            () = follow(&place.cluster, &namespace, &labels, hear, ended.clone()) => {}
             () = last_lines => {}
         }
     };
     let (result, ()) = tokio::join!(ending, printing);
-    result?;
-    output(place, &at, printed.load(Ordering::Relaxed)).await
+    output(place, params, &at, result?, &printed).await
 }
 
 pub(super) fn pods_of(at: &Address) -> String {
@@ -111,7 +113,8 @@ fn vanished(at: &Address) -> ActionError {
         .hint("say `idempotent: true` if it may run again, or give it a longer `ttlSecondsAfterFinished`")
 }
 
-async fn wait(cx: &Cx<Job>, place: &Place, params: &JobParams, at: &Address, made: &JobMade) -> Result<(), ActionError> {
+/// Gives back how many of its pods ended well, if the Job says so: it may be removed at once.
+async fn wait(cx: &Cx<Job>, place: &Place, params: &JobParams, at: &Address, made: &JobMade) -> Result<Option<i64>, ActionError> {
     let subjects = [Subject { at: at.clone(), pin: Pin { uid: Some(made.uid.clone()), ..Pin::default() } }];
     let default = Patience::default();
     // How often a container is started again is said by the Job.
@@ -122,12 +125,17 @@ async fn wait(cx: &Cx<Job>, place: &Place, params: &JobParams, at: &Address, mad
         cx.read.doing(text.clone());
         waits_for = text;
     };
+    let succeeded = AtomicI64::new(-1);
+    let count = |job: &Object| {
+        succeeded.store(job.number("/status/succeeded").unwrap_or(-1), Ordering::Relaxed);
+        None
+    };
     let waited = tokio::select! {
-        waited = wait_healthy(&place.cluster, &subjects, patience, &mut tell) => waited,
+        waited = wait_healthy_by(&place.cluster, &subjects, patience, &count, &mut tell) => waited,
         () = cx.read.cancel.cancelled() => return Err(ActionError::transient(format!("stopped while it waited, and {at} may go on: {waits_for}"))),
     };
     match waited {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Some(succeeded.into_inner()).filter(|count| *count >= 0)),
         Err(WaitError::Api(error)) => Err(failed(format!("cannot watch {at}"), &error)),
         Err(WaitError::Unhealthy(unhealthy)) => {
             let live = place.cluster.get(at).await.map_err(|error| failed(format!("cannot read {at}"), &error))?;
@@ -149,35 +157,49 @@ fn told(unhealthy: &Unhealthy, has_run: bool) -> ActionError {
 }
 
 /// What the Job gave, and what the pod printed that ended well last.
-async fn output(place: &Place, at: &Address, has_printed: bool) -> Result<JobOutput, ActionError> {
+async fn output(
+    place: &Place,
+    params: &JobParams,
+    at: &Address,
+    succeeded: Option<i64>,
+    printed: &Printed,
+) -> Result<JobOutput, ActionError> {
     let pods = place.cluster.list(&Kind::known("Pod"), at.namespace.as_deref(), &by_labels(&pods_of(at))).await;
     let pods = pods.map_err(|error| failed(format!("cannot read the pods of {at}"), &error))?;
     let mut pods: Vec<Object> = pods.into_iter().filter(|pod| pod.text("/status/phase") == "Succeeded").collect();
     pods.sort_by_key(|pod| pod.text("/metadata/creationTimestamp").to_owned());
     let logs = match pods.last() {
-        Some(pod) => logs_of(place, at, pod, has_printed).await?,
-        None => String::new(),
+        Some(pod) => logs_of(place, at, pod, printed.is_any()).await?,
+        // A Job that wants no pod has none.
+        None if succeeded == Some(0) => Some(String::new()),
+        None => None,
     };
-    let logs = logs.trim();
-    let mut from = logs.len().saturating_sub(OUTPUT_LIMIT);
-    while !logs.is_char_boundary(from) {
-        from += 1;
-    }
-    Ok(JobOutput { job: at.name.clone(), succeeded: u32::try_from(pods.len()).unwrap_or(u32::MAX), logs: logs[from..].to_owned() })
+    // Pods that are gone were heard while they were there.
+    let logs = logs.or_else(|| printed.whole(pods.last().map(Object::uid))).ok_or_else(|| unheard(params, at))?;
+    let seen = i64::try_from(pods.len()).unwrap_or(i64::MAX);
+    let succeeded = u32::try_from(seen.max(succeeded.unwrap_or(0))).unwrap_or(u32::MAX);
+    Ok(JobOutput { job: at.name.clone(), succeeded, logs: last_bytes(logs.trim(), OUTPUT_LIMIT).to_owned() })
 }
 
-/// Of a container that has just ended a node may give nothing for a moment, or no answer.
-async fn logs_of(place: &Place, at: &Address, pod: &Object, has_printed: bool) -> Result<String, ActionError> {
-    let Some(container) = container(pod) else { return Ok(String::new()) };
+fn unheard(params: &JobParams, at: &Address) -> ActionError {
+    let message = format!("{at} has ended well, but its pod was removed before all that it printed was read");
+    let hint = "give the Job a longer `ttlSecondsAfterFinished`, or none";
+    // Only what may run twice may be heard a second time.
+    let error = if params.read_only || params.idempotent { ActionError::transient(message) } else { ActionError::permanent(message) };
+    error.hint(hint)
+}
+
+/// None when the pod is gone. Of a container that has just ended a node may give nothing for a moment, or no answer.
+async fn logs_of(place: &Place, at: &Address, pod: &Object, has_printed: bool) -> Result<Option<String>, ActionError> {
+    let Some(container) = container(pod) else { return Ok(Some(String::new())) };
     let mut look = 0;
     loop {
         look += 1;
         match place.cluster.logs(pod.namespace().unwrap_or_default(), pod.name(), container, false, LINES).await {
-            Ok(logs) if !logs.trim().is_empty() => return Ok(logs),
-            Ok(_) if look >= LOOKS_IF_SILENT && !has_printed => return Ok(String::new()),
+            Ok(logs) if !logs.trim().is_empty() => return Ok(Some(logs)),
+            Ok(_) if look >= LOOKS_IF_SILENT && !has_printed => return Ok(Some(String::new())),
             Ok(_) if look >= LOOKS => return Err(ActionError::transient(format!("what {at} printed cannot be read"))),
-            // It was removed as soon as it had ended.
-            Err(error) if error.is_absent() => return Ok(String::new()),
+            Err(error) if error.is_absent() => return Ok(None),
             Err(error) if look >= LOOKS => return Err(failed(format!("cannot read what {at} printed"), &error)),
             _ => place.cluster.clock.sleep(LOOK_AGAIN).await,
         }

@@ -143,6 +143,49 @@ async fn lines_that_come_late_are_waited_for() {
     assert_eq!(tried.output.unwrap()["logs"], "late");
 }
 
+/// Makes a pod of each Job that runs and prints.
+fn begun(server: &TestServer) {
+    run_all(server, "Running", 0, json!({ "type": "SuccessCriteriaMet", "status": "False" }));
+}
+
+/// A Job with `ttlSecondsAfterFinished: 0` is removed with its pods as soon as it has ended.
+#[tokio::test]
+async fn what_a_pod_printed_that_is_gone_by_then_is_its_output() {
+    let world = stage(short(), begun).fresh().await;
+    let ending = async {
+        while !world.server.reads().iter().any(|path| path.ends_with("/log")) {
+            tokio::task::yield_now().await;
+        }
+        world.server.objects().keys().filter(|path| path.starts_with(PODS)).for_each(|path| world.server.remove(path));
+        let (path, mut job) = jobs(&world.server).remove(0);
+        job["status"] = json!({ "succeeded": 1, "conditions": [{ "type": "Complete", "status": "True" }] });
+        world.server.put(&path, job);
+    };
+    let (tried, ()) = tokio::join!(tried(&world), ending);
+    let output = tried.output.unwrap();
+    assert_eq!((&output["succeeded"], &output["logs"]), (&json!(1), &json!("12 tables\nhunter")));
+}
+
+#[tokio::test]
+async fn what_nobody_has_read_is_not_taken_for_nothing() {
+    fn unseen(server: &TestServer) {
+        for (path, mut job) in jobs(server).into_iter().filter(|(_, job)| job["status"].is_null()) {
+            job["status"] = json!({ "succeeded": 1, "conditions": [{ "type": "Complete", "status": "True" }] });
+            server.put(&path, job);
+        }
+    }
+    let (tried, _) = stage(short(), unseen).tried().await;
+    let error = tried.output.unwrap_err();
+    assert!(error.to_string().ends_with("its pod was removed before all that it printed was read"), "{error}");
+    assert_eq!(
+        (error.is_transient(), error.failure().hint.as_deref()),
+        (false, Some("give the Job a longer `ttlSecondsAfterFinished`, or none"))
+    );
+    let mut looks = short();
+    looks["read-only"] = json!(true);
+    assert!(stage(looks, unseen).tried().await.0.output.unwrap_err().is_transient());
+}
+
 #[tokio::test]
 async fn a_manifest_keeps_what_it_says_and_gets_a_name_of_its_own() {
     let (tried, world) =
