@@ -1,6 +1,7 @@
 //! What the actions on a cluster share: opening it, telling its refusals, taking a change back. It knows no single action.
 
 use crate::action::{ActionError, EffectError, Evidence, Known, ReadCx, RunScope, UndoCx};
+use crate::actions::apply::order::is_workload;
 use crate::cluster::evidence::Exhibit;
 use crate::cluster::fence::fence;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
@@ -62,7 +63,25 @@ pub(super) fn target(reference: &Reference) -> Target {
 /// What a patch of an object needs, and taking it back.
 pub(super) fn patch_rights(at: &Address) -> Vec<Right> {
     let undo = ["update", "patch"].map(|verb| Right::on(verb, at).for_undo());
-    ["get", "patch"].map(|verb| Right::on(verb, at)).into_iter().chain(undo).collect()
+    ["get", "patch"].map(|verb| Right::on(verb, at)).into_iter().chain(undo).chain(health_rights(at)).collect()
+}
+
+/// What it takes to see a restored workload become healthy again, and to free it of pods that hold it up.
+pub(super) fn health_rights(at: &Address) -> Vec<Right> {
+    if !is_workload(&at.kind.kind) {
+        return Vec::new();
+    }
+    let mut rights = watch_rights(&[Subject { at: at.clone(), pin: Pin::default() }]);
+    if at.kind.kind == "StatefulSet" {
+        let namespace = at.namespace.as_deref().unwrap_or_default();
+        rights.extend(["list", "delete"].map(|verb| Right::on_pods(verb, "pods", namespace)));
+    }
+    rights.into_iter().map(Right::for_undo).collect()
+}
+
+/// What it takes to make an object again that was made immutable, and to delete one that was made.
+pub(super) fn remake_rights(at: &Address) -> Vec<Right> {
+    ["create", "delete", "list", "watch"].map(|verb| Right::on(verb, at).for_undo()).into()
 }
 
 /// What waiting for the health of objects of a namespace needs.
@@ -148,12 +167,34 @@ pub(super) fn subject(at: &Address, object: &Object) -> Subject {
     Subject { at: at.clone(), pin: Pin { uid: Some(object.uid().to_owned()), generation: object.generation(), owned: None } }
 }
 
+/// What was seen of the health of restored workloads.
+pub(super) enum Again {
+    /// All of them are healthy.
+    Healthy,
+    /// This one is not, and why.
+    Unhealthy(Address, String),
+    /// We may not look: what was restored is restored all the same.
+    Unseen(String),
+}
+
 /// Waits until restored workloads are healthy again. Gives back which one is not, and why.
 pub(super) async fn wait_healthy_again(
     cx: &UndoCx,
     cluster: &Cluster,
     subjects: &[Subject],
 ) -> Result<Option<(Address, String)>, ActionError> {
+    Ok(match look_healthy_again(cx, cluster, subjects).await? {
+        Again::Healthy => None,
+        Again::Unhealthy(at, why) => Some((at, why)),
+        Again::Unseen(why) => {
+            cx.read.warn(why);
+            None
+        }
+    })
+}
+
+/// As [`wait_healthy_again`], for whoever tells apart what was not seen.
+pub(super) async fn look_healthy_again(cx: &UndoCx, cluster: &Cluster, subjects: &[Subject]) -> Result<Again, ActionError> {
     let first = subjects.first().map(|subject| subject.at.clone());
     let mut waits_for = String::new();
     let mut tell = |text: String| {
@@ -166,10 +207,13 @@ pub(super) async fn wait_healthy_again(
         () = cx.read.cancel.cancelled() => return Err(stopped()),
     };
     match (waited, first) {
-        (Some(Ok(())), _) | (None, None) => Ok(None),
-        (Some(Err(WaitError::Unhealthy(unhealthy))), _) => Ok(Some((unhealthy.at.clone(), unhealthy.to_string()))),
+        (Some(Ok(())), _) | (None, None) => Ok(Again::Healthy),
+        (Some(Err(WaitError::Unhealthy(unhealthy))), _) => Ok(Again::Unhealthy(unhealthy.at.clone(), unhealthy.to_string())),
+        (Some(Err(WaitError::Api(error))), _) if error.class == Class::Forbidden => {
+            Ok(Again::Unseen(format!("nobody saw whether what was restored is healthy again: {error}")))
+        }
         (Some(Err(WaitError::Api(error))), _) => Err(failed("cannot see whether what was restored is healthy", &error)),
-        (None, Some(at)) => Ok(Some((at, format!("not healthy again within {}s: {waits_for}", HEALTHY_AGAIN_WITHIN.as_secs())))),
+        (None, Some(at)) => Ok(Again::Unhealthy(at, format!("not healthy again within {}s: {waits_for}", HEALTHY_AGAIN_WITHIN.as_secs()))),
     }
 }
 

@@ -1,8 +1,11 @@
-//! One object that is patched: the image before, sending the patch, looking it up, what of it is ours. It knows no single action.
+//! One object that is patched: the image before, sending the patch, looking it up, what of it is ours, its way back. It knows no single
+//! action.
 
-use super::kubernetes::{Place, effect_failed, failed};
-use crate::action::{ActionError, EffectError};
+use super::kubernetes::{Again, Place, effect_failed, failed, look_healthy_again, subject, undo, was_healthy};
+use crate::action::{ActionError, EffectError, UndoCx};
+use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::is_same;
+use crate::cluster::health::unstick::unstick;
 use crate::cluster::undo::managed::entries;
 use crate::cluster::undo::{Change, merge};
 use crate::cluster::{Address, Class, Cluster, Manner, Object};
@@ -141,6 +144,31 @@ pub(super) async fn settle_patch(
         Some(earlier) => earlier.clone(),
         None => Patched { after: patched(&image.before, operations(&image.before)?)?, instead: None },
     }))
+}
+
+/// Takes one change back, and waits until a workload is as healthy as it was.
+pub(super) async fn put_back(cx: &UndoCx, place: &Place, key: EffectKey, image: &Image, change: &Change) -> Result<Mark, ActionError> {
+    let at = &change.at;
+    cx.read.doing(format!("restoring {at}"));
+    let (mut mark, object) = undo(place, key, change).await?;
+    let waits = is_workload(&at.kind.kind) && was_healthy(&image.before) && mark.kind != MarkKind::Residue;
+    let Some(object) = object.filter(|_| waits) else { return Ok(mark) };
+    match unstick(&place.cluster, at).await {
+        Ok(()) => {}
+        Err(error) if error.class == Class::Forbidden => {
+            mark.notes.push(format!("{at} was not freed of pods that may hold it up: {error}"))
+        }
+        Err(error) => return Err(failed(format!("cannot free the pods of {at}"), &error)),
+    }
+    match look_healthy_again(cx, &place.cluster, &[subject(at, &object)]).await? {
+        Again::Healthy => {}
+        Again::Unhealthy(_, why) => {
+            mark.kind = MarkKind::Residue;
+            mark.notes.push(why);
+        }
+        Again::Unseen(why) => mark.notes.push(why),
+    }
+    Ok(mark)
 }
 
 /// The object with operations applied to it.

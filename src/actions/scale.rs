@@ -1,17 +1,16 @@
 //! `scale`: sets how many pods a workload has.
 
 use super::kubernetes::{
-    Place, evidence, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, stopped, subject, target, undo,
-    wait_healthy_again, was_healthy, watch_rights,
+    Place, evidence, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, stopped, subject, target, watch_rights,
 };
-use super::patching::{Image, Patched, Patching, known_patch, settle_patch};
+use super::patching::{Image, Patched, Patching, known_patch, put_back, settle_patch};
 use super::written::{patched, watch};
 use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
 use crate::cluster::evidence::gather;
 use crate::cluster::health::Pin;
 use crate::cluster::health::wait::{Patience, Subject, WaitError, wait_healthy};
 use crate::cluster::{Address, Class, Clusters, Kind, Object};
-use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
+use crate::record::{Mark, Reversibility, Settled, Target};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -246,14 +245,7 @@ impl Action for Scale {
                     () = cx.read.cancel.cancelled() => return Err(stopped()),
                 }
             }
-            let (mut mark, object) = undo(&place, key, &change).await?;
-            if let Some(object) = object.filter(|_| was_healthy(&image.before) && mark.kind != MarkKind::Residue)
-                && let Some((_, why)) = wait_healthy_again(cx, &place.cluster, &[subject(&image.at, &object)]).await?
-            {
-                mark.kind = MarkKind::Residue;
-                mark.notes.push(why);
-            }
-            marks.push(mark);
+            marks.push(put_back(cx, &place, key, &image, &change).await?);
         }
         Ok(marks)
     }

@@ -91,6 +91,13 @@ impl Servers {
         Self { make, params, objects, files: Vec::new(), controller: None }
     }
 
+    /// The rights that a use of the action needs, told where none is given.
+    pub(super) async fn rights(&self) -> String {
+        let world = self.fresh().await;
+        world.server.give_no_rights();
+        world.action().missing_rights(read_cx(&world, &Listener::default()), world.params()).await.unwrap().join("\n")
+    }
+
     /// One attempt in a fresh world, and what it left.
     pub(super) async fn tried(&self) -> (Tried, Server) {
         let world = self.fresh().await;

@@ -64,8 +64,9 @@ impl Right {
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "may not {} {}", self.verb, self.resource)?;
-        if !self.group.is_empty() {
+        let is_all = self.group == "*" && self.resource == "*";
+        write!(f, "may not {} {}", self.verb, if is_all { "objects of every kind" } else { &self.resource })?;
+        if !self.group.is_empty() && !is_all {
             write!(f, ".{}", self.group)?;
         }
         if let Some(name) = &self.name {

@@ -8,7 +8,7 @@ use crate::ports::{Connection, Kubernetes, KubernetesError, SystemClock, SystemL
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request, Response};
 use kube::client::Body;
-use meaning::{NOW, entry, is_list, is_meant, is_wanted, own, patch, status};
+use meaning::{NOW, entry, is_list, is_meant, is_wanted, own, patch, review, status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -50,6 +50,8 @@ struct State {
     texts: BTreeMap<String, String>,
     refused: BTreeMap<String, u16>,
     unserved: Vec<String>,
+    no_rights: bool,
+    hidden: Option<&'static str>,
 }
 
 /// One line of a watch.
@@ -117,6 +119,16 @@ impl TestServer {
     /// Knows no path that begins like this.
     pub(crate) fn serves_no(&self, beginning: &str) {
         self.0.lock().unwrap().unserved.push(beginning.to_owned());
+    }
+
+    /// Says of every right that we do not have it.
+    pub(crate) fn give_no_rights(&self) {
+        self.0.lock().unwrap().no_rights = true;
+    }
+
+    /// Refuses to show objects of a kind.
+    pub(crate) fn hide(&self, plural: &'static str) {
+        self.0.lock().unwrap().hidden = Some(plural);
     }
 
     /// Lets a controller look at what there is, now and after every write.
@@ -214,6 +226,9 @@ impl State {
         }
         if *method == Method::GET {
             self.reads.push(path.to_owned());
+            if self.hidden.is_some_and(|plural| path.split('/').any(|part| part == plural)) {
+                return status(403, "Forbidden");
+            }
             if let Some(text) = self.texts.get(path) {
                 return (200, Value::from(text.as_str()));
             }
@@ -227,8 +242,7 @@ impl State {
             return status(*code, "InternalError");
         }
         if path.ends_with("reviews") {
-            let all = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
-            return (201, json!({ "status": { "allowed": true, "resourceRules": [all] } }));
+            return (201, review(!self.no_rights));
         }
         if query.contains("dryRun=All") {
             let (objects, version, writes, news) = (self.objects.clone(), self.version, self.writes.len(), self.news.len());

@@ -1,7 +1,9 @@
 //! Which rights an `apply` needs, for its writes and for taking them back.
 
+mod occupants;
+
 use crate::action::ActionError;
-use crate::actions::kubernetes::{Place, failed, patch_rights};
+use crate::actions::kubernetes::{Place, failed, patch_rights, remake_rights};
 use crate::cluster::images::images;
 use crate::cluster::rights::Right;
 use crate::cluster::undo::{is_sealing, owned_kinds};
@@ -12,6 +14,7 @@ use serde_json::Value;
 /// An object that is to be written.
 pub(super) struct Touched<'a> {
     at: &'a Address,
+    manifest: &'a Value,
     /// Whether it is there; none when that is not known.
     exists: Option<bool>,
     /// It is made immutable: then it can only be taken back by making it again.
@@ -23,6 +26,7 @@ impl<'a> Touched<'a> {
     pub(super) fn of(wanted: &'a Wanted, live: Option<&Object>) -> Self {
         Self {
             at: &wanted.at,
+            manifest: &wanted.manifest,
             exists: Some(live.is_some()),
             seals: live.is_some_and(|live| is_sealing(&wanted.at, live, &wanted.manifest)),
         }
@@ -30,14 +34,19 @@ impl<'a> Touched<'a> {
 
     /// The same, where nobody has looked yet.
     fn unseen(wanted: &'a Wanted) -> Self {
-        Self { at: &wanted.at, exists: None, seals: is_sealing(&wanted.at, &Object(Value::Null), &wanted.manifest) }
+        let Wanted { at, manifest, .. } = wanted;
+        Self { at, manifest, exists: None, seals: is_sealing(at, &Object(Value::Null), manifest) }
     }
 }
 
 /// The rights that we lack, one line each.
 pub(super) async fn lacking(place: &Place, touched: &[Touched<'_>]) -> Result<Vec<String>, ActionError> {
     let rights: Vec<Right> = touched.iter().flat_map(needed).collect();
-    place.lacking(&rights).await
+    let mut lacking = place.lacking(&rights).await?;
+    for made in touched.iter().filter(|touched| touched.exists != Some(true)) {
+        lacking.extend(occupants::lacking(place, made.at, made.manifest).await?);
+    }
+    Ok(lacking)
 }
 
 /// The same before anything was read. Whether an object would be made or changed is only looked for when that matters.
@@ -53,7 +62,7 @@ pub(super) async fn lacking_at_all(place: &Place, objects: &[Wanted]) -> Result<
 }
 
 fn needed(touched: &Touched<'_>) -> Vec<Right> {
-    let Touched { at, exists, seals } = *touched;
+    let Touched { at, exists, seals, .. } = *touched;
     let mut rights = vec![Right::on("get", at), Right::on("patch", at)];
     if exists != Some(false) {
         rights.extend(patch_rights(at));
@@ -64,12 +73,9 @@ fn needed(touched: &Touched<'_>) -> Vec<Right> {
         rights.push(Right::on_pods("list", "pods", namespace).for_undo());
         rights.push(Right::on_pods("create", "pods/eviction", namespace).for_undo());
     }
-    if seals {
-        rights.push(Right::on("create", at).for_undo());
-    }
     if seals || exists != Some(true) {
         // What was made is deleted, and watched until it is gone.
-        rights.extend(["delete", "list", "watch"].map(|verb| Right::on(verb, at).for_undo()));
+        rights.extend(remake_rights(at).into_iter().filter(|right| seals || right.verb != "create"));
     }
     if exists != Some(true) {
         rights.extend(possessions(at));
@@ -94,10 +100,16 @@ fn possessions(at: &Address) -> Vec<Right> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Touched, needed};
+    use super::{Touched, lacking, needed};
+    use crate::action::RunScope;
+    use crate::actions::kubernetes::Place;
+    use crate::cluster::test_server::TestServer;
     use crate::cluster::write::Wanted;
-    use crate::cluster::{Address, Object};
+    use crate::cluster::{Address, Clusters, Object};
+    use crate::ids::{PlanName, RunId};
+    use crate::ports::SystemClock;
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
     fn verbs(wanted: &Wanted, live: Option<Value>) -> Vec<(&'static str, bool)> {
         needed(&Touched::of(wanted, live.map(Object).as_ref())).iter().map(|right| (right.verb, right.for_undo)).collect()
@@ -128,6 +140,58 @@ mod tests {
         assert_eq!(listed("Deployment"), ["replicasets", "pods"]);
         assert_eq!(listed("StatefulSet"), ["pods", "persistentvolumeclaims"]);
         assert!(listed("Service").is_empty());
+    }
+
+    #[test]
+    fn what_runs_pods_must_be_seen_healthy_again() {
+        let web = wanted("Deployment", json!({}));
+        let undo = |live: Option<Value>| {
+            let rights = needed(&Touched::of(&web, live.map(Object).as_ref()));
+            rights.into_iter().filter(|right| right.for_undo && right.verb == "watch").map(|right| right.resource).collect::<Vec<_>>()
+        };
+        assert_eq!(undo(Some(json!({}))), ["deployments", "pods", "replicasets"]);
+        assert_eq!(undo(None), ["deployments"], "what was made is only deleted");
+    }
+
+    async fn lacking_to_make(object: Value, rights: bool) -> String {
+        let server = TestServer::default();
+        let kind = |name: &str, kind: &str| json!({ "name": name, "kind": kind, "namespaced": true, "verbs": ["list"] });
+        server.put("/apis", json!({ "groups": [] }));
+        server.put("/api/v1", json!({ "resources": [kind("pods", "Pod"), kind("secrets", "Secret"), kind("configmaps", "ConfigMap"), kind("services", "Service")] }));
+        if !rights {
+            server.give_no_rights();
+        }
+        let clusters = Clusters::new(Arc::new(server), Arc::new(SystemClock));
+        let scope = RunScope {
+            run: RunId::new("run").unwrap(),
+            plan: PlanName::new("plan").unwrap(),
+            environment: None,
+            namespace: None,
+            context: None,
+        };
+        let place = Place::open(&clusters, &scope, None).await.unwrap();
+        let kind = object["kind"].as_str().unwrap();
+        let at = Address::known(kind, "shop", "made");
+        let wanted = Wanted { at, manifest: object, force: false };
+        lacking(&place, &[Touched::of(&wanted, None)]).await.unwrap().join("\n")
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_a_namespace_must_see_what_is_in_it() {
+        let namespace = json!({ "kind": "Namespace" });
+        assert_eq!(lacking_to_make(namespace.clone(), true).await, "");
+        insta::assert_snapshot!(lacking_to_make(namespace, false).await, @r"
+        may not get namespaces `made`
+        may not patch namespaces `made`
+        may not delete namespaces `made`: needed to take the change back
+        may not list namespaces: needed to take the change back
+        may not watch namespaces: needed to take the change back
+        may not create namespaces
+        may not list objects of every kind in namespace `made`: needed to take the change back
+        ");
+        let definition =
+            json!({ "kind": "CustomResourceDefinition", "spec": { "group": "example.com", "names": { "plural": "gadgets" } } });
+        assert!(lacking_to_make(definition, false).await.contains("may not list gadgets.example.com: needed to take the change back"));
     }
 
     #[test]

@@ -5,24 +5,23 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Place, evidence, failed, fence_late, for_sure, given_up, namespace_of, open_for_evidence, patch_rights, subject, target, undo,
-    wait_healthy_again, was_healthy,
+    Place, evidence, failed, fence_late, for_sure, given_up, namespace_of, open_for_evidence, patch_rights, remake_rights, target,
 };
 use super::naming::ObjectName;
-use super::patching::{Image, Patched, Patching, has_written, is_ours, known_patch, patched};
+use super::patching::{Image, Patched, Patching, has_written, is_ours, known_patch, patched, put_back};
 use super::written::{self, watch};
 use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Preview, ReadCx, RunScope, Telling, UndoCx, key};
-use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::lines;
 use crate::cluster::evidence::gather;
 use crate::cluster::request::Written;
+use crate::cluster::undo::is_sealing;
 use crate::cluster::{Address, ApiError, Clusters, Manner, Object};
-use crate::record::{Mark, MarkKind, Reversibility, Settled, Target};
+use crate::record::{Mark, Reversibility, Settled, Target};
 use operations::{Landed, landed, wanted};
 pub use operations::{Operation, OperationKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Patches one object.
 pub struct Patch {
@@ -190,7 +189,13 @@ impl Action for Patch {
     async fn missing_rights(&self, cx: &ReadCx, params: &PatchParams) -> Result<Vec<String>, ActionError> {
         let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
         let at = ObjectName::parse(&params.object).map_err(ActionError::permanent)?.address(&place).await?;
-        place.lacking(&patch_rights(&at)).await
+        let mut rights = patch_rights(&at);
+        if operations::seals(params) {
+            // Where it is immutable already nothing is sealed.
+            let live = place.cluster.get(&at).await.ok().flatten().unwrap_or(Object(Value::Null));
+            rights.extend(Some(&at).filter(|at| is_sealing(at, &live, &json!({ "immutable": true }))).into_iter().flat_map(remake_rights));
+        }
+        place.lacking(&rights).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &PatchParams) -> Result<PatchOutput, ActionError> {
@@ -251,15 +256,7 @@ impl Action for Patch {
                     continue;
                 }
             };
-            let (mut mark, object) = undo(&place, key, &change).await?;
-            let waits = is_workload(&image.at.kind.kind) && was_healthy(&image.before) && mark.kind != MarkKind::Residue;
-            if let Some(object) = object.filter(|_| waits)
-                && let Some((_, why)) = wait_healthy_again(cx, &place.cluster, &[subject(&image.at, &object)]).await?
-            {
-                mark.kind = MarkKind::Residue;
-                mark.notes.push(why);
-            }
-            marks.push(mark);
+            marks.push(put_back(cx, &place, key, &image, &change).await?);
         }
         Ok(marks)
     }

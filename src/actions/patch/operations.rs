@@ -59,6 +59,12 @@ pub enum OperationKind {
     Test,
 }
 
+/// True when the patch may make the object immutable.
+pub(super) fn seals(params: &PatchParams) -> bool {
+    let merges = params.merge.as_ref().is_some_and(|merge| merge.get("immutable") == Some(&Value::Bool(true)));
+    merges || params.json.iter().any(|operation| operation.path == "/immutable" && operation.value == Some(Value::Bool(true)))
+}
+
 /// Mistakes that types allow.
 pub(super) fn problems(params: &PatchParams) -> Vec<String> {
     let mut problems = Vec::new();

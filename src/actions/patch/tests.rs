@@ -10,6 +10,8 @@ use crate::record::MarkKind;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+const DB: &str = "/apis/apps/v1/namespaces/shop/statefulsets/db";
+const POD: &str = "/api/v1/namespaces/shop/pods/db-0";
 const CONF: &str = "/api/v1/namespaces/shop/configmaps/conf";
 
 fn make(clusters: Clusters) -> Arc<dyn DynAction> {
@@ -119,4 +121,66 @@ async fn a_load_balancer_that_is_given_up_is_told_before() {
     tried.output.unwrap();
     let warned = |progress: &Progress| matches!(progress, Progress::Warning(text) if *text == preview.notes[0]);
     assert!(tried.told.iter().any(warned), "{:?}", tried.told);
+}
+
+/// A StatefulSet whose pod is stuck on another template.
+fn of_stateful_set() -> Servers {
+    let status = json!({ "replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1, "currentRevision": "db-1", "updateRevision": "db-1" });
+    let db = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "spec": { "replicas": 1, "image": "1" }, "status": status,
+        "metadata": { "name": "db", "namespace": "shop", "uid": "u", "managedFields": [] } });
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "status": { "phase": "Pending" },
+        "metadata": { "name": "db-0", "namespace": "shop", "uid": "p", "labels": { "controller-revision-hash": "db-2" }, "ownerReferences": [{ "uid": "u" }] } });
+    let params = json!({ "object": "stateful-set/db", "merge": { "spec": { "image": "2" } } });
+    Servers::of(make, params, vec![(DB, db), (POD, pod)])
+}
+
+#[tokio::test]
+async fn a_stateful_set_that_is_put_back_is_freed_of_pods_that_are_stuck() {
+    let (tried, world) = of_stateful_set().tried().await;
+    tried.output.unwrap();
+    let marks = taken_back(&world, tried.effects).await;
+    assert_eq!((marks[0].kind, &marks[0].notes), (MarkKind::Restored, &Vec::new()));
+    assert!(world.server.object(POD).is_none() && world.server.object(DB).unwrap()["spec"]["image"] == "1");
+}
+
+#[tokio::test]
+async fn health_that_we_may_not_see_is_a_note() {
+    let (tried, world) = of_stateful_set().tried().await;
+    tried.output.unwrap();
+    world.server.hide("pods");
+    let marks = taken_back(&world, tried.effects).await;
+    assert_eq!((marks[0].kind, world.server.object(DB).unwrap()["spec"]["image"].as_str()), (MarkKind::Restored, Some("1")));
+    insta::assert_snapshot!(marks[0].notes.join("\n"), @r"
+    statefulset/db was not freed of pods that may hold it up: Forbidden
+    nobody saw whether what was restored is healthy again: Forbidden
+    ");
+}
+
+#[tokio::test]
+async fn what_the_way_back_needs_is_asked_for() {
+    insta::assert_snapshot!(of_stateful_set().rights().await, @r"
+    may not get statefulsets.apps `db` in namespace `shop`
+    may not patch statefulsets.apps `db` in namespace `shop`
+    may not update statefulsets.apps `db` in namespace `shop`: needed to take the change back
+    may not list statefulsets.apps in namespace `shop`: needed to take the change back
+    may not watch statefulsets.apps in namespace `shop`: needed to take the change back
+    may not list pods in namespace `shop`: needed to take the change back
+    may not watch pods in namespace `shop`: needed to take the change back
+    may not list events in namespace `shop`: needed to take the change back
+    may not watch events in namespace `shop`: needed to take the change back
+    may not delete pods in namespace `shop`: needed to take the change back
+    ");
+    insta::assert_snapshot!(stage(json!({ "merge": { "data": { "a": "2" }, "immutable": true } })).rights().await, @r"
+    may not get configmaps `conf` in namespace `shop`
+    may not patch configmaps `conf` in namespace `shop`
+    may not update configmaps `conf` in namespace `shop`: needed to take the change back
+    may not create configmaps in namespace `shop`: needed to take the change back
+    may not delete configmaps `conf` in namespace `shop`: needed to take the change back
+    may not list configmaps in namespace `shop`: needed to take the change back
+    may not watch configmaps in namespace `shop`: needed to take the change back
+    ");
+    let mut sealed = stage(json!({ "json": [{ "op": "add", "path": "/immutable", "value": true }] }));
+    assert!(sealed.rights().await.contains("may not create configmaps"));
+    sealed.objects[0].1["immutable"] = json!(true);
+    assert!(!sealed.rights().await.contains("may not create configmaps"), "it was immutable before");
 }

@@ -80,3 +80,18 @@ async fn a_second_attempt_knows_what_was_before_the_first() {
         assert_eq!(tried.output.unwrap(), json!({ "replicas": 3, "before": 1 }), "{attempt}");
     }
 }
+
+#[tokio::test]
+async fn health_is_looked_at_on_the_way_back_whether_or_not_it_is_waited_for_before() {
+    insta::assert_snapshot!(from_one_to_three().rights().await, @r"
+    may not get deployments.apps `web` in namespace `shop`
+    may not patch deployments.apps `web` in namespace `shop`
+    may not update deployments.apps `web` in namespace `shop`: needed to take the change back
+    may not list deployments.apps in namespace `shop`: needed to take the change back
+    may not watch deployments.apps in namespace `shop`: needed to take the change back
+    may not list pods in namespace `shop`: needed to take the change back
+    may not watch pods in namespace `shop`: needed to take the change back
+    may not list replicasets.apps in namespace `shop`: needed to take the change back
+    may not watch replicasets.apps in namespace `shop`: needed to take the change back
+    ");
+}

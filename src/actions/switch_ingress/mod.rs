@@ -3,29 +3,29 @@
 mod accepted;
 mod back;
 mod plan;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use verify::Verify;
 
-use super::kubernetes::{Place, failed, fence_late, namespace_of, patch_rights, stopped, target};
+use super::kubernetes::{Place, failed, fence_late, namespace_of, stopped, target};
 use super::patching::{Image, Patched, Patching, settle_patch};
 use super::written::{patched, watch};
 use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Frozen, Intent, Preview, ReadCx, RunScope, Telling, UndoCx, key};
-use crate::cluster::rights::Right;
-use crate::cluster::traffic::{Entrance, gateway_at, wait_fit};
+use crate::cluster::traffic::{Entrance, wait_fit};
 use crate::cluster::{Address, Clusters, Object};
 use crate::ids::Period;
 use crate::ports::{Clock, Http};
 use crate::record::{Mark, Reversibility, Settled, Target, UndoClass};
 use plan::Switch;
-use verify::Question;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use verify::Question;
 
 /// Time for a side to be ready for traffic.
 const FIT_WITHIN: Duration = Duration::from_secs(60);
@@ -250,16 +250,7 @@ impl Action for SwitchIngress {
 
     async fn missing_rights(&self, cx: &ReadCx, params: &SwitchIngressParams) -> Result<Vec<String>, ActionError> {
         let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
-        let mut rights = patch_rights(&params.at(&place.namespace));
-        let slices = Address::known("EndpointSlice", &place.namespace, "");
-        rights.extend(["list", "watch"].map(|verb| Right::on(verb, &slices)));
-        if params.route.is_some() {
-            rights.extend(["list", "watch"].map(|verb| Right::on(verb, &params.at(&place.namespace))));
-            if params.verify.as_ref().is_some_and(|verify| verify.url.is_none()) {
-                rights.push(Right::on("get", &gateway_at(&place.namespace, "")));
-            }
-        }
-        place.lacking(&rights).await
+        place.lacking(&rights::needed(&place, params).await).await
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &SwitchIngressParams) -> Result<Switched, ActionError> {

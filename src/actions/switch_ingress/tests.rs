@@ -156,3 +156,28 @@ async fn an_address_that_is_gone_is_told_and_nothing_more() {
     assert_eq!((marks[0].kind, leads_to(&world).as_str()), (MarkKind::Restored, "blue"));
     insta::assert_snapshot!(marks[0].notes[0], @"ingress/api was switched back, and whether traffic arrives was not asked: ingress/api tells no address to ask at");
 }
+
+#[tokio::test]
+async fn what_looking_and_going_back_need_is_asked_for() {
+    let of_ingress = stage(good, json!({}));
+    insta::assert_snapshot!(of_ingress.rights().await, @r"
+    may not get ingresses.networking.k8s.io `api` in namespace `shop`
+    may not patch ingresses.networking.k8s.io `api` in namespace `shop`
+    may not update ingresses.networking.k8s.io `api` in namespace `shop`: needed to take the change back
+    may not list endpointslices.discovery.k8s.io in namespace `shop`
+    may not watch endpointslices.discovery.k8s.io in namespace `shop`
+    may not list pods in namespace `shop`
+    may not get replicasets.apps in namespace `shop`
+    may not get services in namespace `shop`
+    ");
+    let params = json!({ "service": "blue", "selector": { "app": "green" } });
+    let of_service = Servers { params, ..stage(good, json!({})) };
+    insta::assert_snapshot!(of_service.rights().await, @r"
+    may not get services `blue` in namespace `shop`
+    may not patch services `blue` in namespace `shop`
+    may not update services `blue` in namespace `shop`: needed to take the change back
+    may not list pods in namespace `shop`
+    may not watch pods in namespace `shop`
+    may not get replicasets.apps in namespace `shop`
+    ");
+}

@@ -9,6 +9,12 @@ pub(super) fn status(code: u16, reason: &str) -> (u16, Value) {
     (code, json!({ "kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason }))
 }
 
+/// What is said of rights: all of them, or none.
+pub(super) fn review(allowed: bool) -> Value {
+    let all = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
+    json!({ "status": { "allowed": allowed, "resourceRules": if allowed { json!([all]) } else { json!([]) } } })
+}
+
 /// What a writer owns, in the rough.
 pub(super) fn entry(manager: &str) -> Value {
     json!({ "manager": manager.replace("%3A", ":"), "operation": "Update", "apiVersion": "v1", "fieldsV1": { "f:data": {} } })

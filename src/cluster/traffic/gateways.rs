@@ -7,7 +7,7 @@ use crate::cluster::request::Address;
 use serde_json::Value;
 
 /// Where a Gateway is.
-pub fn gateway_at(namespace: &str, name: &str) -> Address {
+fn gateway_at(namespace: &str, name: &str) -> Address {
     Address { kind: kind("Gateway", "gateways"), namespace: Some(namespace.to_owned()), name: name.to_owned() }
 }
 

@@ -8,7 +8,7 @@ mod routes;
 
 pub use backends::{Backend, TrafficError, Which, backends, choose, label_query, selector, switch_backends, switch_selector};
 pub use entrance::{Entrance, ingress_authority, service_authority};
-pub use gateways::{Acceptance, acceptance, gateway_at, gateway_authority, gateways, hostname};
+pub use gateways::{Acceptance, acceptance, gateway_authority, gateways, hostname};
 pub use ports::{Port, lacked};
 pub use routes::{RouteSwitch, live_services, route_at, switch_route};
 

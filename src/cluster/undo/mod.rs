@@ -26,3 +26,4 @@ pub use owned::owned_kinds;
 pub use recreate::{Recreated, recreate};
 pub(crate) use recreate::{held_by, still_there};
 pub use take_back::{Change, GONE_WITHIN, TakenBack, is_sealing, released, take_back};
+pub use vacancy::namespaced_kinds;

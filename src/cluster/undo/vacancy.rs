@@ -54,8 +54,12 @@ async fn namespace(cluster: &Cluster, name: &str) -> Result<Option<String>, ApiE
     Ok(None)
 }
 
-/// Each kind once: some are served in one version of their group only, and not in the one that it prefers.
-async fn namespaced_kinds(cluster: &Cluster) -> Result<Vec<Kind>, ApiError> {
+/// The kinds whose objects make a namespace inhabited, as far as this cluster serves them; each once, for some are served in one version of
+/// their group only, and not in the one that it prefers.
+///
+/// # Errors
+/// When the server does not say.
+pub async fn namespaced_kinds(cluster: &Cluster) -> Result<Vec<Kind>, ApiError> {
     let mut kinds = cluster.served("v1").await?;
     for api_version in cluster.versions().await?.iter().filter(|api_version| !api_version.starts_with("metrics.k8s.io/")) {
         for kind in cluster.served(api_version).await? {
