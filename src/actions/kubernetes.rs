@@ -62,20 +62,21 @@ pub(super) fn target(reference: &Reference) -> Target {
 
 /// What a patch of an object needs, and taking it back.
 pub(super) fn patch_rights(at: &Address) -> Vec<Right> {
-    let undo = ["update", "patch"].map(|verb| Right::on(verb, at).for_undo());
-    ["get", "patch"].map(|verb| Right::on(verb, at)).into_iter().chain(undo).chain(health_rights(at)).collect()
+    let mut rights: Vec<Right> = ["get", "patch"].map(|verb| Right::on(verb, at)).into();
+    rights.extend(["update", "patch"].map(|verb| Right::on(verb, at).for_undo()));
+    rights.extend(health_rights(at));
+    if at.kind.kind == "StatefulSet" {
+        // It is freed of pods that hold it up.
+        let namespace = at.namespace.as_deref().unwrap_or_default();
+        rights.extend(["list", "delete"].map(|verb| Right::on_pods(verb, "pods", namespace).for_undo()));
+    }
+    rights
 }
 
-/// What it takes to see a restored workload become healthy again, and to free it of pods that hold it up.
+/// What it takes to see a workload healthy again that an undo has brought back.
 pub(super) fn health_rights(at: &Address) -> Vec<Right> {
-    if !is_workload(&at.kind.kind) {
-        return Vec::new();
-    }
-    let mut rights = watch_rights(&[Subject { at: at.clone(), pin: Pin::default() }]);
-    if at.kind.kind == "StatefulSet" {
-        let namespace = at.namespace.as_deref().unwrap_or_default();
-        rights.extend(["list", "delete"].map(|verb| Right::on_pods(verb, "pods", namespace)));
-    }
+    let subjects = [Subject { at: at.clone(), pin: Pin::default() }];
+    let rights = if is_workload(&at.kind.kind) { watch_rights(&subjects) } else { Vec::new() };
     rights.into_iter().map(Right::for_undo).collect()
 }
 

@@ -8,7 +8,7 @@ mod tests;
 mod undo;
 
 use super::apply::sources::files;
-use super::kubernetes::{Place, failed, fence_late, for_sure, namespace_of, open_for_evidence, target};
+use super::kubernetes::{Place, failed, fence_late, for_sure, health_rights, namespace_of, open_for_evidence, target};
 use super::named::nameless;
 use super::naming::{KindName, ObjectName, selector_problem};
 use crate::action::{Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, UndoCx};
@@ -206,13 +206,13 @@ impl Action for Delete {
             let forward = ["get", "delete"].map(|verb| Right::on(verb, &at));
             let undo = ["create", "patch"].map(|verb| Right::on(verb, &at).for_undo());
             let wait = ["list", "watch"].map(|verb| Right::on(verb, &at)).into_iter().filter(|_| params.wait != Some(false));
-            rights.extend(forward.into_iter().chain(wait).chain(undo));
+            rights.extend(forward.into_iter().chain(wait).chain(undo).chain(health_rights(&at)));
         }
         if let Some((kind, namespace)) = select::kind(&place, params).await? {
             let at = Address { kind, namespace, name: String::new() };
             let all = ["list", "watch", "delete"].map(|verb| Right::on(verb, &at));
             let undo = ["create", "patch"].map(|verb| Right::on(verb, &at).for_undo());
-            rights.extend(all.into_iter().chain(undo).map(|right| Right { name: None, ..right }));
+            rights.extend(all.into_iter().chain(undo).chain(health_rights(&at)).map(|right| Right { name: None, ..right }));
         }
         place.lacking(&rights).await
     }

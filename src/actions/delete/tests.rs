@@ -55,6 +55,16 @@ async fn what_is_not_there_is_a_mistake_unless_the_plan_says_otherwise() {
 }
 
 #[tokio::test]
+async fn a_workload_that_comes_back_must_be_seen_healthy() {
+    for params in [json!({ "objects": ["deployment/web"], "ignore-missing": true }), json!({ "kind": "deployment", "selector": "app=web" })]
+    {
+        let asked = stage(params.clone()).rights().await;
+        assert!(asked.contains("may not watch replicasets.apps in namespace `shop`: needed to take the change back"), "{params}: {asked}");
+    }
+    assert!(!stage(json!({ "objects": ["configmap/conf"] })).rights().await.contains("pods"));
+}
+
+#[tokio::test]
 async fn another_object_of_the_name_is_deleted_with_a_before_image_of_its_own() {
     let (listener, world) = (Listener::default(), stage(json!({ "objects": ["configmap/conf"] })).fresh().await);
     tried_with(&world, &listener).await.output.unwrap();

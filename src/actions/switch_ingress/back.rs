@@ -63,7 +63,7 @@ impl SwitchIngress {
             Ok(Some(asked)) => asked,
             Ok(None) => return Ok(None),
             Err(error) if error.is_transient() => return Err(error),
-            Err(error) => return Ok(Some(format!("{at} was switched back, and whether traffic arrives was not asked: {error}"))),
+            Err(error) => return Ok(Some(format!("nobody could be asked whether traffic arrives again: {error}"))),
         };
         let tells_sides_apart = params.verify.as_ref().is_some_and(|verify| verify.expect.is_some());
         // A controller may lag behind what the Ingress says; what it still leads to must not be taken away yet.
@@ -73,9 +73,7 @@ impl SwitchIngress {
         }
         match asked.of_any_side().ask(self.http.as_ref(), self.clock.as_ref(), |text| cx.read.doing(text)).await {
             Ok(()) => Ok(None),
-            Err(error) if answered == Some(false) => {
-                Ok(Some(format!("{at} was switched back; nobody answers there, as before it was switched: {error}")))
-            }
+            Err(error) if answered == Some(false) => Ok(Some(format!("nobody answers, as before the switch: {error}"))),
             Err(error) => Err(ActionError::transient(format!("{at} was switched back, but {error}"))),
         }
     }

@@ -1,10 +1,10 @@
 //! `switch-ingress` on the test server, with answers that are played by the test.
 
-use super::SwitchIngress;
+use super::{BeforeSwitch, SwitchIngress};
 use crate::action::conformance::{World, faults};
 use crate::action::{ActionError, DynAction, DynEffect, UndoCx};
 use crate::actions::test_world::{Listener, Server, Servers, read_cx, taken_back, tried_with};
-use crate::cluster::Clusters;
+use crate::cluster::{Address, Clusters};
 use crate::ports::{Http, HttpError, HttpRequest, HttpResponse, SystemClock};
 use crate::record::MarkKind;
 use futures::future::{BoxFuture, FutureExt};
@@ -131,7 +131,14 @@ async fn who_answered_nobody_before_need_not_answer_again() {
     assert!(tried.output.is_err());
     let marks = taken_back(&world, tried.effects).await;
     assert_eq!((marks[0].kind, leads_to(&world).as_str()), (MarkKind::Restored, "blue"));
-    insta::assert_snapshot!(marks[0].notes[0], @"ingress/api was switched back; nobody answers there, as before it was switched: http://10.0.0.1/ did not answer as it should 3 times in a row within 2s: no connection");
+    insta::assert_snapshot!(marks[0].notes[0], @"nobody answers, as before the switch: http://10.0.0.1/ did not answer as it should 3 times in a row within 2s: no connection");
+}
+
+#[test]
+fn journals_that_do_not_tell_who_answered_are_read() {
+    let image = json!({ "at": Address::known("Ingress", "shop", "api"), "before": ingress() });
+    let before: BeforeSwitch = serde_json::from_value(json!({ "image": image, "ready": 1 })).unwrap();
+    assert_eq!((before.ready, before.answered), (1, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +161,7 @@ async fn an_address_that_is_gone_is_told_and_nothing_more() {
     world.server.put(INGRESS, live);
     let marks = taken_back(&world, tried.effects).await;
     assert_eq!((marks[0].kind, leads_to(&world).as_str()), (MarkKind::Restored, "blue"));
-    insta::assert_snapshot!(marks[0].notes[0], @"ingress/api was switched back, and whether traffic arrives was not asked: ingress/api tells no address to ask at");
+    insta::assert_snapshot!(marks[0].notes[0], @"nobody could be asked whether traffic arrives again: ingress/api tells no address to ask at");
 }
 
 #[tokio::test]
