@@ -15,7 +15,7 @@ pub struct Catalogue {
 impl Catalogue {
     /// One of the same series that says to be newer than this one, which was made last: a clock was set back in between.
     pub fn later_than(&self, made: &Manifest) -> Option<&Manifest> {
-        self.backups.iter().find(|other| other.series == made.series && other.created > made.created)
+        self.backups.iter().find(|other| other.is_like(made) && other.created > made.created)
     }
 }
 
@@ -37,14 +37,14 @@ impl Archive {
         Ok(catalogue)
     }
 
-    /// Removes all but the newest `keep` backups of a series, `made` being one of those that stay whatever its clock said. Gives the names of
-    /// those that are gone.
+    /// Removes all but the newest `keep` backups that are like `made`, which is one of those that stay whatever its clock said. Gives the
+    /// names of those that are gone.
     ///
     /// # Errors
     /// When the folder cannot be read or a file cannot be removed.
-    pub async fn prune(&self, series: &str, keep: u32, made: &str) -> Result<Vec<String>, ArchiveError> {
+    pub async fn prune(&self, made: &Manifest, keep: u32) -> Result<Vec<String>, ArchiveError> {
         let others = usize::try_from(keep.saturating_sub(1)).unwrap_or(usize::MAX);
-        let is_meant = |manifest: &Manifest| manifest.series == series && manifest.name != made;
+        let is_meant = |manifest: &Manifest| manifest.is_like(made) && manifest.name != made.name;
         let mut gone = Vec::new();
         for manifest in self.list().await?.backups.into_iter().filter(is_meant).skip(others) {
             self.remove(&manifest.name).await?;

@@ -29,7 +29,7 @@ pub struct Manifest {
     pub version: u16,
     /// The backup's name in its folder.
     pub name: String,
-    /// What it is one of: only backups of one series replace each other.
+    /// What it is one of: only backups of one series replace each other, see [`Manifest::is_like`].
     pub series: String,
     /// What is in it.
     pub about: About,
@@ -43,13 +43,20 @@ pub struct Manifest {
     pub sha256: String,
 }
 
+impl Manifest {
+    /// True when one of the two may replace the other: they are of one series, and come from the same place.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.series == other.series && self.about.source == other.about.source
+    }
+}
+
 /// What is in a backup, and where it came from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct About {
     /// The form of the content: `postgres-custom`.
     pub format: String,
-    /// What was backed up, for people: `database app of statefulset/postgres`.
+    /// What was backed up: `database app of statefulset/postgres, namespace shop`. Backups of different sources never replace each other.
     pub source: String,
     /// The run that made it.
     pub run: RunId,

@@ -129,16 +129,20 @@ async fn every_damage_is_found() {
 }
 
 #[tokio::test]
-async fn only_the_oldest_of_one_series_go() {
+async fn only_the_oldest_of_one_series_and_source_go() {
     let (_root, archive) = archive();
-    for (name, series, minute) in [("a-1", "a", 1), ("a-2", "a", 2), ("a-3", "a", 3), ("b-1", "b", 0)] {
+    for (name, series, minute) in [("a-1", "a", 1), ("a-2", "a", 2), ("a-3", "a", 3), ("b-1", "b", 0), ("other-1", "a", 0)] {
         store(&archive, name, series, minute).await.unwrap();
     }
-    assert_eq!(archive.prune("a", 2, "a-3").await.unwrap(), ["a-1"]);
-    assert_eq!(archive.prune("a", 0, "a-3").await.unwrap(), ["a-2"], "the one that was made stays");
+    let other = archive.folder().join("other-1.json");
+    let stored = std::fs::read_to_string(&other).unwrap();
+    std::fs::write(&other, stored.replace("statefulset/postgres", "statefulset/other")).unwrap();
+    let made = archive.show("a-3").await.unwrap();
+    assert_eq!(archive.prune(&made, 2).await.unwrap(), ["a-1"]);
+    assert_eq!(archive.prune(&made, 0).await.unwrap(), ["a-2"], "the one that was made stays");
     let names: Vec<String> = archive.list().await.unwrap().backups.into_iter().map(|backup| backup.name).collect();
-    assert_eq!(names, ["a-3", "b-1"]);
-    assert_eq!(files(&archive), ["a-3.json", "a-3.zst", "b-1.json", "b-1.zst"]);
+    assert_eq!(names, ["a-3", "other-1", "b-1"]);
+    assert_eq!(files(&archive).len(), 6);
 }
 
 #[tokio::test]
@@ -149,8 +153,8 @@ async fn what_was_made_just_now_stays_although_a_clock_was_set_back() {
     }
     let made = archive.show("a-3").await.unwrap();
     assert_eq!(archive.list().await.unwrap().later_than(&made).unwrap().name, "a-2");
-    assert_eq!(archive.prune("a", 2, "a-3").await.unwrap(), ["a-1"]);
-    assert_eq!(archive.prune("a", 1, "a-3").await.unwrap(), ["a-2"]);
+    assert_eq!(archive.prune(&made, 2).await.unwrap(), ["a-1"]);
+    assert_eq!(archive.prune(&made, 1).await.unwrap(), ["a-2"]);
     let left = archive.list().await.unwrap();
     assert_eq!((left.backups.len(), left.later_than(&made)), (1, None));
 }

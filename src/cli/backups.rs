@@ -145,15 +145,16 @@ fn is_older(context: &Context, manifest: &Manifest, age: Duration) -> bool {
     context.ports.clock.now().as_millis().saturating_sub(manifest.created.as_millis()) > limit
 }
 
-/// All but the newest so many of each series: only what is one of a series replaces another.
+/// All but the newest so many of those that are like each other: only they replace each other.
 fn beyond(newest_first: &[Manifest], keep: u32) -> Vec<&Manifest> {
-    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
-    let is_beyond = |manifest: &&Manifest| {
-        let count = seen.entry(manifest.series.clone()).or_default();
+    let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    let mut beyond = Vec::new();
+    for manifest in newest_first {
+        let count = seen.entry((&manifest.series, &manifest.about.source)).or_default();
         *count += 1;
-        *count > keep
-    };
-    newest_first.iter().filter(is_beyond).collect()
+        beyond.extend((*count > keep).then_some(manifest));
+    }
+    beyond
 }
 
 /// Writes out what a backup holds: the dump as PostgreSQL's programs read it.

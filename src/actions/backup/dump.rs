@@ -1,6 +1,7 @@
 //! One dump from its first byte to its manifest. Whatever goes wrong on the way, nothing that looks like a backup is left.
 
-use super::{BackupAfter, BackupParams, Verification, source};
+use super::series::source;
+use super::{BackupAfter, BackupParams, Verification};
 use crate::action::{ActionError, EffectError, Progress, ReadCx};
 use crate::actions::pods::Pods;
 use crate::actions::postgres::{Server, check_end};
@@ -54,7 +55,7 @@ impl Dump {
         let error = match made {
             Ok(manifest) => {
                 self.look_at_clock(&manifest).await;
-                self.prune().await;
+                self.prune(&manifest).await;
                 return Ok(BackupAfter::Artefact(Box::new(manifest)));
             }
             Err(error) => error,
@@ -114,7 +115,7 @@ impl Dump {
     fn about(&self, found: BTreeMap<String, u64>) -> About {
         About {
             format: "postgres-custom".to_owned(),
-            source: source(&self.params),
+            source: source(&self.cx.scope, &self.params.postgres),
             run: self.cx.scope.run.clone(),
             step: self.cx.step.clone(),
             verified: self.params.verify.as_str().to_owned(),
@@ -134,9 +135,9 @@ impl Dump {
     }
 
     /// Lets old backups go. The new one is whole, so a failure is worth a word and no more.
-    async fn prune(&self) {
+    async fn prune(&self, made: &Manifest) {
         let Some(keep) = self.params.keep else { return };
-        match self.archive.prune(&self.series, keep, &self.name).await {
+        match self.archive.prune(made, keep).await {
             Ok(gone) if gone.is_empty() => {}
             Ok(gone) => self.cx.sink.progress(&self.cx.step, Progress::Line(format!("removed old backups: {}", gone.join(", ")))),
             Err(error) => self.cx.warn(format!("old backups could not be removed: {error}")),

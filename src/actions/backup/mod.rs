@@ -1,6 +1,7 @@
 //! `backup`: a dump of a PostgreSQL database in a pod, streamed into an archive and verified before it counts. It knows no Kubernetes.
 
 pub(super) mod dump;
+pub(super) mod series;
 pub(super) mod verify;
 
 use super::pods::{Pods, Reach};
@@ -10,9 +11,9 @@ use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use dump::Dump;
+use series::{database_name, name, series, source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,8 +53,8 @@ pub struct BackupParams {
     /// The folder for it on this machine; `backups` in the state folder when it is not given.
     #[serde(default)]
     pub to: Option<String>,
-    /// How many backups of this plan and database are kept in that folder, this one included; all when it is not given. Older ones are
-    /// removed once this one is whole, and a rollback does not bring them back.
+    /// How many backups that this plan has made of this database, in this environment and through this pod, are kept in that folder, this
+    /// one included; all when it is not given. Older ones are removed once this one is whole, and a rollback does not bring them back.
     #[serde(default)]
     pub keep: Option<u32>,
     /// How it is verified.
@@ -81,7 +82,7 @@ impl Verification {
     }
 }
 
-/// A finished backup: `{ "name": "shop-app-20261121-034200-7f3a-database", "path": "/…/….zst", "sha256": "…", "size": 52428800, "database": "app" }`.
+/// A finished backup: `{ "name": "shop-app-5be1c0d2-20261121-034200-7f3a-database", "path": "/…/….zst", "sha256": "…", "size": 52428800, "database": "app" }`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BackupOutput {
@@ -153,7 +154,7 @@ impl Action for Backup {
 
     fn targets(&self, scope: &RunScope, _frozen: &Frozen, params: &BackupParams) -> Vec<Target> {
         // Backups of different databases may share a folder; those of one series let each other go.
-        vec![Target(format!("file:{}", self.archive(params).folder().join(series(scope, &params.postgres.database)).display()))]
+        vec![Target(format!("file:{}", self.archive(params).folder().join(series(scope, &params.postgres)).display()))]
     }
 
     fn asks(&self, params: &BackupParams) -> Vec<Asked> {
@@ -173,8 +174,8 @@ impl Action for Backup {
     }
 
     async fn preview(&self, cx: &ReadCx, params: &BackupParams) -> Result<Preview, ActionError> {
-        let path = self.archive(params).path(&name(&cx.scope, cx, params));
-        let source = format!("a dump of {}", source(params));
+        let path = self.archive(params).path(&name(cx, &params.postgres));
+        let source = format!("a dump of {}", source(&cx.scope, &params.postgres));
         let change = Change { target: Target(format!("file:{}", path.display())), verb: "create".to_owned(), lines: vec![source] };
         let mut notes = vec!["the backup stays when the run is rolled back".to_owned()];
         notes.extend(params.keep.map(|keep| format!("backups beyond the newest {keep} are removed")));
@@ -186,8 +187,8 @@ impl Action for Backup {
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &BackupParams) -> Result<BackupOutput, ActionError> {
-        let name = name(&cx.read.scope, &cx.read, params);
-        let dump = self.dump(&cx.read, params, name.clone());
+        let name = name(&cx.read, &params.postgres);
+        let mut dump = self.dump(&cx.read, params, name.clone());
         let folder = dump.archive.folder().to_owned();
         let mut effects = vec![(EffectKey(ARTEFACT.into()), BackupUndo::Artefact { folder, name })];
         if params.verify == Verification::Restore {
@@ -195,6 +196,10 @@ impl Action for Backup {
         }
         let mut tickets = cx.intend(Intent::default(), effects).await?;
         let artefact = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;
+        // What the first attempt called it holds: it may have been one of another version.
+        if let BackupUndo::Artefact { name, .. } = &artefact.undo {
+            dump.name.clone_from(name);
+        }
         if let Some(BackupAfter::Artefact(manifest)) = artefact.known.done() {
             return Ok(output(&dump.archive, manifest, params));
         }
@@ -269,7 +274,7 @@ impl Backup {
             cx: cx.clone(),
             params: params.clone(),
             scratch: database_name("verify", cx),
-            series: series(&cx.scope, &params.postgres.database),
+            series: series(&cx.scope, &params.postgres),
             name,
         }
     }
@@ -307,29 +312,6 @@ pub(super) async fn take_back_artefact(archive: &Archive, name: &str) -> Result<
 
 pub(super) fn unusable(error: &ArchiveError) -> ActionError {
     ActionError::transient("the backups cannot be used").because(error)
-}
-
-/// The name of what a step makes: the same in every attempt, and in no other run.
-fn name(scope: &RunScope, cx: &ReadCx, params: &BackupParams) -> String {
-    format!("{}-{}-{}", series(scope, &params.postgres.database), scope.run, cx.step.unbracketed())
-}
-
-/// Backups of one plan, environment and database replace each other.
-pub(super) fn series(scope: &RunScope, database: &str) -> String {
-    let environment = scope.environment.as_deref().map(|environment| format!("{environment}-")).unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
-    format!("{}-{environment}{}", scope.plan, database).chars().map(plain).collect()
-}
-
-/// The name of a database that a step makes. PostgreSQL cuts names after 63 bytes, so the step's id goes in as a sum.
-pub(super) fn database_name(purpose: &str, cx: &ReadCx) -> String {
-    let sum: String = Sha256::digest(cx.step.as_str()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let run: String = cx.scope.run.as_str().chars().take(38).collect();
-    format!("bowline_{purpose}_{}_{sum}", run.replace('-', "_"))
-}
-
-fn source(params: &BackupParams) -> String {
-    format!("database {} of {}", params.postgres.database, params.postgres.pod)
 }
 
 fn output(archive: &Archive, manifest: &Manifest, params: &BackupParams) -> BackupOutput {

@@ -266,7 +266,7 @@ impl Effects for Plain {
 async fn a_backup_is_stored_whole_and_its_output_says_where() {
     let shop = Shop::new(Trouble::None, "restore");
     let output = shop.perform().await.unwrap();
-    assert_eq!(output["name"], "conformance-app-20261121-000000-test-database");
+    assert_eq!(output["name"], "conformance-app-613f30cb-20261121-000000-test-database");
     assert_eq!((&output["size"], &output["database"]), (&json!(3_000_000), &json!("app")));
     assert_eq!(output["rows"], json!({ "public.streams": 0, "public.users": 3 }));
     let archive = Archive::new(Arc::new(SystemFiles), shop.folder());
@@ -312,6 +312,17 @@ async fn a_backup_that_is_stopped_leaves_nothing() {
     let (performed, ()) = futures::future::join(shop.perform_until(cancel.clone()), stop).await;
     insta::assert_snapshot!(performed.unwrap_err(), @"the backup was stopped before it was whole");
     assert_eq!(shop.files(), Vec::<String>::new());
+}
+
+#[test]
+fn two_servers_may_be_backed_up_at_once() {
+    let shop = Shop::new(Trouble::None, "listing");
+    let target = |pod: &str| {
+        let params = serde_json::from_value(json!({ "postgres": { "pod": pod, "database": "app" } })).unwrap();
+        Action::targets(&shop.backup(), &shop.scope(), &Frozen::default(), &params)
+    };
+    assert_eq!(target("pod/users"), target("pod/users"));
+    assert_ne!(target("pod/users"), target("pod/orders"));
 }
 
 #[test]

@@ -11,15 +11,18 @@
 //! lost its name and nobody can reach it: what somebody wrote is told, and kept, unless the plan accepts the loss. A database is known
 //! by its number and not by its name, so a journal of any age finds out what is what.
 
+mod choice;
 mod undo;
 mod work;
 
-use super::backup::{BackupParams, Verification, database_name, series, settle_artefact, unusable};
+use self::choice::BEFORE_RESTORE;
+use super::backup::series::{database_name, series};
+use super::backup::{BackupParams, Verification, settle_artefact};
 use super::pods::{Pods, Reach};
 use super::postgres::{Mark as Moment, PostgresSource};
 use crate::action::{Action, ActionError, Asked, Begun, Change, Cx, Evidence, Frozen, Intent, Preview, ReadCx, RunScope, UndoCx, key};
 use crate::actions::backup::dump::Dump;
-use crate::archive::{Archive, ArchiveError, Manifest};
+use crate::archive::{Archive, Manifest};
 use crate::ports::{Clock, Files};
 use crate::record::{EffectKey, Mark, Reversibility, Settled, Target};
 use schemars::JsonSchema;
@@ -64,7 +67,7 @@ pub struct RestoreParams {
     /// The PostgreSQL database that becomes what the backup holds. It must be there, and may be another one than the backup is of.
     pub postgres: PostgresSource,
     /// The backup: its name, as `backups list` or the output of a `backup` step tell it, or `latest` for the newest one that this plan
-    /// has made of this database in this environment, by the clock of the machine that made it.
+    /// has made of this database in this environment and through this pod, by the clock of the machine that made it.
     pub backup: String,
     /// The folder of the backups on this machine; `backups` in the state folder when it is not given.
     #[serde(default)]
@@ -211,17 +214,20 @@ impl Action for Restore {
     }
 
     async fn perform(&self, cx: &Cx<Self>, params: &RestoreParams) -> Result<RestoreOutput, ActionError> {
-        let chosen = self.choose(&cx.read.scope, params).await?;
-        let work = self.work(&cx.read, params).await?;
+        let backup = self.chosen(cx, params).await?;
+        let mut work = self.work(&cx.read, params).await?;
         let before = RestoreUndo::Before { folder: work.dump.archive.folder().to_owned(), name: work.dump.name.clone() };
-        let scratch = RestoreUndo::Scratch { database: work.dump.scratch.clone(), backup: chosen.name };
+        let scratch = RestoreUndo::Scratch { database: work.dump.scratch.clone(), backup };
         let effects = vec![(EffectKey(BEFORE.into()), before), (EffectKey(SCRATCH.into()), scratch)];
         let mut tickets = cx.intend(Intent::default(), effects).await?.into_iter();
         let (Some(before), Some(scratch)) = (tickets.next(), tickets.next()) else {
             return Err(ActionError::permanent("the engine gave no ticket for an effect"));
         };
-        // The newest backup may be another one by now: what the first attempt chose holds.
-        let RestoreUndo::Scratch { backup, .. } = &scratch.undo else { return Err(wrong_answer()) };
+        // What the first attempt chose, and what it called its own, holds: it may have been one of another version.
+        let (RestoreUndo::Before { name, .. }, RestoreUndo::Scratch { backup, .. }) = (&before.undo, &scratch.undo) else {
+            return Err(wrong_answer());
+        };
+        work.dump.name.clone_from(name);
         let backup = backup.clone();
         let standing = work.standing().await?;
         let before = match before.known.done() {
@@ -291,28 +297,8 @@ impl Action for Restore {
 }
 
 impl Restore {
-    /// The backup that the plan means.
-    async fn choose(&self, scope: &RunScope, params: &RestoreParams) -> Result<Manifest, ActionError> {
-        let archive = self.archive(params);
-        if params.backup != LATEST {
-            return archive.show(&params.backup).await.map_err(|error| not_chosen(&error));
-        }
-        let series = series(scope, &params.postgres.database);
-        let backups = archive.list().await.map_err(|error| unusable(&error))?.backups;
-        backups.into_iter().find(|manifest| manifest.series == series).ok_or_else(|| {
-            let place = archive.folder().display();
-            ActionError::permanent(format!("no backup in {place} is one that this plan has made of {}", params.postgres.database))
-                .hint("`bowline backups list` shows what there is: give one by its name")
-        })
-    }
-
-    fn archive(&self, params: &RestoreParams) -> Archive {
-        Archive::new(self.files.clone(), params.from.as_ref().map_or_else(|| self.folder.clone(), PathBuf::from))
-    }
-
     async fn work(&self, cx: &ReadCx, params: &RestoreParams) -> Result<work::Work, ActionError> {
-        // A series of its own: it never makes a backup of the plan's go, and is never taken for the latest one.
-        let series = format!("{}-before-restore", series(&cx.scope, &params.postgres.database));
+        let series = format!("{}{BEFORE_RESTORE}", series(&cx.scope, &params.postgres));
         let backup = BackupParams { postgres: params.postgres.clone(), to: params.from.clone(), keep: None, verify: Verification::Listing };
         let dump = Dump {
             pods: self.pods.clone(),
@@ -333,13 +319,6 @@ impl Restore {
 fn target(scope: &RunScope, params: &RestoreParams) -> Target {
     let namespace = scope.namespace.as_deref().unwrap_or("*");
     Target(format!("postgres:{namespace}/{}/{}", params.postgres.pod, params.postgres.database))
-}
-
-fn not_chosen(error: &ArchiveError) -> ActionError {
-    match error {
-        ArchiveError::File(_) => unusable(error),
-        _ => ActionError::permanent("there is nothing to restore from").because(error).hint("`bowline backups list` shows what there is"),
-    }
 }
 
 fn wrong_answer() -> ActionError {

@@ -26,26 +26,32 @@ struct Shop {
 }
 
 const NAME: &str = "conformance-app-old";
+const SERIES: &str = "conformance-app-613f30cb";
 
 impl Shop {
     async fn new(params: Value) -> Self {
         let mut server = Server::default();
         server.make("app", 5);
         let shop = Self { root: tempfile::tempdir().unwrap(), postgres: Postgres(Arc::new(Mutex::new(server))), params };
-        let archive = Archive::new(Arc::new(SystemFiles), shop.root.path());
-        let mut writer = archive.begin(NAME).await.unwrap();
+        shop.store(NAME, SERIES, "database app of statefulset/postgres").await;
+        shop
+    }
+
+    /// A backup of three rows.
+    async fn store(&self, name: &str, series: &str, source: &str) {
+        let archive = Archive::new(Arc::new(SystemFiles), self.root.path());
+        let mut writer = archive.begin(name).await.unwrap();
         writer.write(b"dump of 3").await.unwrap();
         let content = writer.finish().await.unwrap();
         let about = About {
             format: "postgres-custom".into(),
-            source: "database app".into(),
+            source: source.into(),
             run: RunId::new("20261120-000000-aaaa").unwrap(),
             step: StepId::new("database").unwrap(),
             verified: "restore".into(),
             found: [("public.users".to_owned(), 3)].into(),
         };
-        archive.bless(content, "conformance-app", about, Moment::from_millis(0)).await.unwrap();
-        shop
+        archive.bless(content, series, about, Moment::from_millis(0)).await.unwrap();
     }
 
     fn restore(&self) -> Restore {
@@ -189,9 +195,34 @@ async fn the_database_becomes_what_the_backup_holds_and_what_it_was_stays_beside
     // Its own backup is whole, and the next `latest` does not mean it.
     let archive = Archive::new(Arc::new(SystemFiles), shop.root.path());
     let own = archive.verify(output["before-backup"].as_str().unwrap()).await.unwrap();
-    assert_eq!(own.series, "conformance-app-before-restore");
+    assert_eq!(own.series, format!("{SERIES}-before-restore"));
     let (kind, notes) = shop.go_back(&noted).await;
     assert_eq!((kind, notes.as_str(), shop.rows(), shop.server().databases.len()), (MarkKind::Restored, "", 5, 1));
+}
+
+#[tokio::test]
+async fn the_latest_is_one_of_the_database_behind_the_same_pod() {
+    let shop = Shop::new(params("latest", false)).await;
+    for (name, series, source) in [
+        ("another-server", "conformance-app-11111111", "database app of statefulset/orders"),
+        // Two of its series by mischance, and one from before it was noted how the database is reached.
+        ("mischance", SERIES, "database app of statefulset/orders"),
+        ("before", "conformance-app", "database app of statefulset/postgres"),
+    ] {
+        shop.store(name, series, source).await;
+    }
+    assert_eq!(shop.perform().await.1.unwrap()["backup"], NAME);
+    std::fs::remove_file(shop.root.path().join(format!("{NAME}.json"))).unwrap();
+    let error = Restore::choose(&shop.restore(), &shop.scope(), &serde_json::from_value(shop.params()).unwrap()).await.unwrap_err();
+    let failure = error.into_failure();
+    let told = [failure.message, failure.hint.unwrap()].join("\n").replace(&shop.root.path().display().to_string(), "FOLDER");
+    insta::assert_snapshot!(told, @"
+    no backup in FOLDER is one that this plan has made of database app of statefulset/postgres
+    mischance is one of database app of statefulset/orders: if that is the same, give it by its name
+    ");
+    let named = Shop::new(params("before", false)).await;
+    named.store("before", "conformance-app", "database app of statefulset/postgres").await;
+    assert_eq!(named.perform().await.1.unwrap()["backup"], "before");
 }
 
 #[tokio::test]
@@ -209,7 +240,7 @@ async fn going_back_is_refused_once_somebody_has_written() {
         assert_eq!((kind, shop.rows(), shop.server().databases.len()), (MarkKind::Residue, 4, 2), "{notes}");
         insta::allow_duplicates!(insta::assert_snapshot!(notes, @"
         app was written to after it was restored, and going back would lose that: public.users: 1 row written
-        app stays as it is; what it was before is the database bowline_before_20261121_000000_test_f329e3a3 on the same server, and the backup conformance-app-before-restore-20261121-000000-test-restore
+        app stays as it is; what it was before is the database bowline_before_20261121_000000_test_f329e3a3 on the same server, and the backup conformance-app-613f30cb-before-restore-20261121-000000-test-restore
         a step with `accept-data-loss: true` goes back all the same
         "));
     }

@@ -68,7 +68,7 @@ impl Work {
     }
 
     pub(super) async fn manifest(&self, name: &str) -> Result<Manifest, ActionError> {
-        let manifest = self.dump.archive.show(name).await.map_err(|error| super::not_chosen(&error))?;
+        let manifest = self.dump.archive.show(name).await.map_err(|error| super::choice::not_chosen(&error))?;
         match manifest.about.format.as_str() {
             FORMAT => Ok(manifest),
             other => {
