@@ -100,6 +100,7 @@ impl Postgres {
     fn answer(&self, sql: &str) -> String {
         // Nobody else is ever at work here: every turn is the asker's.
         let sql = sql.split_once("END $$;\n").map_or(sql, |(_, rest)| rest);
+        let sql = sql.strip_prefix("RESET statement_timeout;\n").unwrap_or(sql);
         let mut databases = self.databases.lock().unwrap();
         let quoted = |quote: char| sql.split(quote).nth(1).unwrap_or_default().to_owned();
         if sql.starts_with("SELECT 1 FROM pg_database") {

@@ -175,9 +175,11 @@ impl Server {
         self.ask(&self.home, &sql).await.map(drop)
     }
 
-    /// Drops a database, whoever is connected to it; an absent one is no error.
+    /// Drops a database, whoever is connected to it; an absent one is no error. One that a command of ours is still making would not be
+    /// there yet, and would be there afterwards: that command is waited for.
     pub(super) async fn drop_database(&self, name: &str) -> Result<(), ActionError> {
-        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE);", identifier(name));
+        let (turn, name) = (wait_for_turn(name), identifier(name));
+        let sql = format!("SET statement_timeout = '20s';\n{turn}\nRESET statement_timeout;\nDROP DATABASE IF EXISTS {name} WITH (FORCE);");
         self.ask(&self.home, &sql).await.map(drop)
     }
 

@@ -14,9 +14,10 @@ use crate::ports::{SystemClock, SystemFiles};
 use crate::record::{EffectKey, MarkKind, Settled};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
-use server::{Database, Postgres, Server};
+use server::{Database, Postgres, Server, Slow};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// A server whose database `app` has five rows, and a folder with a backup of three.
 struct Shop {
@@ -67,7 +68,7 @@ impl Shop {
             step: StepId::new("restore").unwrap(),
             scope: Arc::new(self.scope()),
             frozen: Frozen::default(),
-            cancel: tokio_util::sync::CancellationToken::new(),
+            cancel: CancellationToken::new(),
             sink: Arc::new(Quiet),
         }
     }
@@ -159,8 +160,12 @@ impl Effects for Noted {
 
 impl Shop {
     async fn perform(&self) -> (Noted, Result<Value, String>) {
+        self.perform_until(CancellationToken::new()).await
+    }
+
+    async fn perform_until(&self, cancel: CancellationToken) -> (Noted, Result<Value, String>) {
         let noted = Noted::default();
-        let performed = self.action().perform(self.read(), Arc::new(noted.clone()), self.params()).await;
+        let performed = self.action().perform(ReadCx { cancel, ..self.read() }, Arc::new(noted.clone()), self.params()).await;
         let told = performed.map_err(|error| {
             let failure = error.into_failure();
             [vec![failure.message], failure.causes].concat().join("\n")
@@ -170,7 +175,7 @@ impl Shop {
 
     /// Goes back; gives what became of the change of names, and what is said of it.
     async fn go_back(&self, noted: &Noted) -> (MarkKind, String) {
-        let evidence = tokio_util::sync::CancellationToken::new();
+        let evidence = CancellationToken::new();
         let effects = noted.0.lock().unwrap().clone();
         let marks = self.action().compensate(UndoCx { read: self.read(), evidence }, self.params(), effects).await.unwrap();
         let mark = marks.into_iter().next_back().unwrap();
@@ -299,6 +304,28 @@ async fn a_database_that_a_dead_bowline_still_makes_is_found() {
     assert_eq!(settle().await, Settled::NotDone);
     shop.server().late = Some(scratch.undo["scratch"]["database"].as_str().unwrap().to_owned());
     assert!(matches!(settle().await, Settled::Other(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_is_being_made_when_the_restore_is_stopped_goes_as_well() {
+    let shop = Shop::new(params(NAME, false)).await;
+    let (slow, cancel) = (Arc::new(Slow::default()), CancellationToken::new());
+    shop.server().slow = Some(slow.clone());
+    let stop = async {
+        slow.begun.notified().await;
+        cancel.cancel();
+    };
+    let ((noted, performed), ()) = futures::future::join(shop.perform_until(cancel.clone()), stop).await;
+    insta::assert_snapshot!(performed.unwrap_err(), @"it was stopped before it had a scratch database");
+    let scratch = noted.0.lock().unwrap().iter().find(|effect| effect.key.0 == "scratch").cloned().unwrap();
+    assert!(matches!(scratch.known, Known::Open), "whether it is made nobody has heard: {:?}", scratch.known);
+    let end = async {
+        // Time stands still until nobody can go on: going back waits for the turn.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        slow.go_on.notify_one();
+    };
+    futures::future::join(shop.go_back(&noted), end).await;
+    assert_eq!(shop.server().databases.keys().collect::<Vec<_>>(), ["app"]);
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ impl Work {
 
     /// Restores a backup into a database of its own, and looks at it.
     pub(super) async fn restore(&self, manifest: &Manifest) -> Result<RestoreAfter, EffectError> {
+        // Until its making is heard to be over it may be made yet, whatever is dropped now.
+        self.dump.make_scratch(&self.server).await?;
         let restored = tokio::select! {
             restored = self.restored(manifest) => restored,
             () = self.dump.cx.cancel.cancelled() => Err(ActionError::transient("the restore was stopped before it was whole")),
@@ -105,9 +107,6 @@ impl Work {
 
     async fn restored(&self, manifest: &Manifest) -> Result<Moment, ActionError> {
         let (server, scratch, cx) = (&self.server, &self.dump.scratch, &self.dump.cx);
-        // An earlier try may have left one.
-        server.drop_database(scratch).await?;
-        server.make_database(scratch).await?;
         cx.doing(format!("restoring {} beside {}", manifest.name, server.database));
         let mut reader = self.dump.archive.open(manifest).await.map_err(|error| unusable(&error))?;
         let failed =

@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, FutureExt};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::Notify;
 
 /// A database: its number, its rows by the transaction that wrote each, and whether anybody is let in.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,17 @@ pub(super) struct Server {
     pub(super) stuck: bool,
     /// A database that is made as soon as somebody has found that it is not there.
     pub(super) late: Option<String>,
+    /// The next database is made slowly.
+    pub(super) slow: Option<Arc<Slow>>,
+    /// Who has it holds it to the end of its session.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A database that is made slowly.
+#[derive(Debug, Default)]
+pub(super) struct Slow {
+    pub(super) begun: Notify,
+    pub(super) go_on: Notify,
 }
 
 #[derive(Clone)]
@@ -54,8 +66,8 @@ impl Server {
     }
 
     fn answer(&mut self, name: &str, sql: &str) -> String {
-        // Nobody else is ever at work here: every turn is the asker's.
         let sql = sql.split_once("END $$;\n").map_or(sql, |(_, rest)| rest);
+        let sql = sql.strip_prefix("RESET statement_timeout;\n").unwrap_or(sql);
         match sql {
             _ if sql.contains("pg_is_in_recovery") => "f\n".into(),
             _ if sql.starts_with("SELECT 1 FROM pg_database") => {
@@ -148,6 +160,13 @@ impl Postgres {
         if all.is_empty() {
             let statements: Vec<String> = program.iter().skip_while(|word| *word != "-c").filter(|word| *word != "-c").cloned().collect();
             return end(0, self.0.lock().unwrap().change_names(&statements));
+        }
+        let turn = Arc::clone(&self.0.lock().unwrap().turn);
+        let _turn = if all.contains("pg_advisory_lock") { Some(turn.lock().await) } else { None };
+        let slow = if all.contains("CREATE DATABASE") { self.0.lock().unwrap().slow.take() } else { None };
+        if let Some(slow) = slow {
+            slow.begun.notify_one();
+            slow.go_on.notified().await;
         }
         let answer = self.0.lock().unwrap().answer(&database, &all);
         let _ = output.write_all(answer.as_bytes()).await;
