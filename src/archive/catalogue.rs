@@ -1,5 +1,6 @@
 //! What an archive holds, and what it may let go.
 
+use super::read::gone;
 use super::{Archive, ArchiveError, Manifest, data_name, manifest_name};
 use crate::ports::is_partial_of;
 
@@ -8,7 +9,7 @@ use crate::ports::is_partial_of;
 pub struct Catalogue {
     /// Those that are whole, the newest first.
     pub backups: Vec<Manifest>,
-    /// Those whose manifest cannot be read, and why.
+    /// Those whose manifest cannot be read or whose content is gone, and why.
     pub damaged: Vec<(String, String)>,
 }
 
@@ -20,15 +21,18 @@ impl Catalogue {
 }
 
 impl Archive {
-    /// Lists the backups. Their content is not looked at; see [`Archive::verify`].
+    /// Lists the backups. That their content is there is all that is looked at; see [`Archive::verify`].
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub async fn list(&self) -> Result<Catalogue, ArchiveError> {
         let mut catalogue = Catalogue::default();
-        for file in self.files.list(&self.folder).await? {
+        let files = self.files.list(&self.folder).await?;
+        for file in &files {
             let Some(name) = file.strip_suffix(".json").filter(|name| !name.starts_with('.')) else { continue };
             match self.show(name).await {
+                // It would be counted among those that are kept, and chosen as the latest.
+                Ok(_) if !files.contains(&data_name(name)) => catalogue.damaged.push((name.to_owned(), gone(name).to_string())),
                 Ok(manifest) => catalogue.backups.push(manifest),
                 Err(error) => catalogue.damaged.push((name.to_owned(), error.to_string())),
             }

@@ -70,7 +70,7 @@ impl Archive {
     async fn reader(&self, name: &str, expected: Expected) -> Result<Reader, ArchiveError> {
         let file = match self.files.open(&self.path(name)).await {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                return Err(ArchiveError::Damaged { name: name.to_owned(), what: "its content is gone".to_owned() });
+                return Err(gone(name));
             }
             file => file?,
         };
@@ -88,6 +88,11 @@ impl Archive {
         while reader.next().await?.is_some() {}
         Ok(manifest)
     }
+}
+
+/// The content is not there.
+pub(super) fn gone(name: &str) -> ArchiveError {
+    ArchiveError::Damaged { name: name.to_owned(), what: "its content is gone".to_owned() }
 }
 
 impl Reader {

@@ -176,12 +176,20 @@ async fn a_stored_manifest_can_always_be_read() {
     assert_eq!((manifest.size, manifest.about.found.len()), (3, 0));
 }
 
-/// A disk on which only so many bytes of a file find room.
-struct SmallDisk(usize);
+/// A disk on which only so many bytes of a file find room, and which may fail after a manifest has its name.
+#[derive(Clone, Copy)]
+struct BadDisk {
+    room: usize,
+    fails_late: bool,
+}
 
-struct SmallFile(Box<dyn Writing>, usize);
+struct BadFile {
+    file: Box<dyn Writing>,
+    room: usize,
+    fails_late: bool,
+}
 
-impl Files for SmallDisk {
+impl Files for BadDisk {
     fn read(&self, path: &Path) -> BoxFuture<'static, Result<Vec<u8>, FileError>> {
         SystemFiles.read(path)
     }
@@ -192,36 +200,44 @@ impl Files for SmallDisk {
         SystemFiles.list(folder)
     }
     fn create(&self, path: &Path) -> BoxFuture<'static, Result<Box<dyn Writing>, FileError>> {
-        let (creating, room) = (SystemFiles.create(path), self.0);
-        async move { Ok(Box::new(SmallFile(creating.await?, room)) as Box<dyn Writing>) }.boxed()
+        let (creating, room) = (SystemFiles.create(path), self.room);
+        let fails_late = self.fails_late && path.extension().is_some_and(|extension| extension == "json");
+        async move { Ok(Box::new(BadFile { file: creating.await?, room, fails_late }) as Box<dyn Writing>) }.boxed()
     }
     fn remove(&self, path: &Path) -> BoxFuture<'static, Result<(), FileError>> {
         SystemFiles.remove(path)
     }
 }
 
-impl Writing for SmallFile {
+impl Writing for BadFile {
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), FileError>> {
-        self.0.finish()
+        let fails_late = self.fails_late;
+        let finishing = self.file.finish();
+        async move {
+            finishing.await?;
+            let error = || FileError { doing: "write", path: "the folder".into(), source: io::Error::other("it cannot be synced") };
+            if fails_late { Err(error()) } else { Ok(()) }
+        }
+        .boxed()
     }
     fn discard(self: Box<Self>) -> BoxFuture<'static, Result<(), FileError>> {
-        self.0.discard()
+        self.file.discard()
     }
 }
 
-impl AsyncWrite for SmallFile {
+impl AsyncWrite for BadFile {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if bytes.len() > self.1 {
+        if bytes.len() > self.room {
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::StorageFull)));
         }
-        self.1 -= bytes.len();
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        self.room -= bytes.len();
+        Pin::new(&mut self.file).poll_write(cx, bytes)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.file).poll_flush(cx)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.file).poll_shutdown(cx)
     }
 }
 
@@ -230,7 +246,7 @@ async fn a_full_disk_leaves_nothing_that_looks_like_a_backup() {
     // No room for the content, for its end, and for the manifest.
     for room in [0, 1_000_000, 100] {
         let (_root, real) = archive();
-        let archive = Archive::new(Arc::new(SmallDisk(room)), real.folder());
+        let archive = Archive::new(Arc::new(BadDisk { room, fails_late: false }), real.folder());
         let result = if room == 100 {
             let mut writer = archive.begin("app-1").await.unwrap();
             writer.write(b"small").await.unwrap();
@@ -242,4 +258,29 @@ async fn a_full_disk_leaves_nothing_that_looks_like_a_backup() {
         assert_eq!(result.unwrap_err().to_string(), "the backup `app-1` could not be written");
         assert_eq!(files(&archive), Vec::<String>::new(), "room for {room} bytes");
     }
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_made_durable_does_not_stay_without_its_content() {
+    let (_root, real) = archive();
+    let archive = Archive::new(Arc::new(BadDisk { room: usize::MAX, fails_late: true }), real.folder());
+    assert!(matches!(store(&archive, "app-1", "app", 0).await, Err(ArchiveError::File(_))));
+    assert_eq!(files(&archive), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_manifest_never_stands_over_other_content_or_none() {
+    let (_root, archive) = archive();
+    for name in ["app-1", "app-2"] {
+        store(&archive, name, "app", 0).await.unwrap();
+    }
+    std::fs::write(archive.path("app-1"), "damaged").unwrap();
+    // The next try does not get far.
+    drop(archive.begin("app-1").await.unwrap());
+    assert_eq!(files(&archive), ["app-2.json", "app-2.zst"]);
+    store(&archive, "app-3", "app", 1).await.unwrap();
+    std::fs::remove_file(archive.path("app-3")).unwrap();
+    let catalogue = archive.list().await.unwrap();
+    assert_eq!(catalogue.backups.iter().map(|backup| backup.name.as_str()).collect::<Vec<_>>(), ["app-2"]);
+    insta::assert_snapshot!(catalogue.damaged[0].1, @"the backup `app-3` is damaged: its content is gone");
 }

@@ -33,13 +33,13 @@ pub struct Unblessed {
 }
 
 impl Archive {
-    /// Begins a backup. What somebody who died left behind of one of this name is taken away first.
+    /// Begins a backup. What there is of one of this name is taken away first: its manifest must not stand over other content.
     ///
     /// # Errors
     /// When the name is none, or the folder cannot be written.
     pub async fn begin(&self, name: &str) -> Result<Writer, ArchiveError> {
         check_name(name)?;
-        self.clear(name).await?;
+        self.remove(name).await?;
         let file = self.files.create(&self.path(name)).await?;
         let broken = |source| ArchiveError::Write { name: name.to_owned(), source };
         let mut encoder = Encoder::new(Vec::new(), 3).map_err(broken)?;
@@ -50,15 +50,16 @@ impl Archive {
     /// Makes a backup of verified content, by writing its manifest.
     ///
     /// # Errors
-    /// When the manifest cannot be written. The content is taken away then.
+    /// When the manifest cannot be made durable. It is taken away then, and the content.
     pub async fn bless(&self, content: Unblessed, series: &str, about: About, created: Moment) -> Result<Manifest, ArchiveError> {
         let Unblessed { name, size, stored_size, sha256 } = content;
         let manifest = Manifest { version: VERSION, name, series: series.to_owned(), about, created, size, stored_size, sha256 };
         match self.write_manifest(&manifest).await {
             Ok(()) => Ok(manifest),
             Err(error) => {
-                // The first error is the one to tell; what is left has no manifest and is no backup.
-                let _ = self.clear(&manifest.name).await;
+                // The first error is the one to tell. The manifest may have its name already, and goes first: should the content stay
+                // after that, it is no backup; should the manifest stay, its content does.
+                let _ = self.remove(&manifest.name).await;
                 Err(error)
             }
         }

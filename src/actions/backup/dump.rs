@@ -60,16 +60,24 @@ impl Dump {
             }
             Err(error) => error,
         };
-        match self.archive.clear_unfinished(&self.name).await {
-            Ok(_) => Err(EffectError::Refused(error)),
-            // Something may be left: only a look can tell.
-            Err(_) => Err(EffectError::Lost(error)),
+        // Where something may be left only a look can tell.
+        match self.is_cleared().await {
+            true => Err(EffectError::Refused(error)),
+            false => Err(EffectError::Lost(error)),
         }
     }
 
+    async fn is_cleared(&self) -> bool {
+        let cleared = self.archive.clear_unfinished(&self.name).await;
+        cleared.is_ok() && matches!(self.archive.show(&self.name).await, Err(ArchiveError::Absent { .. }))
+    }
+
     async fn whole(&self, server: &Server) -> Result<Manifest, ActionError> {
-        if let Ok(finished) = self.archive.verify(&self.name).await {
-            return Ok(finished);
+        match self.archive.verify(&self.name).await {
+            Ok(finished) => return Ok(finished),
+            Err(ArchiveError::Absent { .. } | ArchiveError::Damaged { .. }) => {}
+            // It may be whole.
+            Err(error) => return Err(self.failed(&error)),
         }
         let tables = match self.params.verify {
             Verification::Restore => server.tables().await?,
