@@ -87,8 +87,17 @@ pub enum Progress {
     },
     /// A line that something printed.
     Line(String),
+    /// The beginning of a line that is too long to be told at once: what comes next goes on with it.
+    Piece(String),
     /// Something that a person should see after the run, too.
     Warning(String),
+}
+
+impl Progress {
+    /// What something printed: a line, or the beginning of one that goes on.
+    pub fn printed(text: String, goes_on: bool) -> Self {
+        if goes_on { Self::Piece(text) } else { Self::Line(text) }
+    }
 }
 
 /// Where an action's live news and questions go.

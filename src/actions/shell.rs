@@ -248,7 +248,7 @@ impl Shell {
             title: script.title(),
             processes: self.processes.clone(),
             spec: ProcessSpec { program, args, directory, environment, input: None },
-            lines: Arc::new(move |line| sink.progress(&step, Progress::Line(clean.clean(&line.text)))),
+            lines: Arc::new(move |line| sink.progress(&step, Progress::printed(clean.clean(&line.text), line.goes_on))),
             redactor,
             cancel: cx.cancel.clone(),
         })

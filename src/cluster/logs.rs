@@ -20,8 +20,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is heard of a container.
 pub enum Heard {
-    /// It printed this line.
-    Line(String),
+    /// It printed this line, or a piece of one that goes on.
+    Line(String, bool),
     /// It has ended, and nothing of what it printed was missed.
     Whole,
 }
@@ -100,7 +100,7 @@ impl Ear {
             since = "&sinceSeconds=1".to_owned();
             self.cluster.clock.sleep(AGAIN).await;
         }
-        capture.flush(|line| self.line(line));
+        capture.flush(|line, goes_on| self.line(line, goes_on));
         if self.is_whole {
             (self.hear)(&pod, Heard::Whole);
         }
@@ -116,16 +116,16 @@ impl Ear {
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else { return false };
             if let Some(piece) = frame.data_ref() {
-                capture.push(piece, |line| self.line(line));
+                capture.push(piece, |line, goes_on| self.line(line, goes_on));
             }
         }
         true
     }
 
-    fn line(&mut self, line: String) {
+    fn line(&mut self, line: String, goes_on: bool) {
         match line.starts_with(NO_LOGS) {
             true => self.is_whole = false,
-            false => (self.hear)(&self.pod, Heard::Line(line)),
+            false => (self.hear)(&self.pod, Heard::Line(line, goes_on)),
         }
     }
 }

@@ -4,20 +4,18 @@ use super::EngineError;
 use super::clash::Writers;
 use super::control::Control;
 use super::core::{Core, Illegal};
-use super::doing::Doings;
 use super::hand::{Hand, Message};
 use super::ledger::Ledger;
 use super::permit::Permit;
 use super::program::{Outputs, Program};
 use super::secrets::Secrets;
-use super::tail::Tails;
-use crate::action::{ActionError, Frozen, Progress, ReadCx, Redactor, Registry, RunScope, Secret, Sink, Superseded};
+use super::sink::EventSink;
+use crate::action::{Frozen, ReadCx, Redactor, Registry, RunScope, Sink, Superseded};
 use crate::event::{Event, Reporter};
 use crate::ids::{Moment, StepId};
 use crate::journal::RunJournal;
 use crate::ports::{Clock, Random};
 use crate::record::{Outcome, Record, What};
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -87,7 +85,7 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
     let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
     let secrets = Arc::clone(&opening.secrets);
     let outbox = ledger.outbox().map(|outbox| (outbox, Arc::clone(&opening.clock)));
-    let sink = Arc::new(EventSink { outbox, redactor, secrets, tails: Tails::default(), doings: Doings::default() });
+    let sink = Arc::new(EventSink::new(outbox, redactor, secrets));
     let Opening { program, registry, random, scope, frozen, first, controls, permit, .. } = opening;
     let evidence = CancellationToken::new();
     let outputs = Outputs::new();
@@ -286,70 +284,5 @@ async fn maybe(sleep: Option<BoxFuture<'static, ()>>) {
     match sleep {
         Some(sleep) => sleep.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Takes the news and questions of actions to the reporter and the secrets.
-pub(super) struct EventSink {
-    /// With the clock that tells when it was said: it may be shown later.
-    outbox: Option<(mpsc::WeakUnboundedSender<Event>, Arc<dyn Clock>)>,
-    redactor: Redactor,
-    secrets: Arc<dyn Secrets>,
-    /// What programs print, as far as it will be kept.
-    pub(super) tails: Tails,
-    /// What steps said last that they do.
-    pub(super) doings: Doings,
-}
-
-impl EventSink {
-    /// Tells nobody anything.
-    pub(super) fn silent(redactor: Redactor, secrets: Arc<dyn Secrets>) -> Self {
-        Self { outbox: None, redactor, secrets, tails: Tails::default(), doings: Doings::default() }
-    }
-
-    /// What comes after the ledger is closed is not told any more.
-    fn tell(&self, event: impl FnOnce(Moment) -> Event) {
-        let Some((outbox, clock)) = &self.outbox else { return };
-        if let Some(outbox) = outbox.upgrade() {
-            let _ = outbox.send(event(clock.now()));
-        }
-    }
-}
-
-impl Sink for EventSink {
-    fn progress(&self, step: &StepId, progress: Progress) {
-        let step = step.clone();
-        let text = |text: String| self.redactor.clean(&text);
-        match progress {
-            Progress::Doing(doing) => {
-                let text = text(doing);
-                self.doings.say(&step, &text);
-                self.tell(|at| Event::Doing { step, text, at });
-            }
-            Progress::Of { done, total, unit } => self.tell(|_| Event::Of { step, done, total, unit }),
-            Progress::Line(line) => {
-                let text = text(line);
-                self.tails.push(&step, text.clone());
-                self.tell(|at| Event::Line { step, text, at });
-            }
-            Progress::Warning(warning) => {
-                let text = text(warning);
-                self.tell(|_| Event::Warning { step: Some(step), text });
-            }
-        }
-    }
-
-    fn secret(&self, name: &str) -> BoxFuture<'static, Result<Secret, ActionError>> {
-        let (resolving, redactor) = (self.secrets.resolve(name), self.redactor.clone());
-        async move {
-            let secret = resolving.await?;
-            redactor.learn(&secret);
-            Ok(secret)
-        }
-        .boxed()
-    }
-
-    fn hide(&self, secret: &Secret) {
-        self.redactor.learn(secret);
     }
 }

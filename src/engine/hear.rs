@@ -167,7 +167,7 @@ impl Driver {
 
     /// Keeps the end of what a step's programs printed, so that it can be read when the screen is gone.
     fn keep_lines(&mut self, step: &StepId, attempt: u32, undo: bool) -> Result<(), EngineError> {
-        let Some(tail) = self.sink.tails.take(step) else { return Ok(()) };
+        let Some(tail) = self.sink.take_tail(step) else { return Ok(()) };
         // A secret may have become known only after the line was printed.
         let lines: Vec<String> = tail.lines.iter().map(|line| self.ledger.redactor.clean(line)).collect();
         let lines = self.ledger.seal(&to_value(&lines))?;

@@ -22,6 +22,7 @@ mod secrets;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod sink;
 mod tail;
 mod watch;
 

@@ -1,9 +1,9 @@
 //! What a plan would do, found out without changing anything: each step's action is asked, in the order of the graph.
 
-use super::drive::EventSink;
 use super::planned::Planned;
 use super::program::{Outputs, Program};
 use super::secrets::Secrets;
+use super::sink::EventSink;
 use crate::action::{ActionError, Effects, ErasedTicket, Frozen, Intent, Preview, ReadCx, Redactor, Registry, RunScope};
 use crate::ids::{ActionKind, StepId};
 use crate::plan::{Does, Plan, Step};

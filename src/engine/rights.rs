@@ -1,9 +1,9 @@
 //! Which rights a run would lack, as far as that can be told before it begins. It changes nothing.
 
 use super::core::{Core, Status};
-use super::drive::EventSink;
 use super::preview::Previewing;
 use super::program::{Compensation, Outputs, Program};
+use super::sink::EventSink;
 use crate::action::{ReadCx, Redactor, Sink};
 use crate::ids::{ActionKind, StepId};
 use crate::plan::{Does, Plan, Step, Undo};

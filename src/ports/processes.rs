@@ -53,6 +53,8 @@ pub struct Line {
     pub stream: Stream,
     /// The line.
     pub text: String,
+    /// It is only the beginning of a line that is too long: the next one goes on with it.
+    pub goes_on: bool,
 }
 
 /// How a program ended.
@@ -201,8 +203,8 @@ async fn run(spec: ProcessSpec, lines: Arc<dyn Fn(Line) + Send + Sync>, cancel: 
     let (status, cancelled) = ended.map_err(lost)?;
     // No argument: a secret may stand there.
     tracing::info!(program, code = status.code(), millis = begun.elapsed().as_millis(), cancelled, "program");
-    out.flush(|text| lines(Line { stream: Stream::Out, text }));
-    err.flush(|text| lines(Line { stream: Stream::Err, text }));
+    out.flush(|text, goes_on| lines(Line { stream: Stream::Out, text, goes_on }));
+    err.flush(|text, goes_on| lines(Line { stream: Stream::Err, text, goes_on }));
     Ok(exit(status, cancelled, out, err))
 }
 
@@ -259,7 +261,7 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>, capture: &mut Capture, strea
     let Some(mut pipe) = pipe else { return };
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-        capture.push(&buffer[..count], |text| lines(Line { stream, text }));
+        capture.push(&buffer[..count], |text, goes_on| lines(Line { stream, text, goes_on }));
     }
 }
 

@@ -85,7 +85,7 @@ impl Job {
         };
         let read = async {
             let (mut capture, mut piece) = (Capture::new(OUTPUT_LIMIT), vec![0; PIECE]);
-            let tell = |line| self.cx.sink.progress(&self.cx.step, Progress::Line(line));
+            let tell = |line, goes_on| self.cx.sink.progress(&self.cx.step, Progress::printed(line, goes_on));
             while let Ok(read @ 1..) = stdout.read(&mut piece).await {
                 capture.push(&piece[..read], tell);
             }

@@ -39,8 +39,8 @@ pub(super) async fn run(cx: &Cx<Job>, place: &Place, params: &JobParams) -> Resu
     let heard = Arc::clone(&printed);
     let hear: Hear = Arc::new(move |pod, said| {
         heard.hear(pod, &said);
-        if let Heard::Line(line) = said {
-            sink.progress(&step, Progress::Line(line));
+        if let Heard::Line(line, goes_on) = said {
+            sink.progress(&step, Progress::printed(line, goes_on));
         }
     });
     let labels = pods_of(&at);

@@ -18,26 +18,26 @@ impl Capture {
         Self { limit, tail: Vec::new(), cut: false, line: Vec::new() }
     }
 
-    /// Takes a piece and tells the lines that it ends.
-    pub(crate) fn push(&mut self, piece: &[u8], mut tell: impl FnMut(String)) {
+    /// Takes a piece and tells the lines that it ends, and beginnings of those that are too long; and of each whether it goes on.
+    pub(crate) fn push(&mut self, piece: &[u8], mut tell: impl FnMut(String, bool)) {
         self.keep(piece);
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);
             if self.line.ends_with(b"\n") {
-                tell(self.take_line());
+                tell(self.take_line(), false);
             }
             while self.line.len() > LINE_LIMIT {
                 let rest = self.line.split_off(end_of_text(&self.line, LINE_LIMIT));
-                tell(self.take_line());
+                tell(self.take_line(), true);
                 self.line = rest;
             }
         }
     }
 
     /// Tells the last line when nothing ended it.
-    pub(crate) fn flush(&mut self, tell: impl FnOnce(String)) {
+    pub(crate) fn flush(&mut self, tell: impl FnOnce(String, bool)) {
         if !self.line.is_empty() {
-            tell(self.take_line());
+            tell(self.take_line(), false);
         }
     }
 
@@ -90,14 +90,18 @@ fn end_of_text(bytes: &[u8], at: usize) -> usize {
 mod tests {
     use super::{Capture, LINE_LIMIT};
 
-    fn lines(pieces: &[&[u8]]) -> Vec<String> {
+    fn told(pieces: &[&[u8]]) -> Vec<(String, bool)> {
         let mut capture = Capture::new(1024);
-        let mut lines = Vec::new();
+        let mut told = Vec::new();
         for piece in pieces {
-            capture.push(piece, |line| lines.push(line));
+            capture.push(piece, |line, goes_on| told.push((line, goes_on)));
         }
-        capture.flush(|line| lines.push(line));
-        lines
+        capture.flush(|line, goes_on| told.push((line, goes_on)));
+        told
+    }
+
+    fn lines(pieces: &[&[u8]]) -> Vec<String> {
+        told(pieces).into_iter().map(|(line, _)| line).collect()
     }
 
     #[test]
@@ -114,18 +118,21 @@ mod tests {
     #[test]
     fn a_line_without_end_is_told_in_pieces_that_cut_no_character() {
         let text = "\u{e9}".repeat(LINE_LIMIT);
-        let lines = lines(&[b"x", text.as_bytes()]);
+        let told = told(&[b"x", text.as_bytes()]);
+        let goes_on: Vec<bool> = told.iter().map(|(_, goes_on)| *goes_on).collect();
+        assert_eq!(goes_on, [true, true, false]);
+        let lines: Vec<String> = told.into_iter().map(|(line, _)| line).collect();
         assert_eq!(lines.concat(), format!("x{text}"));
-        assert!(lines.len() >= 2 && lines.iter().all(|line| line.len() <= LINE_LIMIT));
+        assert!(lines.iter().all(|line| line.len() <= LINE_LIMIT));
     }
 
     #[test]
     fn the_end_is_kept_and_begins_with_a_whole_character() {
         let mut capture = Capture::new(4);
-        capture.push("abcd\u{e9}\u{20ac}".as_bytes(), drop);
+        capture.push("abcd\u{e9}\u{20ac}".as_bytes(), |_, _| {});
         assert_eq!(capture.into_tail(), "\u{20ac}");
         let mut small = Capture::new(4);
-        small.push(b"ab", drop);
+        small.push(b"ab", |_, _| {});
         assert_eq!(small.into_tail(), "ab");
     }
 }

@@ -29,7 +29,13 @@ async fn a_program_tells_its_code_its_output_and_its_lines() {
     assert_eq!(exit, Exit { code: Some(3), signal: None, output: "out\n".into(), errors: "oops\n".into(), cancelled: false });
     let mut lines = seen.lock().unwrap().clone();
     lines.sort_by_key(|line| line.stream == Stream::Err);
-    assert_eq!(lines, [Line { stream: Stream::Out, text: "out".into() }, Line { stream: Stream::Err, text: "oops".into() }]);
+    assert_eq!(
+        lines,
+        [
+            Line { stream: Stream::Out, text: "out".into(), goes_on: false },
+            Line { stream: Stream::Err, text: "oops".into(), goes_on: false }
+        ]
+    );
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ impl Processes for SimulatedProcesses {
                 () = shared.clock.sleep(takes(&rule)) => false,
                 () = cancel.cancelled() => true,
             };
-            let told = |stream, text: &str| text.lines().for_each(|line| lines(Line { stream, text: line.to_owned() }));
+            let told = |stream, text: &str| text.lines().for_each(|line| lines(Line { stream, text: line.to_owned(), goes_on: false }));
             told(Stream::Out, &rule.stdout);
             told(Stream::Err, &rule.stderr);
             Ok(Exit {
