@@ -9,7 +9,7 @@ use super::signals::{End, supervise, supervise_on};
 use super::simulate::{Answering, Stage, Standstill, Timeless};
 use super::stopped::{stopped, unless_stopped};
 use super::{kept, open, orphans, print, secrets};
-use crate::action;
+use crate::action::{self, Redactor};
 use crate::engine::{Control, Ended, EngineError, Opening, Permit, Planned, Unlimited, drive as drive_engine};
 use crate::event::Event;
 use crate::ids::RunId;
@@ -75,6 +75,7 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
         controls.send(control).expect("the receiver is a few lines above");
     }
     let (kube_context, folder) = (journey.frozen.context.clone(), journey.folder.clone());
+    let plan = Arc::clone(&journey.plan);
     let (mut opening, held, ask) = opening(context, journey, &display, obeyed)?;
     let is_simulated = stage.is_some();
     if let Some(stage) = &stage {
@@ -85,6 +86,7 @@ fn drive_to_its_end(context: &Context, mut journey: Journey) -> Result<Exit, Com
     let outside = Surroundings {
         ports,
         gate,
+        plan,
         folder,
         display: Arc::clone(&display),
         standstill: stage.as_ref().map(|stage| Arc::clone(&stage.standstill)),
@@ -163,6 +165,7 @@ fn opening(
         clock: Arc::clone(&context.ports.clock),
         random: Arc::clone(&context.ports.random),
         secrets: secrets::of_plan(context, &plan.secrets, folder, &scope),
+        redactor: Redactor::default(),
         scope,
         frozen: action::Frozen(Arc::new(contents)),
         journal: held.journal(),
@@ -179,6 +182,7 @@ fn opening(
 struct Surroundings {
     ports: Ports,
     gate: Gate,
+    plan: Arc<Plan>,
     folder: StateFolder,
     display: Arc<dyn Display>,
     /// Who looks after a simulated run, of which no other shell can ask anything; none of a real one.
@@ -199,7 +203,7 @@ async fn carry(
     controls: UnboundedSender<Control>,
     outside: Surroundings,
 ) -> Result<Carried, Box<CommandFailure>> {
-    let Surroundings { ports, gate, folder, display, standstill } = outside;
+    let Surroundings { ports, gate, plan, folder, display, standstill } = outside;
     let kept = match ask {
         Some(ask) => {
             let taking = lock::take(ask, &ports, &gate, &folder);
@@ -217,6 +221,7 @@ async fn carry(
             return Err(Box::new(orphans::still_run(&orphans)));
         }
     }
+    opening.redactor = secrets::known(&plan, &*opening.secrets, &*ports.clock).await;
     let hearing = match standstill {
         Some(standstill) => tokio::spawn(async move { standstill.watch(controls).await }),
         None => {

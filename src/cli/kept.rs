@@ -4,7 +4,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::CommandFailure;
 use super::{open, secrets};
-use crate::action::{self, RunScope};
+use crate::action::{self, Redactor, RunScope};
 use crate::engine::{Core, Planned, Previewing};
 use crate::ids::RunId;
 use crate::journal::{Frozen, JournalError, StateFolder};
@@ -70,6 +70,7 @@ pub fn looking(context: &Context, run: &RunId, plan: &Arc<Plan>, frozen: &Frozen
     let scope = scope(run, plan, frozen);
     let values = open::values(plan, &Value::Object(frozen.inputs.clone()), &scope);
     Previewing {
+        redactor: Redactor::default(),
         program: Planned::new(Arc::clone(plan), values),
         registry: context.actions_for_looking(),
         frozen: action::Frozen::default(),

@@ -7,7 +7,7 @@ use super::failure::CommandFailure;
 use super::run::{Draft, draft};
 use super::secrets::MissingSecret;
 use super::{open, print, secrets};
-use crate::action::{Change, Frozen};
+use crate::action::{Change, Frozen, Redactor};
 use crate::engine::{Ahead, Planned, Previewing, Seen, Sight, preview as look};
 use crate::ids::RunId;
 use crate::report::words;
@@ -79,6 +79,7 @@ pub(super) fn previewing(context: &Context, draft: &Draft, run: RunId) -> Previe
     let folder = opened.file.parent().unwrap_or(Path::new("/")).to_owned();
     let values = open::values(&opened.plan, &bound.inputs, &scope);
     Previewing {
+        redactor: Redactor::default(),
         program: Planned::new(Arc::clone(&opened.plan), values),
         registry: context.actions_for_looking(),
         frozen: Frozen(Arc::new(files.iter().map(|(path, bytes)| (path.clone(), Arc::from(bytes.as_slice()))).collect())),

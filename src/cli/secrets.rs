@@ -4,14 +4,14 @@ use super::context::Context;
 use super::failure::CommandFailure;
 use super::print;
 use super::simulate::SimulatedSecrets;
-use crate::action::{ActionError, RunScope, Secret};
+use crate::action::{ActionError, Redactor, RunScope, Secret};
 use crate::engine::{Ahead, NeededSecret, Previewing, Secrets, secrets_needed};
 use crate::ids::StepId;
-use crate::plan::SecretSource;
+use crate::plan::{Plan, SecretSource};
 use crate::ports::{Clock, Files, Ports, ProcessSpec, Processes};
 use crate::record::Failure;
 use crate::report::words;
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{BoxFuture, FutureExt, join_all};
 use indexmap::IndexMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Time for a program to tell a secret.
 const WITHIN: Duration = Duration::from_secs(30);
+/// Time to find out those that nobody has asked for yet.
+const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The secrets of one plan.
 pub struct PlanSecrets(Arc<Inner>);
@@ -61,7 +63,13 @@ pub async fn missing(context: &Context, previewing: &Previewing, ahead: impl Fn(
         let Some(source) = previewing.plan.secrets.get(&name) else { continue };
         let failure = match source {
             SecretSource::Command(words) => no_program(context, &name, words).await,
-            _ => previewing.secrets.resolve(&name).await.err().map(ActionError::into_failure),
+            _ => match previewing.secrets.resolve(&name).await {
+                Ok(secret) => {
+                    previewing.redactor.learn(&secret);
+                    None
+                }
+                Err(error) => Some(error.into_failure()),
+            },
         };
         let Some(failure) = failure else { continue };
         match failure.retriable {
@@ -75,6 +83,28 @@ pub async fn missing(context: &Context, previewing: &Previewing, ahead: impl Fn(
         }
     }
     missing
+}
+
+/// The secrets of a plan that are known before anything is done, whoever will ask for them: a step that was never given one may print it all
+/// the same, as its environment holds it, and a run that goes back may tell what the process before it was given. Programs are not asked
+/// before their time. One that cannot be had now is missed by nobody here: whoever needs it says so.
+pub async fn known(plan: &Plan, secrets: &dyn Secrets, clock: &dyn Clock) -> Redactor {
+    let is_named = |name: &String| plan.steps.iter().any(|step| step.secrets.contains(name));
+    let is_known = |(name, source): &(&String, &SecretSource)| match source {
+        SecretSource::Env(_) | SecretSource::File(_) => true,
+        SecretSource::Kubernetes(_) => is_named(name),
+        SecretSource::Command(_) => false,
+    };
+    let redactor = Redactor::default();
+    let learn = async |name: &str| secrets.resolve(name).await.ok().iter().for_each(|secret| redactor.learn(secret));
+    let learning = plan.secrets.iter().filter(is_known).map(|(name, _)| learn(name));
+    tokio::select! {
+        biased;
+        _ = join_all(learning) => {}
+        // A cluster that is away keeps nobody from going back.
+        () = async { clock.sleep(KNOWN_WITHIN).await } => tracing::debug!("not all secrets are known yet"),
+    }
+    redactor
 }
 
 /// Why the program that tells a secret cannot be started. One that is named from the plan's folder may be made there by a step.

@@ -39,6 +39,9 @@ pub struct Opening {
     pub frozen: Frozen,
     /// Where secrets come from.
     pub secrets: Arc<dyn Secrets>,
+    /// Those that are known before anything is done: who was never given one may tell it all the same. It learns the others when they are
+    /// asked for.
+    pub redactor: Redactor,
     /// The run's journal.
     pub journal: Arc<dyn RunJournal>,
     /// The epoch under which this process holds the run.
@@ -80,7 +83,7 @@ pub async fn drive(opening: Opening) -> Result<Ended, EngineError> {
         _ => Core::replay(&opening.records)?,
     };
     let writers = Writers::of(&core);
-    let redactor = Redactor::default();
+    let redactor = opening.redactor.clone();
     let (journal, clock, reporter) = (Arc::clone(&opening.journal), Arc::clone(&opening.clock), Arc::clone(&opening.reporter));
     let ledger = Ledger::new(core, opening.epoch, journal, clock, reporter, redactor.clone());
     let secrets = Arc::clone(&opening.secrets);

@@ -32,6 +32,8 @@ pub struct Previewing {
     pub frozen: Frozen,
     /// Where its secrets come from.
     pub secrets: Arc<dyn Secrets>,
+    /// Those that are known before anybody asks for them.
+    pub redactor: Redactor,
 }
 
 /// One step of a plan, as it would go.
@@ -97,7 +99,7 @@ impl Seen {
 /// Looks at every step, and tells them in the plan's order.
 pub async fn preview(previewing: Previewing) -> Vec<Seen> {
     let order = toposort(previewing.plan.graph(), None).unwrap_or_default();
-    let redactor = Redactor::default();
+    let redactor = previewing.redactor.clone();
     let sink = Arc::new(EventSink::silent(redactor.clone(), Arc::clone(&previewing.secrets)));
     let mut looker = Looker { previewing, redactor, sink, outputs: Outputs::new(), skipped: BTreeSet::new(), changing: BTreeSet::new() };
     let mut seen = Vec::new();

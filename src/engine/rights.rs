@@ -4,7 +4,7 @@ use super::core::{Core, Status};
 use super::preview::Previewing;
 use super::program::{Compensation, Outputs, Program};
 use super::sink::EventSink;
-use crate::action::{ReadCx, Redactor, Sink};
+use crate::action::{ReadCx, Sink};
 use crate::ids::{ActionKind, StepId};
 use crate::plan::{Does, Plan, Step, Undo};
 use crate::record::{Reversibility, Scope};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// What cannot be asked is left to the step itself: it looks again before its first write.
 pub async fn missing_rights(previewing: &Previewing) -> Vec<(StepId, String)> {
-    let redactor = Redactor::default();
+    let redactor = previewing.redactor.clone();
     let sink = Arc::new(EventSink::silent(redactor.clone(), Arc::clone(&previewing.secrets)));
     let mut missing = Vec::new();
     for step in

@@ -174,3 +174,55 @@ steps:
     let json = bench.run(&["show", "--output", "json"]);
     assert!(!json.all().contains("sesame") && json.all().contains("[secret]"), "{}", json.all());
 }
+
+#[test]
+fn one_that_a_step_was_never_given_is_kept_out_all_the_same() {
+    let bench = Bench::with(
+        "
+plan: inherits
+secrets:
+  token: { env: BOWLINE_TEST_INHERITED }
+steps:
+  - id: early
+    shell: { run: 'echo early $BOWLINE_TEST_INHERITED; exit $CODE', read-only: true }
+  - id: use
+    shell: { run: 'true', read-only: true, secrets: { T: token } }
+",
+    );
+    for code in ["0", "3"] {
+        let run = bench.command(&["run", "plan.yaml"]).env("BOWLINE_TEST_INHERITED", "hunter2-value").env("CODE", code).output();
+        let run = crate::bench::Ended::from(run.expect("bowline can be started"));
+        run.assert_says("early [secret]");
+        let logs = bench.run(&["logs"]);
+        logs.assert_code(0).assert_says("early [secret]");
+        assert!(!(run.all() + &logs.all()).contains("hunter2"), "{}{}", run.all(), logs.all());
+    }
+}
+
+#[test]
+fn what_a_process_that_died_was_given_is_kept_out_of_the_way_back() {
+    let bench = Bench::with(
+        "
+plan: dies
+secrets:
+  token: { file: token.txt }
+  gone: { file: gone.txt }
+steps:
+  - id: first
+    shell: { run: 'true' }
+    undo: [{ shell: { run: 'cat token.txt >&2; echo; exit 3' } }]
+  - id: use
+    shell: { run: 'kill -9 $PPID; sleep 1', secrets: { T: token, G: gone }, read-only: true }
+",
+    );
+    bench.write("token.txt", "hunter2-value\n");
+    bench.write("gone.txt", "gone-value\n");
+    bench.run(&["run", "plan.yaml"]);
+    std::fs::remove_file(bench.path("gone.txt")).expect("a file");
+    let back = bench.run(&["rollback"]);
+    back.assert_says("exited with code 3: [secret]");
+    let shown = bench.run(&["show"]);
+    assert!(!(back.all() + &shown.all()).contains("hunter2"), "{}{}", back.all(), shown.all());
+    let journal = String::from_utf8_lossy(&std::fs::read(bench.path("state/journal.db")).expect("a journal")).into_owned();
+    assert!(!journal.contains("hunter2"), "the journal keeps it");
+}

@@ -2,7 +2,7 @@
 
 use super::world::{NoSecrets, VirtualClock};
 use super::{Nobody, SeededRandom};
-use crate::action::{Action, ActionError, Begun, Cx, Frozen, Intent, Preview, ReadCx, Registry, RunScope, UndoCx};
+use crate::action::{Action, ActionError, Begun, Cx, Frozen, Intent, Preview, ReadCx, Redactor, Registry, RunScope, UndoCx};
 use crate::engine::core::simulation::case::Dice;
 use crate::engine::core::testing::{graph, step};
 use crate::engine::{Compensation, Control, Opening, Outputs, Program, Rendered, Unlimited, Verification, drive};
@@ -123,6 +123,7 @@ fn ended(repeatable: bool) -> AttemptResult {
         scope: Arc::new(RunScope { run, plan, environment: None, namespace: None, context: None }),
         frozen: Frozen::default(),
         secrets: Arc::new(NoSecrets),
+        redactor: Redactor::default(),
         epoch: journal.epoch(),
         journal: Arc::new(journal),
         permit: Arc::new(Unlimited),

@@ -7,7 +7,7 @@ mod world;
 use super::core::simulation::case::{Case, Dice};
 use super::core::{Core, Undo};
 use super::{Control, EngineError, Opening, Unlimited, drive};
-use crate::action::{Frozen, Registry, RunScope};
+use crate::action::{Frozen, Redactor, Registry, RunScope};
 use crate::event::{Event, Reporter};
 use crate::ids::{PlanName, RunId};
 use crate::journal::MemoryStore;
@@ -109,6 +109,7 @@ impl Play {
             scope: Arc::new(scope),
             frozen: Frozen::default(),
             secrets: Arc::new(NoSecrets),
+            redactor: Redactor::default(),
             journal: Arc::new(journal),
             epoch,
             permit: Arc::new(Unlimited),
