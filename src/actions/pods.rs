@@ -62,6 +62,12 @@ pub trait Pods: Send + Sync {
     /// Chooses a ready pod behind such a name.
     fn choose(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<String, ActionError>>;
 
+    /// All ready pods behind such a name, the one that is chosen first.
+    fn ready(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<Vec<String>, ActionError>> {
+        let chosen = self.choose(scope, through);
+        async move { chosen.await.map(|pod| vec![pod]) }.boxed()
+    }
+
     /// Tells which rights we lack to reach into pods, one line each.
     fn missing_rights(&self, scope: &RunScope, reach: Reach) -> BoxFuture<'static, Result<Vec<String>, ActionError>>;
 
@@ -151,6 +157,17 @@ mod real {
                 let (connection, namespace) = pods.connect(scope).await?;
                 let chosen = parsed.choose(&connection, &namespace).await;
                 chosen.map(|pod| pod.name).map_err(|error| not_reached(&through, &error))
+            }
+            .boxed()
+        }
+
+        fn ready(&self, scope: &RunScope, through: &str) -> BoxFuture<'static, Result<Vec<String>, ActionError>> {
+            let (pods, scope, through) = (self.clone(), scope.clone(), through.to_owned());
+            async move {
+                let parsed = parse(&through)?;
+                let (connection, namespace) = pods.connect(scope).await?;
+                let ready = parsed.ready(&connection, &namespace).await;
+                Ok(ready.map_err(|error| not_reached(&through, &error))?.into_iter().map(|pod| pod.name).collect())
             }
             .boxed()
         }

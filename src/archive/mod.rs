@@ -67,6 +67,9 @@ pub struct About {
     /// What the verification found: rows of each table, for instance.
     #[serde(default)]
     pub found: BTreeMap<String, u64>,
+    /// What whoever restores it ought to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Why the archive could not do what it should.

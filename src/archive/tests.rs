@@ -20,6 +20,7 @@ fn about() -> About {
         step: StepId::new("database").unwrap(),
         verified: "listing".into(),
         found: [("public.users".to_owned(), 3)].into(),
+        notes: Vec::new(),
     }
 }
 

@@ -76,6 +76,7 @@ async fn show(context: &Context, archive: &Archive, name: &str) -> Result<Exit, 
         ("verified", about.verified.clone()),
     ];
     rows.extend(about.found.iter().map(|(table, count)| ("rows", format!("{count} in {table}"))));
+    rows.extend(about.notes.iter().map(|note| ("note", note.clone())));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(what, text)| vec![what.to_owned(), text]).collect();
     table::aligned(&rows).iter().for_each(|line| print::line(line));
     Ok(Exit::Succeeded)

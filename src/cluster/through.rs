@@ -145,16 +145,26 @@ impl Through {
     /// # Errors
     /// See [`ThroughError`].
     pub async fn choose(&self, connection: &Connection, namespace: &str) -> Result<ChosenPod, ThroughError> {
+        let none = || ThroughError::NoneReady { through: self.clone(), pods: describe(&[]) };
+        self.ready(connection, namespace).await?.into_iter().next().ok_or_else(none)
+    }
+
+    /// The pods that may be chosen, by name; at least one.
+    ///
+    /// # Errors
+    /// See [`ThroughError`].
+    pub async fn ready(&self, connection: &Connection, namespace: &str) -> Result<Vec<ChosenPod>, ThroughError> {
         let look_up = LookUp { through: self, connection, namespace };
         if let Self::Pod(name) = self {
-            return Ok(ChosenPod { name: name.clone(), pod: look_up.get(name).await?, service: None });
+            return Ok(vec![ChosenPod { name: name.clone(), pod: look_up.get(name).await?, service: None }]);
         }
         let (labels, service) = look_up.labels().await?;
-        let pods = look_up.pods(&labels).await?;
-        match pods.iter().find(|pod| is_ready(pod)) {
-            Some(pod) => Ok(ChosenPod { name: pod.metadata.name.clone().unwrap_or_default(), pod: pod.clone(), service }),
-            None => Err(ThroughError::NoneReady { through: self.clone(), pods: describe(&pods) }),
+        let (ready, others): (Vec<Pod>, Vec<Pod>) = look_up.pods(&labels).await?.into_iter().partition(is_ready);
+        if ready.is_empty() {
+            return Err(ThroughError::NoneReady { through: self.clone(), pods: describe(&others) });
         }
+        let chosen = |pod: Pod| ChosenPod { name: pod.metadata.name.clone().unwrap_or_default(), pod, service: service.clone() };
+        Ok(ready.into_iter().map(chosen).collect())
     }
 
     /// The names of all pods that it may lead to, ready or not.

@@ -28,6 +28,7 @@ async fn store(folder: &Path, name: &str, series: &str, day: i64) {
         step: StepId::new("database").expect("a name"),
         verified: "listing".to_owned(),
         found: BTreeMap::from([("public.users".to_owned(), 42)]),
+        notes: vec!["dumped from a standby".to_owned()],
     };
     let mut writer = archive.begin(name).await.expect("a new backup");
     writer.write(format!("the dump of {name}").as_bytes()).await.expect("room");
@@ -47,7 +48,10 @@ fn what_there_is_is_listed_newest_first() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(json.out.lines().next().unwrap_or_default()).expect("an object")["name"], "app-3");
     for columns in [80, 40] {
         pty::run(&bench, columns, &["backups", "list"], "", &[("NO_COLOR", "1")]).assert_code(0).assert_says("app-3");
-        pty::run(&bench, columns, &["backups", "show", "app-3"], "", &[("NO_COLOR", "1")]).assert_code(0).assert_says("42 in public.users");
+        pty::run(&bench, columns, &["backups", "show", "app-3"], "", &[("NO_COLOR", "1")])
+            .assert_code(0)
+            .assert_says("42 in public.users")
+            .assert_says("dumped from a standby");
     }
     bench.run(&["backups", "list", "--folder", "elsewhere"]).assert_code(0).assert_says("there are no backups in");
 }

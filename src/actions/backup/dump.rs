@@ -83,10 +83,11 @@ impl Dump {
             Verification::Restore => server.tables().await?,
             Verification::Listing => Vec::new(),
         };
+        let notes = self.look_at_server(server).await;
         let content = self.store(server).await?;
         self.cx.doing(format!("verifying the dump of {}", self.params.postgres.database));
         let found = self.verify(server, &content, &tables).await?;
-        let about = self.about(found);
+        let about = About { notes, ..self.about(found) };
         self.archive.bless(content, &self.series, about, self.clock.now()).await.map_err(|error| self.failed(&error))
     }
 
@@ -128,7 +129,30 @@ impl Dump {
             step: self.cx.step.clone(),
             verified: self.params.verify.as_str().to_owned(),
             found,
+            notes: Vec::new(),
         }
+    }
+
+    /// A standby takes no database to restore into.
+    pub(super) async fn refuse_standby(&self) -> Result<(), ActionError> {
+        if !self.server().await?.is_standby().await.unwrap_or(false) {
+            return Ok(());
+        }
+        let pod = &self.params.postgres.pod;
+        let error = format!("the server behind {pod} is a standby, and `verify: restore` needs one that takes writes");
+        Err(ActionError::permanent(error).hint("name the primary's pod or service, or leave `verify: restore` out"))
+    }
+
+    /// What whoever restores the backup ought to know of its server. One that does not say what it is dumps, or does not.
+    async fn look_at_server(&self, server: &Server) -> Vec<String> {
+        let is_standby = self.params.verify == Verification::Listing && server.is_standby().await.unwrap_or(false);
+        if !is_standby {
+            return Vec::new();
+        }
+        let note = "dumped from a standby: what its primary wrote last may not be in it".to_owned();
+        self.cx
+            .warn(format!("the server behind {} is a standby; the backup may lack what its primary wrote last", self.params.postgres.pod));
+        vec![note]
     }
 
     /// Backups go by the clock of the machine that made them. One that was set back since makes an older one the newest.

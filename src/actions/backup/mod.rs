@@ -11,9 +11,9 @@ use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::ports::{Clock, Files};
 use crate::record::{EffectKey, Mark, MarkKind, Reversibility, Settled, Target};
 use dump::Dump;
-use series::{database_name, name, series, source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use series::{database_name, name, series, source};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -193,6 +193,10 @@ impl Action for Backup {
         let mut effects = vec![(EffectKey(ARTEFACT.into()), BackupUndo::Artefact { folder, name })];
         if params.verify == Verification::Restore {
             effects.insert(0, (EffectKey(SCRATCH.into()), BackupUndo::Scratch { database: dump.scratch.clone() }));
+        }
+        if params.verify == Verification::Restore && cx.earlier()?.is_empty() {
+            // Before anything is intended: a standby could not drop it either.
+            dump.refuse_standby().await?;
         }
         let mut tickets = cx.intend(Intent::default(), effects).await?;
         let artefact = tickets.pop().ok_or_else(|| ActionError::permanent("the engine gave no ticket for an effect"))?;

@@ -29,6 +29,8 @@ enum Trouble {
     NeverEnds,
     NotADump,
     TableIsMissing,
+    /// All of its pods are standbys; else the first is.
+    AllStandbys,
 }
 
 /// A PostgreSQL server with one database of two tables.
@@ -51,7 +53,13 @@ impl Postgres {
         self.trouble == trouble
     }
 
-    async fn run(self, command: Vec<String>, mut input: DuplexStream, mut output: DuplexStream) -> Result<PodEnd, ActionError> {
+    async fn run(
+        self,
+        pod: String,
+        command: Vec<String>,
+        mut input: DuplexStream,
+        mut output: DuplexStream,
+    ) -> Result<PodEnd, ActionError> {
         let end = |code, errors: &str| Ok(PodEnd { code, errors: errors.to_owned() });
         let program = if command[0] == "sh" { &command[4] } else { &command[0] };
         // What may leave input unread must run where somebody reads on, or a real connection would block for ever.
@@ -59,7 +67,7 @@ impl Postgres {
         match program.as_str() {
             "pg_dump" => {
                 let dump = dump();
-                let until = if self.is(Trouble::None) || self.is(Trouble::NotADump) || self.is(Trouble::TableIsMissing) {
+                let until = if matches!(self.trouble, Trouble::None | Trouble::NotADump | Trouble::TableIsMissing | Trouble::AllStandbys) {
                     dump.len()
                 } else {
                     1_000_000
@@ -91,16 +99,21 @@ impl Postgres {
             _ => {
                 let mut sql = String::new();
                 input.read_to_string(&mut sql).await.unwrap();
-                let _ = output.write_all(self.answer(&sql).as_bytes()).await;
+                let _ = output.write_all(self.answer(&pod, &sql).as_bytes()).await;
                 end(0, "")
             }
         }
     }
 
-    fn answer(&self, sql: &str) -> String {
+    fn answer(&self, pod: &str, sql: &str) -> String {
         // Nobody else is ever at work here: every turn is the asker's.
         let sql = sql.split_once("END $$;\n").map_or(sql, |(_, rest)| rest);
         let sql = sql.strip_prefix("RESET statement_timeout;\n").unwrap_or(sql);
+        if sql.contains("pg_is_in_recovery") {
+            let is_standby = self.is(Trouble::AllStandbys) || pod == "postgres-0";
+            return if is_standby { "t\n".into() } else { "f\n".into() };
+        }
+        assert!(pod == "postgres-1" || self.is(Trouble::AllStandbys), "a standby is not worked with");
         let mut databases = self.databases.lock().unwrap();
         let quoted = |quote: char| sql.split(quote).nth(1).unwrap_or_default().to_owned();
         if sql.starts_with("SELECT 1 FROM pg_database") {
@@ -137,11 +150,14 @@ impl Pods for Postgres {
         async { Ok("postgres-0".to_owned()) }.boxed()
     }
 
+    fn ready(&self, _scope: &RunScope, _through: &str) -> BoxFuture<'static, Result<Vec<String>, ActionError>> {
+        async { Ok(vec!["postgres-0".to_owned(), "postgres-1".to_owned()]) }.boxed()
+    }
+
     fn start(&self, _scope: &RunScope, command: PodCommand) -> BoxFuture<'static, Result<PodProgram, EffectError>> {
-        assert_eq!(command.pod, "postgres-0");
         let (input, far_input) = tokio::io::duplex(64 * 1024);
         let (output, far_output) = tokio::io::duplex(64 * 1024);
-        let running = tokio::spawn(self.clone().run(command.command, far_input, far_output));
+        let running = tokio::spawn(self.clone().run(command.pod, command.command, far_input, far_output));
         let end = async { running.await.unwrap() }.boxed();
         async { Ok(PodProgram { stdin: Some(Box::new(input)), stdout: Box::new(output), end }) }.boxed()
     }
@@ -297,6 +313,21 @@ async fn whatever_goes_wrong_is_told_and_leaves_nothing() {
     pg_restore: error: input file does not appear to be a valid archive
     TableIsMissing: the backup holds no table public.streams
     ");
+}
+
+#[tokio::test]
+async fn where_there_is_no_primary_a_standby_is_dumped_and_that_is_noted() {
+    let shop = Shop::new(Trouble::AllStandbys, "listing");
+    let output = shop.perform().await.unwrap();
+    let manifest = Archive::new(Arc::new(SystemFiles), shop.folder()).show(output["name"].as_str().unwrap()).await.unwrap();
+    insta::assert_snapshot!(manifest.about.notes.join("\n"), @"dumped from a standby: what its primary wrote last may not be in it");
+    let shop = Shop::new(Trouble::None, "listing");
+    let output = shop.perform().await.unwrap();
+    let manifest = Archive::new(Arc::new(SystemFiles), shop.folder()).show(output["name"].as_str().unwrap()).await.unwrap();
+    assert_eq!(manifest.about.notes, Vec::<String>::new());
+    let shop = Shop::new(Trouble::AllStandbys, "restore");
+    insta::assert_snapshot!(shop.perform().await.unwrap_err(), @"the server behind statefulset/postgres is a standby, and `verify: restore` needs one that takes writes");
+    assert_eq!((shop.files().len(), shop.postgres.databases.lock().unwrap().len()), (0, 1));
 }
 
 #[tokio::test]

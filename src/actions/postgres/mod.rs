@@ -64,10 +64,21 @@ impl PostgresSource {
         checks.into_iter().filter_map(Result::err).collect()
     }
 
-    /// The server, in the pod that all of this goes through.
+    /// The server, in the pod that all of this goes through: of several the first that is no standby.
     pub(super) async fn server(&self, pods: &Arc<dyn Pods>, cx: &ReadCx) -> Result<Server, ActionError> {
-        let pod = pods.choose(&cx.scope, &self.pod).await?;
-        Ok(Server {
+        let ready = pods.ready(&cx.scope, &self.pod).await?;
+        let servers: Vec<Server> = ready.into_iter().map(|pod| self.server_in(pod, pods, cx)).collect();
+        for server in servers.iter().filter(|_| servers.len() > 1) {
+            // One that gives no answer is not the one to work with, unless none does.
+            if matches!(server.is_standby().await, Ok(false)) {
+                return Ok(server.clone());
+            }
+        }
+        servers.into_iter().next().ok_or_else(|| ActionError::transient(format!("no pod of {} is ready", self.pod)))
+    }
+
+    fn server_in(&self, pod: String, pods: &Arc<dyn Pods>, cx: &ReadCx) -> Server {
+        Server {
             pods: pods.clone(),
             scope: cx.scope.clone(),
             pod,
@@ -75,7 +86,7 @@ impl PostgresSource {
             database: self.database.clone(),
             home: self.database.clone(),
             user: self.user.clone(),
-        })
+        }
     }
 }
 

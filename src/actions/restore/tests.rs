@@ -51,6 +51,7 @@ impl Shop {
             step: StepId::new("database").unwrap(),
             verified: "restore".into(),
             found: [("public.users".to_owned(), 3)].into(),
+            notes: Vec::new(),
         };
         archive.bless(content, series, about, Moment::from_millis(0)).await.unwrap();
     }
