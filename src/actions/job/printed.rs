@@ -25,9 +25,9 @@ impl Printed {
         let known = pods.entry(pod.uid().to_owned()).or_default();
         pod.text("/metadata/creationTimestamp").clone_into(&mut known.began);
         match heard {
-            Heard::Line(line) => {
+            Heard::Line(line, goes_on) => {
                 known.text.push_str(line);
-                known.text.push('\n');
+                known.text.push_str(if *goes_on { "" } else { "\n" });
                 if known.text.len() > 2 * OUTPUT_LIMIT {
                     known.text = last_bytes(&known.text, OUTPUT_LIMIT).to_owned();
                 }
@@ -73,10 +73,11 @@ mod tests {
         let printed = Printed::default();
         let pod = |uid: &str, began: &str| Object(json!({ "metadata": { "uid": uid, "creationTimestamp": began } }));
         let (first, second) = (pod("b", "2026-01-01T00:00:00Z"), pod("a", "2026-01-01T00:00:01Z"));
-        printed.hear(&first, &Heard::Line("one".to_owned()));
+        printed.hear(&first, &Heard::Line("one".to_owned(), false));
         printed.hear(&first, &Heard::Whole);
         assert_eq!(printed.whole(None).as_deref(), Some("one\n"));
-        printed.hear(&second, &Heard::Line("two".to_owned()));
+        printed.hear(&second, &Heard::Line("t".to_owned(), true));
+        printed.hear(&second, &Heard::Line("wo".to_owned(), false));
         assert_eq!((printed.whole(None), printed.whole(Some("b")).as_deref()), (None, Some("one\n")));
         printed.hear(&second, &Heard::Whole);
         assert_eq!((printed.whole(None).as_deref(), printed.whole(Some("c"))), (Some("two\n"), None));
@@ -87,7 +88,7 @@ mod tests {
         let printed = Printed::default();
         let pod = Object(json!({ "metadata": { "uid": "a" } }));
         for number in 0..40_000 {
-            printed.hear(&pod, &Heard::Line(format!("line {number}")));
+            printed.hear(&pod, &Heard::Line(format!("line {number}"), false));
         }
         printed.hear(&pod, &Heard::Whole);
         let text = printed.whole(None).unwrap();
