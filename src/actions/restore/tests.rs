@@ -326,6 +326,9 @@ async fn a_database_that_is_being_made_when_the_restore_is_stopped_goes_as_well(
         slow.go_on.notify_one();
     };
     futures::future::join(shop.go_back(&noted), end).await;
+    // The command that makes has ended as well.
+    let turn = Arc::clone(&shop.server().turn);
+    drop(turn.lock().await);
     assert_eq!(shop.server().databases.keys().collect::<Vec<_>>(), ["app"]);
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Server {
     /// The next database is made slowly.
     pub(super) slow: Option<Arc<Slow>>,
     /// Who has it holds it to the end of its session.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A database that is made slowly.
