@@ -80,6 +80,15 @@ pub(super) fn health_rights(at: &Address) -> Vec<Right> {
     rights.into_iter().map(Right::for_undo).collect()
 }
 
+/// What it takes to send pods away that started on our version of an object: of what pods read only when they start.
+pub(super) fn reader_rights(at: &Address) -> Vec<Right> {
+    if !matches!(at.kind.kind.as_str(), "ConfigMap" | "Secret") {
+        return Vec::new();
+    }
+    let namespace = at.namespace.as_deref().unwrap_or_default();
+    [("list", "pods"), ("create", "pods/eviction")].map(|(verb, resource)| Right::on_pods(verb, resource, namespace).for_undo()).into()
+}
+
 /// What it takes to make an object again that was made immutable, and to delete one that was made.
 pub(super) fn remake_rights(at: &Address) -> Vec<Right> {
     ["create", "delete", "list", "watch"].map(|verb| Right::on(verb, at).for_undo()).into()

@@ -30,6 +30,8 @@ mod patching;
 pub mod pods;
 pub mod port_name;
 pub mod postgres;
+#[cfg(feature = "kubernetes")]
+mod readers;
 mod registry;
 #[cfg(feature = "kubernetes")]
 mod repeated;

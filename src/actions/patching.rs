@@ -1,10 +1,12 @@
 //! One object that is patched: the image before, sending the patch, looking it up, what of it is ours, its way back. It knows no single
 //! action.
 
-use super::kubernetes::{Again, Place, effect_failed, failed, look_healthy_again, subject, undo, was_healthy};
+use super::kubernetes::{Again, Place, effect_failed, failed, look_healthy_again, stopped, subject, undo, was_healthy};
+use super::readers::{readers, send_away};
 use crate::action::{ActionError, EffectError, UndoCx};
 use crate::actions::apply::order::is_workload;
 use crate::cluster::diff::is_same;
+use crate::cluster::evict::Restored;
 use crate::cluster::health::unstick::unstick;
 use crate::cluster::undo::managed::entries;
 use crate::cluster::undo::{Change, merge};
@@ -146,11 +148,25 @@ pub(super) async fn settle_patch(
     }))
 }
 
-/// Takes one change back, and waits until a workload is as healthy as it was.
+/// Takes one change back; sends pods away that started on what it was, and waits until a workload is as healthy as it was.
 pub(super) async fn put_back(cx: &UndoCx, place: &Place, key: EffectKey, image: &Image, change: &Change) -> Result<Mark, ActionError> {
     let at = &change.at;
     cx.read.doing(format!("restoring {at}"));
-    let (mut mark, object) = undo(place, key, change).await?;
+    let (mut mark, object) = undo(place, key.clone(), change).await?;
+    if let (Some(before), Some(now), false) = (&change.before, &object, mark.kind == MarkKind::Residue) {
+        let restored = Restored { before: before.clone(), written: change.after.clone(), now: now.clone() };
+        let mut marks = [mark];
+        let readers = readers(place, vec![(key, restored)], &mut marks).await;
+        if !readers.is_empty() {
+            // These pods may be the ones that can tell why the step failed.
+            tokio::select! {
+                () = cx.evidence.cancelled() => {}
+                () = cx.read.cancel.cancelled() => return Err(stopped()),
+            }
+        }
+        send_away(cx, place, readers, &mut marks).await;
+        [mark] = marks;
+    }
     let waits = is_workload(&at.kind.kind) && was_healthy(&image.before) && mark.kind != MarkKind::Residue;
     let Some(object) = object.filter(|_| waits) else { return Ok(mark) };
     match unstick(&place.cluster, at).await {

@@ -4,7 +4,6 @@ mod counts;
 pub(super) mod draft;
 pub(super) mod order;
 mod perform;
-mod readers;
 mod rights;
 pub(super) mod sources;
 mod storage;

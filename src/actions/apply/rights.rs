@@ -3,7 +3,7 @@
 mod occupants;
 
 use crate::action::ActionError;
-use crate::actions::kubernetes::{Place, failed, patch_rights, remake_rights};
+use crate::actions::kubernetes::{Place, failed, patch_rights, reader_rights, remake_rights};
 use crate::cluster::images::images;
 use crate::cluster::rights::Right;
 use crate::cluster::undo::{is_sealing, owned_kinds};
@@ -67,11 +67,8 @@ fn needed(touched: &Touched<'_>) -> Vec<Right> {
     if exists != Some(false) {
         rights.extend(patch_rights(at));
     }
-    if exists != Some(false) && matches!(at.kind.kind.as_str(), "ConfigMap" | "Secret") {
-        // Pods that started on ours are sent away.
-        let namespace = at.namespace.as_deref().unwrap_or_default();
-        rights.push(Right::on_pods("list", "pods", namespace).for_undo());
-        rights.push(Right::on_pods("create", "pods/eviction", namespace).for_undo());
+    if exists != Some(false) {
+        rights.extend(reader_rights(at));
     }
     if seals || exists != Some(true) {
         // What was made is deleted, and watched until it is gone.

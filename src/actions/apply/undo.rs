@@ -1,12 +1,12 @@
 //! Taking an `apply` back: configuration before workloads, then health, then what was made is deleted, last first. What cannot be taken
 //! back keeps only what it stands on.
 
-use super::readers::{readers, send_away};
 use super::turn::{Turn, defines, names, turn};
 use super::{AfterApply, BeforeApply, UndoStorage, counts, order, storage};
 use crate::action::{ActionError, UndoCx};
 use crate::actions::kubernetes::{Place, failed, stopped, subject, undo, wait_healthy_again, was_healthy};
 use crate::actions::patching::Image;
+use crate::actions::readers::{readers, send_away};
 use crate::cluster::evict::Restored;
 use crate::cluster::health::unstick::unstick;
 use crate::cluster::health::wait::Subject;

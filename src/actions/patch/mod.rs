@@ -5,7 +5,8 @@ mod operations;
 mod tests;
 
 use super::kubernetes::{
-    Place, evidence, failed, fence_late, for_sure, given_up, namespace_of, open_for_evidence, patch_rights, remake_rights, target,
+    Place, evidence, failed, fence_late, for_sure, given_up, namespace_of, open_for_evidence, patch_rights, reader_rights, remake_rights,
+    target,
 };
 use super::naming::ObjectName;
 use super::patching::{Image, Patched, Patching, has_written, is_ours, known_patch, patched, put_back};
@@ -190,6 +191,7 @@ impl Action for Patch {
         let place = Place::open(&self.clusters, &cx.scope, params.namespace.as_deref()).await?;
         let at = ObjectName::parse(&params.object).map_err(ActionError::permanent)?.address(&place).await?;
         let mut rights = patch_rights(&at);
+        rights.extend(reader_rights(&at));
         if operations::seals(params) {
             // Where it is immutable already nothing is sealed.
             let live = place.cluster.get(&at).await.ok().flatten().unwrap_or(Object(Value::Null));

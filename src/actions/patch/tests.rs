@@ -2,11 +2,11 @@
 
 use super::Patch;
 use crate::action::conformance::{Stage, World, faults};
-use crate::action::{DynAction, Known, Progress};
+use crate::action::{DynAction, DynEffect, Known, Progress};
 use crate::actions::test_world::{Listener, Servers, read_cx, taken_back, tried_with};
-use crate::cluster::Clusters;
 use crate::cluster::test_server::Mishap;
-use crate::record::MarkKind;
+use crate::cluster::{Address, Clusters};
+use crate::record::{EffectKey, MarkKind, Settled};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -174,6 +174,8 @@ async fn what_the_way_back_needs_is_asked_for() {
     may not get configmaps `conf` in namespace `shop`
     may not patch configmaps `conf` in namespace `shop`
     may not update configmaps `conf` in namespace `shop`: needed to take the change back
+    may not list pods in namespace `shop`: needed to take the change back
+    may not create pods/eviction in namespace `shop`: needed to take the change back
     may not create configmaps in namespace `shop`: needed to take the change back
     may not delete configmaps `conf` in namespace `shop`: needed to take the change back
     may not list configmaps in namespace `shop`: needed to take the change back
@@ -183,4 +185,36 @@ async fn what_the_way_back_needs_is_asked_for() {
     assert!(sealed.rights().await.contains("may not create configmaps"));
     sealed.objects[0].1["immutable"] = json!(true);
     assert!(!sealed.rights().await.contains("may not create configmaps"), "it was immutable before");
+}
+
+/// Where a workload goes back before the configuration that was patched, its pods start on the patched one.
+#[tokio::test]
+async fn who_read_what_is_taken_back_is_sent_away() {
+    let conf = |manager: &str, second: u8, value: &str| {
+        let entry = json!({ "manager": manager, "operation": "Update", "apiVersion": "v1", "time": format!("2026-01-01T00:00:0{second}Z"),
+            "fieldsV1": { "f:data": { "f:a": {} } } });
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": value },
+            "metadata": { "name": "conf", "namespace": "shop", "uid": "u", "managedFields": [entry] } })
+    };
+    let pod = |name: &str, second: u8| {
+        json!({ "apiVersion": "v1", "kind": "Pod", "spec": { "volumes": [{ "configMap": { "name": "conf" } }] }, "status": { "phase": "Running" },
+            "metadata": { "name": name, "namespace": "shop", "uid": name, "creationTimestamp": format!("2026-01-01T00:00:0{second}Z"),
+                "ownerReferences": [{ "kind": "ReplicaSet", "name": "x", "uid": "x", "controller": true }] } })
+    };
+    let mut stage = stage(replacing());
+    let pods = [("/api/v1/namespaces/shop/pods/before", pod("before", 3)), ("/api/v1/namespaces/shop/pods/between", pod("between", 7))];
+    stage.objects = pods.into();
+    let world = stage.fresh().await;
+    let (before, after) =
+        (world.server.put(CONF, conf("kubectl", 1, "1")), world.server.put(CONF, conf("bowline-patch:conformance", 5, "2")));
+    let at = serde_json::to_value(Address::known("ConfigMap", "shop", "conf")).unwrap();
+    let known = Known::Settled(Settled::Done(json!({ "after": after })));
+    let effect = DynEffect { key: EffectKey("patch".into()), undo: json!({ "at": at, "before": before }), known };
+    let marks = taken_back(&world, vec![effect]).await;
+    assert_eq!(
+        (marks[0].kind, &marks[0].notes, &world.server.object(CONF).unwrap()["data"]["a"]),
+        (MarkKind::Restored, &Vec::new(), &json!("1"))
+    );
+    let evicted: Vec<String> = world.server.writes().into_iter().filter(|write| write.contains("/eviction/")).collect();
+    assert_eq!(evicted, ["POST /api/v1/namespaces/shop/pods/between/eviction/between"]);
 }

@@ -1,4 +1,4 @@
-//! Pods that started on configuration which an `apply` takes back, and that know nothing of it. It restores nothing.
+//! Pods that started on configuration which is taken back, and that know nothing of it. It restores nothing.
 
 use crate::action::UndoCx;
 use crate::actions::kubernetes::{Place, failed};
