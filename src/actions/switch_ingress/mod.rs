@@ -233,7 +233,7 @@ impl Action for SwitchIngress {
     async fn preview(&self, cx: &ReadCx, params: &SwitchIngressParams) -> Result<Preview, ActionError> {
         let (place, at, live) = self.look(&cx.scope, params).await?;
         let switch = plan::plan(params, &live)?;
-        switch.check_ports(&place, &at).await?;
+        switch.check_ports(&place, &at, true).await?;
         let mut preview = Preview::default();
         match accepted::look(&live) {
             None => {}
@@ -266,7 +266,7 @@ impl Action for SwitchIngress {
         if let Err(why) = accepted::wait_accepted(&cx.read, &place, &at, &live).await? {
             return Err(ActionError::permanent(format!("{at} leads no traffic that could be switched: {why}")));
         }
-        switch.check_ports(&place, &at).await?;
+        switch.check_ports(&place, &at, false).await?;
         self.wait_fit(&cx.read, &place, params, &switch).await?;
         // What cannot be asked is found before anything is switched.
         let question = plan::question(params, &place, &live).await?;

@@ -96,13 +96,18 @@ pub(super) fn old_side(before: &Object, after: &Object) -> Option<Side> {
 }
 
 impl Switch {
-    /// Refuses a new side that has not the ports of the backends: it would be fit, and nobody would reach it.
-    pub(super) async fn check_ports(&self, place: &Place, at: &Address) -> Result<(), ActionError> {
+    /// Refuses a new side that has not the ports of the backends: it would be fit, and nobody would reach it. Where a step before may make
+    /// it, one that is not there is passed over.
+    pub(super) async fn check_ports(&self, place: &Place, at: &Address, may_be_made: bool) -> Result<(), ActionError> {
         let Side::Service(name) = &self.new else { return Ok(()) };
         if self.ports.is_empty() {
             return Ok(());
         }
-        let service = place.get(&Address::known("Service", &place.namespace, name)).await?;
+        let new = Address::known("Service", &place.namespace, name);
+        if may_be_made && matches!(place.cluster.get(&new).await, Ok(None)) {
+            return Ok(());
+        }
+        let service = place.get(&new).await?;
         match lacked(&service, &self.ports) {
             None => Ok(()),
             Some((port, known)) => {
