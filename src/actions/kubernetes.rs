@@ -227,6 +227,14 @@ pub(super) async fn look_healthy_again(cx: &UndoCx, cluster: &Cluster, subjects:
     }
 }
 
+/// What goes now may be what can tell why the step failed: its evidence comes first.
+pub(super) async fn evidence_kept(cx: &UndoCx) -> Result<(), ActionError> {
+    tokio::select! {
+        () = cx.evidence.cancelled() => Ok(()),
+        () = cx.read.cancel.cancelled() => Err(stopped()),
+    }
+}
+
 /// Somebody wants the step to stop.
 pub(super) fn stopped() -> ActionError {
     ActionError::transient("stopped while it was waiting")

@@ -1,7 +1,7 @@
 //! One object that is patched: the image before, sending the patch, looking it up, what of it is ours, its way back. It knows no single
 //! action.
 
-use super::kubernetes::{Again, Place, effect_failed, failed, look_healthy_again, stopped, subject, undo, was_healthy};
+use super::kubernetes::{Again, Place, effect_failed, evidence_kept, failed, look_healthy_again, subject, undo, was_healthy};
 use super::readers::{readers, send_away};
 use crate::action::{ActionError, EffectError, UndoCx};
 use crate::actions::apply::order::is_workload;
@@ -158,11 +158,7 @@ pub(super) async fn put_back(cx: &UndoCx, place: &Place, key: EffectKey, image: 
         let mut marks = [mark];
         let readers = readers(place, vec![(key, restored)], &mut marks).await;
         if !readers.is_empty() {
-            // These pods may be the ones that can tell why the step failed.
-            tokio::select! {
-                () = cx.evidence.cancelled() => {}
-                () = cx.read.cancel.cancelled() => return Err(stopped()),
-            }
+            evidence_kept(cx).await?;
         }
         send_away(cx, place, readers, &mut marks).await;
         [mark] = marks;

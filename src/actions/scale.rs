@@ -1,7 +1,8 @@
 //! `scale`: sets how many pods a workload has.
 
 use super::kubernetes::{
-    Place, evidence, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, stopped, subject, target, watch_rights,
+    Place, evidence, evidence_kept, failed, fence_late, for_sure, namespace_of, open_for_evidence, patch_rights, stopped, subject, target,
+    watch_rights,
 };
 use super::patching::{Image, Patched, Patching, known_patch, put_back, settle_patch};
 use super::written::{patched, watch};
@@ -240,10 +241,7 @@ impl Action for Scale {
             };
             // Fewer pods are less to look at: what explains the failure is kept first.
             if replicas(&image.before) < replicas(&change.after) {
-                tokio::select! {
-                    () = cx.evidence.cancelled() => {}
-                    () = cx.read.cancel.cancelled() => return Err(stopped()),
-                }
+                evidence_kept(cx).await?;
             }
             marks.push(put_back(cx, &place, key, &image, &change).await?);
         }

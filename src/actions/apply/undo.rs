@@ -4,7 +4,7 @@
 use super::turn::{Turn, defines, names, turn};
 use super::{AfterApply, BeforeApply, UndoStorage, counts, order, storage};
 use crate::action::{ActionError, UndoCx};
-use crate::actions::kubernetes::{Place, failed, stopped, subject, undo, wait_healthy_again, was_healthy};
+use crate::actions::kubernetes::{Place, evidence_kept, failed, subject, undo, wait_healthy_again, was_healthy};
 use crate::actions::patching::Image;
 use crate::actions::readers::{readers, send_away};
 use crate::cluster::evict::Restored;
@@ -168,7 +168,6 @@ impl Undoing<'_> {
     /// Deletes what the run made, last first. What is still there keeps what it may stand on.
     async fn remove(&mut self, mut changes: Changes) -> Result<(), ActionError> {
         if changes.iter().any(|(_, change)| order::is_workload(&change.at.kind.kind)) {
-            // The pods that are deleted here are the ones that can tell why the step failed.
             evidence_kept(self.cx).await?;
         }
         changes.reverse();
@@ -233,13 +232,6 @@ async fn take_back(place: &Place, key: EffectKey, change: &Change) -> (Mark, Opt
     match undo(place, key.clone(), change).await {
         Ok(done) => done,
         Err(error) => (Mark { key, kind: MarkKind::Residue, notes: vec![error.told()] }, None),
-    }
-}
-
-async fn evidence_kept(cx: &UndoCx) -> Result<(), ActionError> {
-    tokio::select! {
-        () = cx.evidence.cancelled() => Ok(()),
-        () = cx.read.cancel.cancelled() => Err(stopped()),
     }
 }
 

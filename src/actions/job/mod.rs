@@ -7,7 +7,7 @@ mod run;
 mod tests;
 
 use super::fillings::findings;
-use super::kubernetes::{Place, evidence, failed, for_sure, namespace_of, open_for_evidence, watch_rights};
+use super::kubernetes::{Place, evidence, evidence_kept, failed, for_sure, namespace_of, open_for_evidence, watch_rights};
 use super::sent::sent;
 use crate::action::{About, Action, ActionError, Begun, Change, Cx, Evidence, Finding, Frozen, Preview, ReadCx, RunScope, Sent, UndoCx};
 use crate::cluster::evidence::gather;
@@ -289,10 +289,7 @@ impl Action for Job {
             };
             if let Some(live) = live.filter(|live| manifest::is_ours(live, &cx.read)) {
                 // Its pods are what can tell why the step failed.
-                tokio::select! {
-                    () = cx.evidence.cancelled() => {}
-                    () = cx.read.cancel.cancelled() => return Err(super::kubernetes::stopped()),
-                }
+                evidence_kept(cx).await?;
                 cx.read.doing(format!("deleting {at} and its pods"));
                 if !remove(&place, &at, &live).await? {
                     kind = MarkKind::Residue;
